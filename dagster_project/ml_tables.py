@@ -1,0 +1,171 @@
+"""DDL of the tables in schema ``ml`` that Python writes and dbt reads back as sources.
+
+One place states their columns; ``Warehouse.bootstrap`` creates them, dbt's staging models and
+contracts are tested against them. Raw tables are described in ``sources/contracts.py``.
+"""
+
+from ml.types import EXPERTS, OBJECTIVES
+
+_WEIGHT = "decimal(12, 9)"
+_USD = "decimal(20, 6)"
+_QUANTITY = "decimal(24, 9)"
+
+
+def _columns(*pairs: tuple[str, str]) -> dict[str, str]:
+    return dict(pairs)
+
+
+def _objective_columns(prefix: str) -> tuple[tuple[str, str], ...]:
+    return tuple((f"{prefix}_{objective}", _WEIGHT) for objective in OBJECTIVES)
+
+
+ML_TABLES: dict[str, dict[str, str]] = {
+    # The one night that is being computed: dbt reads its cut from here, so that no dbt
+    # variable changes between nights and partial parsing stays on.
+    "night": _columns(
+        ("as_of_date", "date"),
+        ("as_of_at", "timestamptz"),
+        ("source", "varchar"),
+        ("price_sources", "varchar"),
+        ("household_source", "varchar"),
+    ),
+    "tax_lots": _columns(
+        ("as_of_date", "date"),
+        ("state_date", "date"),
+        ("account_id", "varchar"),
+        ("asset_id", "varchar"),
+        ("lot_id", "varchar"),
+        ("quantity", _QUANTITY),
+        ("cost_basis_usd", _USD),
+        ("acquired_date", "date"),
+        ("hp_start_date", "date"),
+        ("first_long_term_date", "date"),
+        ("wash_adjustment_usd", _USD),
+        ("origin", "varchar"),
+        ("source_transaction_id", "varchar"),
+        ("is_basis_known", "boolean"),
+    ),
+    "account_cash": _columns(
+        ("as_of_date", "date"), ("state_date", "date"), ("account_id", "varchar"), ("cash_usd", _USD)
+    ),
+    "realized_gains": _columns(
+        ("as_of_date", "date"),
+        ("account_id", "varchar"),
+        ("asset_id", "varchar"),
+        ("sale_transaction_id", "varchar"),
+        ("lot_id", "varchar"),
+        ("trade_date", "date"),
+        ("acquired_date", "date"),
+        ("hp_start_date", "date"),
+        ("quantity", _QUANTITY),
+        ("proceeds_usd", _USD),
+        ("cost_basis_usd", _USD),
+        ("gain_usd", _USD),
+        ("disallowed_usd", _USD),
+        ("recognized_usd", _USD),
+        ("term", "varchar"),
+        ("is_provisional", "boolean"),
+        ("is_permanent", "boolean"),
+        ("is_voluntary", "boolean"),
+        ("tax_year", "integer"),
+        ("convention_codes", "varchar"),
+    ),
+    "tax_unit_years": _columns(
+        ("as_of_date", "date"),
+        ("tax_unit_id", "varchar"),
+        ("tax_year", "integer"),
+        ("st_net_usd", _USD),
+        ("lt_net_usd", _USD),
+        ("ordinary_dividends_usd", _USD),
+        ("qualified_dividends_usd", _USD),
+        ("interest_usd", _USD),
+        ("disallowed_usd", _USD),
+        ("provisional_disallowed_usd", _USD),
+        ("st_carryover_usd", _USD),
+        ("lt_carryover_usd", _USD),
+        ("status", "varchar"),
+        ("reason", "varchar"),
+        ("st_rate", "double"),
+        ("lt_rate", "double"),
+        ("rate_assumption", "varchar"),
+        ("not_modelled", "varchar"),
+    ),
+    "ledger_issues": _columns(
+        ("as_of_date", "date"),
+        ("account_id", "varchar"),
+        ("transaction_id", "varchar"),
+        ("status", "varchar"),
+        ("reason", "varchar"),
+    ),
+    "wash_windows": _columns(
+        ("as_of_date", "date"),
+        ("household_id", "varchar"),
+        ("asset_id", "varchar"),
+        ("account_id", "varchar"),
+        ("kind", "varchar"),
+        ("trade_date", "date"),
+        ("quantity", _QUANTITY),
+        ("is_tax_deferred", "boolean"),
+    ),
+    "rec_portfolios": _columns(
+        ("as_of_date", "date"),
+        ("account_id", "varchar"),
+        ("recommendation_id", "varchar"),
+        ("user_id", "varchar"),
+        ("household_id", "varchar"),
+        ("status", "varchar"),
+        ("reason", "varchar"),
+        *_objective_columns("p"),
+        *_objective_columns("revealed"),
+        ("identified", "boolean"),
+        ("confidence", _WEIGHT),
+        ("stated_objective", "varchar"),
+        ("n_revealed", "double"),
+        ("n_stated", "double"),
+        *((f"e_{expert}", _WEIGHT) for expert in EXPERTS),
+        ("turnover_ratio", _WEIGHT),
+        ("expected_tax_usd", _USD),
+        ("harvested_loss_usd", _USD),
+        ("n_orders", "integer"),
+    ),
+    "rec_target_weights": _columns(
+        ("as_of_date", "date"),
+        ("account_id", "varchar"),
+        ("asset_id", "varchar"),
+        ("current_weight", _WEIGHT),
+        ("target_weight", _WEIGHT),
+        ("action", "varchar"),
+        ("quantity", _QUANTITY),
+        ("notional_usd", _USD),
+        ("reason_code", "varchar"),
+    ),
+    "rec_lot_orders": _columns(
+        ("as_of_date", "date"),
+        ("account_id", "varchar"),
+        ("asset_id", "varchar"),
+        ("lot_id", "varchar"),
+        ("quantity", _QUANTITY),
+        ("term", "varchar"),
+        ("gain_usd", _USD),
+        ("tax_usd", _USD),
+        ("wash_sale_state", "varchar"),
+    ),
+    "audit_nights": _columns(
+        ("as_of_date", "date"),
+        ("run_id", "varchar"),
+        ("published_at", "timestamptz"),
+        ("content_hash", "varchar"),
+        ("n_portfolios", "bigint"),
+        ("n_orders", "bigint"),
+        ("inputs_snapshot_id", "bigint"),
+        ("settings_hash", "varchar"),
+    ),
+}
+
+
+def ml_ddl() -> list[str]:
+    """The ``create table`` statements of schema ``ml``."""
+    return [
+        f"create table if not exists ml.{name} ({', '.join(f'{c} {t}' for c, t in columns.items())})"
+        for name, columns in ML_TABLES.items()
+    ]
