@@ -4,6 +4,9 @@ One place states their columns; ``Warehouse.bootstrap`` creates them, dbt's stag
 contracts are tested against them. Raw tables are described in ``sources/contracts.py``.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from ml.types import EXPERTS, OBJECTIVES
 
 _WEIGHT = "decimal(12, 9)"
@@ -28,7 +31,12 @@ ML_TABLES: dict[str, dict[str, str]] = {
         ("source", "varchar"),
         ("price_sources", "varchar"),
         ("household_source", "varchar"),
+        ("users", "bigint"),
+        ("seed", "bigint"),
+        ("data_dir", "varchar"),
     ),
+    # The accounts and users that the night covers (a user without an account has a null account_id).
+    "night_accounts": _columns(("account_id", "varchar"), ("user_id", "varchar")),
     "tax_lots": _columns(
         ("as_of_date", "date"),
         ("state_date", "date"),
@@ -163,9 +171,42 @@ ML_TABLES: dict[str, dict[str, str]] = {
 }
 
 
+_DUCKDB_TYPES = {"String": "varchar", "Boolean": "boolean", "Date": "date", "Float64": "double", "Int64": "bigint"}
+
+
+def _from_polars(schema: Mapping[str, Any]) -> dict[str, str]:
+    """DuckDB columns of a polars schema, the night's date first."""
+    columns = {"as_of_date": "date"}
+    for name, dtype in schema.items():
+        kind = str(dtype)
+        if kind.startswith("Decimal"):
+            columns[name] = f"decimal({dtype.precision}, {dtype.scale})"
+        elif kind.startswith("Datetime"):
+            columns[name] = "timestamptz"
+        elif kind.startswith("Int"):
+            columns[name] = "bigint" if kind == "Int64" else "integer"
+        else:
+            columns[name] = _DUCKDB_TYPES[kind]
+    return columns
+
+
+def ml_tables() -> dict[str, dict[str, str]]:
+    """Every table of schema ``ml`` with its columns; those that a module of ``ml`` defines come from it."""
+    from ml.features.behaviour import BEHAVIOUR_SCHEMA
+    from ml.intent.parse import PARSED_SCHEMA
+    from ml.personalization.mix import MIX_SCHEMA
+
+    return {
+        **ML_TABLES,
+        "behaviour": _from_polars(BEHAVIOUR_SCHEMA),
+        "parsed_intents": _from_polars(PARSED_SCHEMA),
+        "user_mixes": _from_polars(MIX_SCHEMA),
+    }
+
+
 def ml_ddl() -> list[str]:
     """The ``create table`` statements of schema ``ml``."""
     return [
         f"create table if not exists ml.{name} ({', '.join(f'{c} {t}' for c, t in columns.items())})"
-        for name, columns in ML_TABLES.items()
+        for name, columns in ml_tables().items()
     ]

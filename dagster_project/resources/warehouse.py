@@ -6,6 +6,7 @@ transaction opens, and every read of a step is pinned to one snapshot.
 """
 
 import contextlib
+import datetime as dt
 import fcntl
 import importlib.util
 import json
@@ -33,6 +34,10 @@ _RETRYABLE = re.compile(r"conflict|database is locked|cannot commit|SQLITE_BUSY"
 _MAX_TRIES = 8
 
 
+# What a query raises: the database's own error, so that callers need not know the database.
+DatabaseError = duckdb.Error
+
+
 class WarehouseError(RuntimeError):
     """The warehouse could not be opened, read or written; the message names the remedy."""
 
@@ -58,7 +63,9 @@ class TableWrite:
 
 def _platform_name() -> str:
     """DuckDB's name of this platform, as its extension folders spell it."""
-    machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine().lower()]
+    machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}[
+        platform.machine().lower()
+    ]
     system = {"linux": "linux", "darwin": "osx", "win32": "windows"}[sys.platform]
     return f"{system}_{machine}"
 
@@ -90,13 +97,15 @@ def extension_directory(settings: Settings) -> Path:
             )
         source = Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / link.name
         if not source.exists():
-            raise WarehouseError(f"DuckDB extension '{name}' for v{duckdb.__version__} is not at {source}: run `uv sync`")
+            raise WarehouseError(
+                f"DuckDB extension '{name}' for v{duckdb.__version__} is not at {source}: run `uv sync`"
+            )
         part = link.with_suffix(f".{os.getpid()}")
         try:
             os.link(source, part)
         except OSError:  # another file system
             shutil.copyfile(source, part)
-        os.replace(part, link)
+        part.replace(link)
     return settings.extension_dir
 
 
@@ -179,7 +188,11 @@ class Warehouse:
             return int(_single_value(con, "select max(snapshot_id) from lake.snapshots()"))
 
     def read(
-        self, sql: str, params: Mapping[str, Any] | Sequence[Any] | None = None, *, snapshot: int | None = None
+        self,
+        sql: str,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        snapshot: int | None = None,
     ) -> pl.DataFrame:
         """Run one query and return its rows.
 
@@ -194,6 +207,13 @@ class Warehouse:
         """
         with self.connection(snapshot=snapshot) as con:
             return con.execute(sql, params).pl() if params is not None else con.execute(sql).pl()
+
+    def is_published(self, session: dt.date) -> bool:
+        """Whether the recommendations of a night are visible in ``serving``."""
+        tables = "select 1 from information_schema.tables where table_schema = 'ml' and table_name = 'audit_nights'"
+        if not self.read(tables).height:
+            return False
+        return self.read("select 1 from ml.audit_nights where as_of_date = ?", [session]).height > 0
 
     @contextlib.contextmanager
     def writer_lock(self, timeout_seconds: float = 600.0) -> Iterator[None]:
@@ -233,7 +253,10 @@ class Warehouse:
             ``create table if not exists`` statements.
         """
         with self.writer_lock(), self.connection(read_only=False) as con:
-            existing = {row[0] for row in con.execute("select schema_name from information_schema.schemata").fetchall()}
+            existing = {
+                row[0]
+                for row in con.execute("select schema_name from information_schema.schemata").fetchall()
+            }
             if set(SCHEMAS) <= existing:
                 count = "select count(*) from information_schema.tables where table_schema in ('raw', 'ml')"
                 if int(_single_value(con, count)) >= len(ddl):
@@ -291,7 +314,8 @@ class Warehouse:
                     con.execute(f"insert into {item.table} by name select * from frame_{index}")
             info = json.dumps({"run_id": run_id})
             con.execute(
-                "call lake.set_commit_message('taxloom', ?, extra_info => ?)", [f"run {run_id}: {message}", info]
+                "call lake.set_commit_message('taxloom', ?, extra_info => ?)",
+                [f"run {run_id}: {message}", info],
             )
             con.execute("commit")
             return int(_single_value(con, "select max(snapshot_id) from lake.snapshots()"))
@@ -309,7 +333,9 @@ class Warehouse:
                     f"call ducklake_expire_snapshots('lake', older_than => now() - interval {int(keep_days)} day)"
                 )
                 con.execute("call ducklake_cleanup_old_files('lake', cleanup_all => true)")
-                con.execute("call ducklake_delete_orphaned_files('lake', older_than => now() - interval 1 day)")
+                con.execute(
+                    "call ducklake_delete_orphaned_files('lake', older_than => now() - interval 1 day)"
+                )
                 after = int(_single_value(con, "select count(*) from lake.snapshots()"))
             if not self.settings.catalog:
                 with contextlib.closing(sqlite3.connect(self.settings.catalog_file)) as catalog:

@@ -1,0 +1,26 @@
+"""The graph's table of contents: a night runs these from top to bottom."""
+
+from typing import Any
+
+
+def load_assets() -> list[Any]:
+    """Every asset of the code location."""
+    from dagster_project.assets import (
+        ingest,  # raw.*: sources, quarantine, the night's cut
+        intents,  # ml.parsed_intents
+        personalization,  # ml.behaviour, ml.user_mixes
+        publish,  # ml.audit_nights
+        recommendations,  # ml.rec_*
+        tax_lots,  # ml.tax_lots, ml.realized_gains, ...
+        warehouse,  # dbt: staging, intermediate, core, features; tax, serving, audit
+    )
+
+    return [
+        ingest.ingest,
+        *warehouse.make_dbt_assets(),
+        tax_lots.tax_lots,
+        intents.parsed_intents,
+        personalization.user_mixes,
+        recommendations.recommendations,
+        publish.audit_nights,
+    ]

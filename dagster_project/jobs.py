@@ -1,0 +1,26 @@
+"""Jobs: named by what they leave behind."""
+
+import dagster as dg
+
+from dagster_project.partitions import nyse_sessions
+from dagster_project.resources.lake import LakeResource
+
+nightly_recommendations = dg.define_asset_job(
+    "nightly_recommendations",
+    selection=dg.AssetSelection.all(),
+    partitions_def=nyse_sessions,
+    description="From raw rows to published recommendations for one NYSE session.",
+)
+
+
+@dg.op(description="Expire snapshots older than 30 days, delete their files, compact the catalog.")
+def expire_snapshots(context: dg.OpExecutionContext, lake: LakeResource) -> None:
+    """Keep the embedded catalog fast: a commit's cost grows with its history."""
+    report = lake.open().maintain()
+    context.log.info("snapshots: %(snapshots_before)d before, %(snapshots_after)d after", report)
+
+
+@dg.job(description="Weekly upkeep of the warehouse.")
+def warehouse_maintenance() -> None:
+    """Expire old snapshots."""
+    expire_snapshots()

@@ -1,0 +1,32 @@
+"""The warehouse as a Dagster resource."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from dagster_project.resources.warehouse import Warehouse
+from dagster_project.settings import Settings
+
+
+class LakeResource(dg.ConfigurableResource):
+    """Hands a step its warehouse.
+
+    Attributes
+    ----------
+    home : str
+        ``TAXLOOM_HOME`` to use instead of the environment's (tests); empty for the environment's.
+    """
+
+    home: str = ""
+
+    def settings(self) -> Settings:
+        """Settings of the environment, with this resource's home if it names one."""
+        settings = Settings.from_env()
+        if not self.home:
+            return settings
+        home = Path(self.home).absolute()
+        return Settings(home, settings.catalog, home / "warehouse" / "data", settings.memory_limit)
+
+    def open(self) -> Warehouse:
+        """The warehouse; opens nothing yet."""
+        return Warehouse(self.settings())

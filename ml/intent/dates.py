@@ -1,0 +1,420 @@
+"""Dates and durations, relative to the day on which the text was written.
+
+What belongs here: time expressions and the window of days, or range of months, that each means. What
+does not: whether a time is a deadline for cash or a horizon (``grammar.py``).
+
+Conventions: "next month" is that calendar month, "by 15 April" the day itself, "Q3" the quarter,
+"spring" 1 March to 21 June, "within two weeks" the day two weeks on. A month or day without a year is
+the next one to come. A time in the past is not a plan and is left out.
+"""
+
+# ruff: noqa: E501 - a pattern reads best with one alternative a line
+
+import calendar
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from ml.intent.numbers import WORD_NUMBER, word_value
+
+DAYS_PER_MONTH: Final = 365.25 / 12
+OPEN_HORIZON_MONTHS: Final = 600
+
+_MONTHS: Final = {name.lower(): i for i, name in enumerate(calendar.month_name) if name} | {
+    "jan": 1,
+    "feb": 2,
+    "mar": 3,
+    "apr": 4,
+    "jun": 6,
+    "jul": 7,
+    "aug": 8,
+    "sep": 9,
+    "sept": 9,
+    "oct": 10,
+    "nov": 11,
+    "dec": 12,
+}
+_MONTH = "(?:" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\b\.?"
+_SEASONS: Final = {  # first day, last day as (month, day); winter runs into the next year
+    "spring": ((3, 1), (6, 21)),
+    "summer": ((6, 1), (9, 22)),
+    "fall": ((9, 1), (12, 21)),
+    "autumn": ((9, 1), (12, 21)),
+    "winter": ((12, 1), (3, 20)),
+}
+_EVENTS: Final = {
+    "christmas": ((12, 24), (12, 25)),
+    "xmas": ((12, 24), (12, 25)),
+    "thanksgiving": ((11, 20), (11, 28)),
+    "new year's": ((12, 31), (12, 31)),
+    "new years": ((12, 31), (12, 31)),
+    "tax day": ((4, 15), (4, 15)),
+    "tax time": ((4, 1), (4, 15)),
+    "the holidays": ((12, 15), (12, 31)),
+    "labor day": ((9, 1), (9, 7)),
+    "memorial day": ((5, 25), (5, 31)),
+    "easter": ((3, 22), (4, 25)),
+    "halloween": ((10, 31), (10, 31)),
+    "valentine's": ((2, 14), (2, 14)),
+}
+_UNIT_MONTHS: Final = {
+    "day": 1 / DAYS_PER_MONTH,
+    "week": 7 / DAYS_PER_MONTH,
+    "month": 1.0,
+    "quarter": 3.0,
+    "year": 12.0,
+    "decade": 120.0,
+}
+_NUMBER = rf"(?:\d{{1,3}}(?:\.\d)?|{WORD_NUMBER}|an?|a\s+couple(?:\s+of)?|a\s+few|several|half\s+an?|couple(?:\s+of)?|few)"
+_UNIT = r"(?:days?|weeks?|wks?|months?|mos?|mths?|quarters?(?!\s+of\b)|years?|yrs?|decades?)"
+_DURATION = re.compile(
+    rf"(?<![\w.$])(?P<low>{_NUMBER})(?P<plus>\s?\+)?(?:\s?(?:-|to|or|and)\s?(?P<high>{_NUMBER}))?(?P<plus2>\s?\+)?[\s-]?(?P<unit>{_UNIT})\b(?P<more>\s(?:or|and)\s(?:more|longer|beyond))?"
+)
+_BARE = re.compile(
+    r"\b(?:the\s+)?(?:next|coming|following)\s+(?P<unit>days|weeks|months|years|decade|year or so|year or two)\b"
+    r"|\b(?:over|in|within|for|matter of|out)\s+(?:the\s+)?(?P<unit2>days|weeks|months|decades)\b"
+    r"|\b(?P<daily>(?:a |within |over |in )(?:matter of |few )?(?:days|weeks))\b"
+)
+_BEFORE = r"(?P<lead>(?:by|before|until|till|no later than|at|around|about|in|during|on|this|next|come|for|due|since|last|late|early|mid|end of|the end of|beginning of|start of|past|of|from)\s+(?:the\s+)?(?:(?:late|early|mid|next|this|coming|end of|the end of|very end of|beginning of|start of|middle of|last week of|first week of|first half of|second half of)[\s-]+(?:the\s+)?)*)?"
+_ISO = re.compile(r"\b(?P<y>(?:19|20)\d\d)-(?P<m>\d\d?)-(?P<d>\d\d?)\b")
+_SLASH = re.compile(r"(?<![\d/$])(?P<m>\d\d?)/(?P<d>\d\d?)(?:/(?P<y>(?:20)?\d\d))?(?![\d/%])")
+_DAY_MONTH = re.compile(
+    rf"{_BEFORE}(?<![\d.,$])(?P<d>\d\d?)(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<month>{_MONTH})(?:,?\s+(?P<y>20\d\d))?\b"
+)
+_MONTH_DAY = re.compile(
+    rf"{_BEFORE}\b(?P<month>{_MONTH})\s+(?:the\s+)?(?P<d>\d\d?)(?:st|nd|rd|th)?(?![\d%,.]?\d|k\b)(?:,?\s+(?P<y>20\d\d))?\b"
+)
+_MONTH_ONLY = re.compile(
+    rf"{_BEFORE}(?P<part>(?:late|early|mid)[\s-]+)?\b(?P<month>{_MONTH})(?:,?\s+(?:of\s+)?(?P<y>20\d\d)\b)?"
+)
+_QUARTER = re.compile(
+    rf"{_BEFORE}\b(?:q(?P<q>[1-4])|(?P<word>first|second|third|fourth|last) quarter)(?:\s+(?:of\s+)?(?P<y>20\d\d))?\b"
+)
+_SEASON = re.compile(
+    rf"{_BEFORE}\b(?P<season>spring|summer|fall|autumn|winter)\b(?:\s+(?:of\s+)?(?P<y>20\d\d))?(?!\s+back|\s+for)"
+)
+_EVENT = re.compile(rf"{_BEFORE}\b(?P<event>" + "|".join(re.escape(e) for e in _EVENTS) + r")\b")
+_CALENDAR = re.compile(
+    rf"{_BEFORE}\b(?P<which>next|this|coming|end of the|end of this|end of next|later this|early next|late this|late next|mid)[\s-]?\s?(?:coming\s)?(?P<unit>week|month|quarter|year|calendar year|tax year)\b(?P<end>[\s-]?end\b|'s end\b)?(?:\s+and the (?:year|one) after(?P<two>))?"
+)
+_YEAR_END = re.compile(
+    r"\b(?:year[\s-]?end|end of (?:the |this |calendar )?year|the year is out|close of the year|month[\s-]?end)\b"
+)
+_YEAR = re.compile(rf"{_BEFORE}\b(?P<y>20[2-9]\d)\b(?![-/,]\d)")
+_SOON = re.compile(
+    r"\b(?P<word>tomorrow|tonight|today|right now|immediately|asap|this week|the day after tomorrow)\b"
+)
+_WITHIN = re.compile(
+    r"(?:within|inside|in|less than|under|at most|no more than|before)\s+(?:the\s+next\s+|about\s+|around\s+|roughly\s+|just\s+|like\s+|maybe\s+)*\Z"
+)
+
+
+_PAST_VERB: Final = re.compile(
+    r"\b(?:took|bought|sold|made|got|had|was|were|lost|began|started|opened|inherited|invested|retired|moved|left|came|went|paid|received|got\s+in|cashed|died)\s+(?:\w+\s+){0,3}?\Z"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSpan:
+    """A time found in the text.
+
+    Attributes
+    ----------
+    start, end : int
+        Position.
+    first, last : datetime.date or None
+        The window as a calendar date; for a duration, the day that lies that far ahead.
+    months : tuple of float or None
+        Shortest and longest, of a duration; None of a calendar date.
+    is_open : bool
+        "20+ years": no upper end.
+    lead : str
+        The preposition before it, for telling plans from memories.
+    """
+
+    start: int
+    end: int
+    first: date
+    last: date
+    months: tuple[float, float] | None = None
+    is_open: bool = False
+    lead: str = ""
+
+
+def find_times(lower: str, stated_at: date) -> list[TimeSpan]:
+    """Find all times that lie ahead of ``stated_at``, longest reading first where two overlap.
+
+    Parameters
+    ----------
+    lower : str
+        Cleaned text.
+    stated_at : datetime.date
+        Day on which it was written.
+
+    Returns
+    -------
+    list of TimeSpan
+        In order of position, not overlapping.
+    """
+    found: list[TimeSpan] = []
+    for reader in (_calendar_days, _calendar_periods, _durations):
+        for span in reader(lower, stated_at):
+            if not any(span.start < other.end and other.start < span.end for other in found):
+                found.append(span)
+    return sorted(found, key=lambda span: span.start)
+
+
+def _safe(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _month_end(year: int, month: int) -> date:
+    return date(year, month, calendar.monthrange(year, month)[1])
+
+
+def _ahead(month: int, day: int, year: str | None, stated_at: date) -> date | None:
+    """Give the day in the stated year, else the next one to come (today counts)."""
+    if year:
+        return _safe(int(year) if len(year) == 4 else 2000 + int(year), month, day)
+    this = _safe(stated_at.year, month, day)
+    if this is not None and this < stated_at:
+        return _safe(stated_at.year + 1, month, day)
+    return this
+
+
+def _is_past(lead: str | None) -> bool:
+    return bool(lead) and bool(re.match(r"(?:since|last|past|from)\b", lead or ""))
+
+
+def _calendar_days(lower: str, stated_at: date) -> list[TimeSpan]:
+    """Single days: ISO, 4/15, 15 April, April 15."""
+    found = []
+    for pattern in (_ISO, _SLASH, _DAY_MONTH, _MONTH_DAY):
+        for match in pattern.finditer(lower):
+            parts = match.groupdict()
+            month = _MONTHS[parts["month"].rstrip(".")] if parts.get("month") else int(parts["m"])
+            day = _ahead(month, int(parts["d"]), parts.get("y"), stated_at) if 1 <= month <= 12 else None
+            if day is None or day < stated_at or _is_past(parts.get("lead")):
+                continue
+            found.append(TimeSpan(match.start(), match.end(), day, day, lead=parts.get("lead") or ""))
+    for match in _SOON.finditer(lower):
+        ahead = {"tomorrow": 1, "the day after tomorrow": 2, "this week": 7, "asap": 7, "immediately": 7}
+        last = stated_at + timedelta(days=ahead.get(match.group("word"), 0))
+        found.append(TimeSpan(match.start(), match.end(), stated_at, last, lead="now"))
+    return found
+
+
+def _narrow(first: date, last: date, lead: str) -> tuple[date, date]:
+    """Apply "end of", "early", "mid": the last week, the first third, the middle."""
+    days = (last - first).days
+    if "end of" in lead or re.search(r"\bbefore\b.*\bend\b", lead):
+        return last, last
+    if "beginning of" in lead or "start of" in lead or "first week" in lead:
+        return first, first + timedelta(days=min(days, 10))
+    if "early" in lead or "first half" in lead:
+        return first, first + timedelta(days=days // 3)
+    if re.search(r"\bmid|middle", lead):
+        return first + timedelta(days=days // 3), first + timedelta(days=2 * days // 3)
+    if "late" in lead or "last week" in lead or "second half" in lead:
+        return first + timedelta(days=2 * days // 3), last
+    return first, last
+
+
+def _period(match: re.Match[str], first: date, last: date, stated_at: date) -> TimeSpan | None:
+    lead = (match.groupdict().get("lead") or "") + (match.groupdict().get("part") or "")
+    if last < stated_at or _is_past(lead) or re.search(r"\blast\s+\Z", lead):
+        return None
+    # "which I took in January": a memory, though the next January lies ahead.
+    before = match.string[max(0, match.start() - 24) : match.start()]
+    if not lead.startswith(("by", "before", "next", "this")) and _PAST_VERB.search(before):
+        return None
+    first, last = _narrow(first, last, lead)
+    # "before May" and "until summer" end where the period begins.
+    if re.match(r"(?:before|until|till)\b", lead) and "end" not in lead and first > stated_at:
+        last = first
+    return TimeSpan(match.start(), match.end(), max(first, stated_at), max(last, stated_at), lead=lead)
+
+
+def _calendar_periods(lower: str, stated_at: date) -> list[TimeSpan]:
+    """Months, quarters, seasons, years, holidays and "next month"."""
+    found: list[TimeSpan | None] = []
+    for match in _QUARTER.finditer(lower):
+        number = (
+            match.group("q")
+            or {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": 4}[match.group("word")]
+        )
+        first_month = 3 * int(number) - 2
+        year = int(match.group("y")) if match.group("y") else stated_at.year
+        if not match.group("y") and _month_end(year, first_month + 2) < stated_at:
+            year += 1
+        found.append(_period(match, date(year, first_month, 1), _month_end(year, first_month + 2), stated_at))
+    for match in _EVENT.finditer(lower):
+        found.append(_yearly(match, *_EVENTS[match.group("event")], None, stated_at))
+    for match in _SEASON.finditer(lower):
+        found.append(_yearly(match, *_SEASONS[match.group("season")], match.group("y"), stated_at))
+    for match in _MONTH_ONLY.finditer(lower):
+        found.append(_named_month(match, stated_at))
+    for match in _YEAR_END.finditer(lower):
+        is_month = match.group().startswith("month")
+        end = _month_end(stated_at.year, stated_at.month) if is_month else date(stated_at.year, 12, 31)
+        found.append(TimeSpan(match.start(), match.end(), end, end, lead="by"))
+    found += [_relative_period(match, stated_at) for match in _CALENDAR.finditer(lower)]
+    for match in _YEAR.finditer(lower):
+        year = int(match.group("y"))
+        found.append(_period(match, date(year, 1, 1), date(year, 12, 31), stated_at))
+    return [span for span in found if span is not None]
+
+
+def _yearly(
+    match: re.Match[str], first: tuple[int, int], last: tuple[int, int], year: str | None, stated_at: date
+) -> TimeSpan | None:
+    """A season or holiday: this year's, or the next one if this year's is over."""
+    start_year = int(year) if year else stated_at.year
+    wraps = last < first
+    for candidate in (start_year - 1, start_year, start_year + 1) if not year else (start_year,):
+        end = date(candidate + wraps, *last)
+        if end >= stated_at or year:
+            begin = date(candidate, *first)
+            lead = match.groupdict().get("lead") or ""
+            # "next summer", said in summer, is the coming year's.
+            if re.search(r"\bnext\b", lead) and begin <= stated_at:
+                begin, end = date(candidate + 1, *first), date(candidate + 1 + wraps, *last)
+            return _period(match, begin, end, stated_at)
+    return None
+
+
+def _named_month(match: re.Match[str], stated_at: date) -> TimeSpan | None:
+    name = match.group("month").rstrip(".")
+    lead = match.group("lead") or ""
+    # "may" and "march" are verbs unless a preposition or a year makes them months.
+    if name in ("may", "march", "mar", "sep", "dec", "jan", "jun") and not (lead.strip() or match.group("y")):
+        return None
+    if name == "may" and lead.strip() in ("for", "at", "about", "of", "from", "past"):
+        return None
+    month = _MONTHS[name]
+    year = int(match.group("y")) if match.group("y") else stated_at.year + (month < stated_at.month)
+    if not match.group("y") and re.search(r"\bnext\b", lead) and month == stated_at.month:
+        year += 1
+    return _period(match, date(year, month, 1), _month_end(year, month), stated_at)
+
+
+def _relative_period(match: re.Match[str], stated_at: date) -> TimeSpan | None:
+    """Next month, this quarter, end of next year ..."""
+    which, unit = match.group("which"), match.group("unit").split()[-1]
+    lead = f"{match.group('lead') or ''}{which} "
+    step = 1 if "next" in lead or which == "coming" or re.search(r"\bnext\b|\bcoming\b", match.group()) else 0
+    if unit == "week":
+        monday = stated_at + timedelta(days=7 * step - stated_at.weekday())
+        first, last = monday, monday + timedelta(days=6)
+    elif unit == "year":
+        first, last = date(stated_at.year + step, 1, 1), date(stated_at.year + step, 12, 31)
+    else:
+        size = 1 if unit == "month" else 3
+        index = (stated_at.year * 12 + stated_at.month - 1) // size * size + step * size
+        first = date(index // 12, index % 12 + 1, 1)
+        closing = index + size - 1
+        last = _month_end(closing // 12, closing % 12 + 1)
+    if match.group("two") is not None:
+        last = last.replace(year=last.year + 1)
+    if match.group("end"):
+        first = last
+    return _period(match, first, last, stated_at)
+
+
+def _number(text: str) -> tuple[float, float]:
+    """Lower and upper value of a count: digits, words, "a few" (2 to 6), "several" (3 to 8)."""
+    text = re.sub(r"\s+", " ", text.strip())
+    if text in ("a", "an"):
+        return 1.0, 1.0
+    if "couple" in text:
+        return 2.0, 2.0
+    if "few" in text:
+        return 2.0, 6.0
+    if text == "several":
+        return 3.0, 8.0
+    if text.startswith("half a"):
+        return 0.5, 0.5
+    value = word_value(text)
+    value = float(text) if value is None else value
+    return value, value
+
+
+def _durations(lower: str, stated_at: date) -> list[TimeSpan]:
+    """Durations ahead: "3-4 months", "20+ years", "within two weeks", "the next few years"."""
+    found = []
+    for match in _DURATION.finditer(lower):
+        unit = _unit_name(match.group("unit"))
+        low, upper = _number(match.group("low"))
+        if match.group("high"):
+            upper = max(_number(match.group("high")))
+        before, after = (
+            lower[max(0, match.start() - 40) : match.start()],
+            lower[match.end() : match.end() + 24],
+        )
+        if _is_memory(before, after):
+            continue
+        months = (low * _UNIT_MONTHS[unit], max(low, upper) * _UNIT_MONTHS[unit])
+        is_open = bool(match.group("plus") or match.group("plus2") or match.group("more")) or bool(
+            re.search(
+                r"\b(?:at least|more than|for over|well over|beyond|minimum of|longer than)\s+(?:the next\s+)?\Z",
+                before,
+            )
+            and unit in ("year", "decade")
+        )
+        found.append(_ahead_by(match, months, is_open, stated_at, "within" if _WITHIN.search(before) else ""))
+    for match in _BARE.finditer(lower):
+        word = match.group("unit") or match.group("unit2") or match.group("daily").split()[-1]
+        low, upper = _BARE_MONTHS.get(word, (0.0, 0.0))
+        if upper and not _is_memory(
+            lower[max(0, match.start() - 40) : match.start()], lower[match.end() : match.end() + 24]
+        ):
+            found.append(_ahead_by(match, (low, upper), False, stated_at, "within"))
+    return [span for span in found if span is not None]
+
+
+_BARE_MONTHS: Final = {
+    "days": (0.0, 0.5),
+    "weeks": (0.25, 2.0),
+    "months": (1.0, 9.0),
+    "decade": (120.0, 120.0),
+    "decades": (120.0, 360.0),
+    "year or so": (10.0, 15.0),
+    "year or two": (12.0, 24.0),
+    "years": (24.0, 96.0),
+}
+
+
+def _unit_name(unit: str) -> str:
+    unit = unit.rstrip("s")
+    return {"wk": "week", "mo": "month", "mth": "month", "yr": "year"}.get(unit, unit)
+
+
+def _is_memory(before: str, after: str) -> bool:
+    """Say whether a duration looks back, or is an age."""
+    return bool(
+        re.search(
+            r"\b(?:last|past|previous|prior|after|age(?:d)?|for over the past|since|every|each|held(?: for)?|been \w+ for)\s+(?:the\s+)?\Z",
+            before,
+        )
+        or re.search(
+            r"\b(?:i'm|i am|im|he's|she's|aged?|turning|just turned|am)\s+(?:now\s+|nearly\s+|almost\s+|about\s+|only\s+)?\Z",
+            before,
+        )
+        or re.match(
+            r"\s?(?:ago|old\b|of age|-old|of (?:work|service|marriage|experience|saving|age)|back\b|earlier|younger|older)",
+            after,
+        )
+    )
+
+
+def _ahead_by(
+    match: re.Match[str], months: tuple[float, float], is_open: bool, stated_at: date, lead: str
+) -> TimeSpan | None:
+    if months[1] > OPEN_HORIZON_MONTHS:
+        return None
+    day = [stated_at + timedelta(days=round(m * DAYS_PER_MONTH)) for m in months]
+    return TimeSpan(match.start(), match.end(), day[0], day[1], months, is_open, lead)

@@ -1,0 +1,204 @@
+"""The way in: one text, a frame of statements, and the constraints that are in force on a night.
+
+What belongs here: putting the fields together, the rows of ``ml.parsed_intents``, and which stated
+limits bind. What does not: reading words (``grammar.py``), solving under the limits
+(``ml/recommend``).
+"""
+
+import json
+from datetime import date
+from typing import Final
+
+import polars as pl
+
+from ml.intent.dates import find_times
+from ml.intent.exclusions import find_exclusions
+from ml.intent.grammar import (
+    find_horizon,
+    find_liquidity,
+    find_mentions,
+    find_risk,
+    find_tax,
+    rank_objectives,
+    settle_alpha,
+)
+from ml.intent.numbers import find_amounts, find_shares
+from ml.intent.schema import InvestmentIntent, Span
+from ml.intent.text import MAX_CHARS, CleanText, clean
+
+PARSER_VERSION: Final = "grammar-1"
+_MAX_SPANS: Final = 20
+_UNUSED_WORDS: Final = 3
+
+PARSED_SCHEMA: dict[str, pl.DataType] = {
+    "as_of_date": pl.Date(),
+    "statement_id": pl.String(),
+    "user_id": pl.String(),
+    "stated_at": pl.Datetime("us", "UTC"),
+    "objective": pl.String(),
+    "secondary": pl.String(),
+    "horizon_min_months": pl.Int32(),
+    "horizon_max_months": pl.Int32(),
+    "liquidity_amount_usd": pl.Decimal(20, 6),
+    "liquidity_share": pl.Float64(),
+    "liquidity_from": pl.Date(),
+    "liquidity_to": pl.Date(),
+    "risk_tolerance": pl.String(),
+    "exclusions": pl.String(),
+    "avoid_short_term_gains": pl.Boolean(),
+    "harvest_losses": pl.Boolean(),
+    "avoid_realising_gains": pl.Boolean(),
+    "wash_sale_concern": pl.Boolean(),
+    "actionable": pl.Boolean(),
+    "not_understood": pl.String(),
+    "parser_version": pl.String(),
+}
+
+
+def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
+    """Read one statement.
+
+    Parameters
+    ----------
+    text : str
+        As typed; anything. Of more than 8,000 characters the rest goes unread, which is listed.
+    stated_at : datetime.date
+        The day it was written; relative dates count from it.
+
+    Returns
+    -------
+    InvestmentIntent
+        What is not stated is None, empty or False. Never raises on any text.
+    """
+    cleaned = clean(text)
+    if cleaned.is_flood:
+        whole = Span(
+            start=0, end=len(cleaned.original), text=cleaned.original[:120], reason="one phrase repeated"
+        )
+        return InvestmentIntent(not_understood=(whole,), parser_version=PARSER_VERSION)
+    times = find_times(cleaned.lower, stated_at)
+    exclusions, exclusion_spans = find_exclusions(cleaned.lower, cleaned.cased)
+    mentions = [
+        m for m in find_mentions(cleaned) if not any(s < m.end and m.start < e for s, e in exclusion_spans)
+    ]
+    risk = find_risk(cleaned)
+    ranked = rank_objectives(cleaned, mentions, risk)
+    tax = find_tax(cleaned, mentions)
+    amounts, shares = find_amounts(cleaned.lower), find_shares(cleaned.lower)
+    liquidity, deadline, is_sized = find_liquidity(cleaned, amounts, shares, times)
+    horizon = None
+    if ranked.primary is not None:
+        horizon = find_horizon(cleaned, times, mentions, deadline, stated_at)
+        ranked = settle_alpha(cleaned, ranked, horizon)
+    used = [(m.start, m.end) for m in mentions] + exclusion_spans + deadline
+    used += [(t.start, t.end) for t in times] + [(q.start, q.end) for q in (*amounts, *shares)]
+    return InvestmentIntent(
+        objective=ranked.primary,  # type: ignore[arg-type]
+        secondary=ranked.secondary,  # type: ignore[arg-type]
+        horizon_months=horizon,
+        liquidity=liquidity,
+        risk_tolerance=next(iter(risk)) if len(risk) == 1 else None,  # type: ignore[arg-type]
+        exclusions=exclusions,
+        tax=tax,
+        actionable=not ranked.is_contradictory
+        and (ranked.primary is not None or is_sized or bool(exclusions) or tax.any()),
+        not_understood=_not_understood(text, cleaned, used),
+        parser_version=PARSER_VERSION,
+    )
+
+
+def _not_understood(text: str, cleaned: CleanText, used: list[tuple[int, int]]) -> tuple[Span, ...]:
+    """List what was set aside, clauses in which nothing was recognised, and what went unread."""
+    spans = [
+        Span(start=start, end=end, text=cleaned.original[start:end][:200], reason=reason)
+        for start, end, reason in cleaned.set_aside
+    ]
+    for sentence in cleaned.sentences():
+        for clause in cleaned.clauses(sentence):
+            words = cleaned.lower[clause.start : clause.end].split()
+            if len(words) < _UNUSED_WORDS or any(s < clause.end and clause.start < e for s, e in used):
+                continue
+            fragment = cleaned.original[clause.start : clause.end][:200]
+            spans.append(Span(start=clause.start, end=clause.end, text=fragment, reason="nothing recognised"))
+    spans = sorted(spans, key=lambda span: (span.start, span.end))[:_MAX_SPANS]
+    if cleaned.is_truncated:
+        rest = Span(
+            start=MAX_CHARS, end=len(text), text="", reason=f"beyond {MAX_CHARS} characters: not read"
+        )
+        spans = [*spans[: _MAX_SPANS - 1], rest]
+    return tuple(spans)
+
+
+def parse_goals(statements: pl.DataFrame, as_of_date: date | None = None) -> pl.DataFrame:
+    """Read all statements of a night.
+
+    Parameters
+    ----------
+    statements : polars.DataFrame
+        ``core.fct_goal_statements``: statement_id, user_id, stated_at, text. Equal texts of one day
+        are read once.
+    as_of_date : datetime.date, optional
+        Night to write into the rows; null where absent.
+
+    Returns
+    -------
+    polars.DataFrame
+        :data:`PARSED_SCHEMA`, sorted by user_id, stated_at and statement_id; without as_of_date if
+        none is given.
+    """
+    ordered = statements.sort("user_id", "stated_at", "statement_id")
+    zone = getattr(ordered.schema["stated_at"], "time_zone", None)
+    moment = (
+        pl.col("stated_at")
+        if zone
+        else pl.col("stated_at").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    )
+    moment = moment.dt.convert_time_zone("UTC").cast(pl.Datetime("us", "UTC"))
+    ordered = ordered.with_columns(moment.alias("stated_at"))
+    days = ordered["stated_at"].dt.convert_time_zone("America/New_York").dt.date().to_list()
+    known: dict[tuple[str, date], dict[str, object]] = {}
+    rows = []
+    for statement_id, user_id, stated_at, text, day in zip(
+        ordered["statement_id"].to_list(),
+        ordered["user_id"].to_list(),
+        ordered["stated_at"].to_list(),
+        ordered["text"].to_list(),
+        days,
+        strict=True,
+    ):
+        key = (text or "", day)
+        if key not in known:
+            known[key] = _row(parse_goal(*key))
+        rows.append(
+            {
+                "as_of_date": as_of_date,
+                "statement_id": statement_id,
+                "user_id": user_id,
+                "stated_at": stated_at,
+            }
+            | known[key]
+        )
+    frame = pl.DataFrame(rows, schema=PARSED_SCHEMA)
+    return frame if as_of_date is not None else frame.drop("as_of_date")
+
+
+def _row(intent: InvestmentIntent) -> dict[str, object]:
+    liquidity, horizon = intent.liquidity, intent.horizon_months
+    window = liquidity.by if liquidity is not None else None
+    amount = liquidity.amount_usd if liquidity is not None else None
+    return {
+        "objective": intent.objective,
+        "secondary": intent.secondary,
+        "horizon_min_months": horizon[0] if horizon else None,
+        "horizon_max_months": horizon[1] if horizon else None,
+        "liquidity_amount_usd": None if amount is None else f"{amount:.6f}",
+        "liquidity_share": liquidity.share_of_portfolio if liquidity is not None else None,
+        "liquidity_from": window[0] if window else None,
+        "liquidity_to": window[1] if window else None,
+        "risk_tolerance": intent.risk_tolerance,
+        "exclusions": json.dumps([item.model_dump() for item in intent.exclusions], sort_keys=True),
+        **intent.tax.model_dump(),
+        "actionable": intent.actionable,
+        "not_understood": json.dumps([s.model_dump() for s in intent.not_understood], sort_keys=True),
+        "parser_version": intent.parser_version,
+    }

@@ -1,0 +1,225 @@
+"""What of a text is the investor's own statement: cleaning, hostile parts, clauses.
+
+What belongs here: character clean-up that keeps positions, setting aside markup, code, SQL,
+instructions to a machine and quotations, and cutting into sentences and clauses. What does not: any
+meaning (``lexicon.py``, ``grammar.py``).
+
+Every pattern is free of nested repetition and every span is bounded, so that reading takes time
+linear in the text; of a longer text only the first :data:`MAX_CHARS` characters are read.
+"""
+
+# ruff: noqa: E501 - a pattern reads best with one alternative a line
+
+import re
+from dataclasses import dataclass
+
+MAX_CHARS = 8_000
+# Patterns take optional blanks in several places: a long run of blanks would cost its length cubed.
+_MAX_GAP = 12
+_WALL = "\x01"
+_FLOOD_WORDS, _FLOOD_VARIETY = 60, 0.08
+
+_PLAIN = str.maketrans(
+    {
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201b": "'",
+        "\u02bc": "'",
+        "`": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+        "\u2013": "-",
+        "\u2014": "-",
+        "\u2212": "-",
+        "\u00a0": " ",
+        "\u202f": " ",
+        "\u2009": " ",
+        "\u200b": " ",
+        "\ufeff": " ",
+        "\u00ad": " ",
+        "\x00": " ",
+        "\t": " ",
+        "\r": "\n",
+        "\f": "\n",
+        "\v": "\n",
+        "\u2028": "\n",
+        "\u2029": "\n",
+    }
+)
+
+_SQL = re.compile(
+    r"(?:['\")\];]{1,4}\s{0,3})?\b(?:drop\s+(?:table|database|schema|view)|delete\s+from|insert\s+into|update\s+\w{1,40}\s+set|"
+    r"select\s[^\n;]{0,80}?\sfrom|union\s+(?:all\s+)?select|alter\s+table|truncate\s+table|grant\s+all|exec(?:ute)?\s+\w{1,40})\b"
+    r"[^\n]{0,300}?(?:--|;\s{0,3}--|;|$)",
+    re.MULTILINE,
+)
+_SQL_TAUTOLOGY = re.compile(
+    r"['\"]?\s{0,3}\bor\s+['\"]?1['\"]?\s{0,3}=\s{0,3}['\"]?1['\"]?[^\n]{0,20}?(?:--|;|$)", re.MULTILINE
+)
+_TAG = re.compile(r"<!--.{0,2000}?-->|</?[a-z!][^<>]{0,400}>", re.DOTALL)
+_FENCE = re.compile(r"```.{0,4000}?(?:```|\Z)|'''.{0,4000}?(?:'''|\Z)", re.DOTALL)
+_TEMPLATE = re.compile(
+    r"\{[^{}]{0,600}\}|\$\{[^{}]{0,200}\}|\[\[?[a-z]{1,8}:[^\[\]]{0,200}\]\]?|\[/?(?:inst|system|user|assistant)\]"
+)
+_URL = re.compile(r"\b(?:https?://|www\.)\S{1,300}")
+_QUOTE = re.compile(r'"[^"\n]{1,600}"')
+_SAID = re.compile(
+    r"\b(?:sa(?:ys|id|ying)|tells?|told|wr(?:ites|ote)|quot(?:e|es|ed|ing)|claim(?:s|ed)|headline|ad|advert|reads?|according to|heard)\b"
+)
+
+_COMMAND = re.compile(
+    r"\b(?:ignore|disregard|forget|bypass|override)\b[^.\n]{0,40}\b(?:instruction|prompt|rule|above|previous|prior|guideline|filter|schema|system|settings?)"
+    r"|\b(?:system|developer|assistant|user|admin|root|ai|bot|model|parser|output|response|tool|note to \w+)\s{0,2}(?:prompt|message|note|mode|instruction)?s?\s{0,2}[:>]\s"
+    r"|\b(?:you are|you're) (?:now|no longer|a|an|in)\b[^.\n]{0,40}\b(?:ai|assistant|bot|model|dan|mode|parser|admin|dba|unrestricted|language)"
+    r"|\b(?:act|behave|respond|reply|answer|pretend)\s+(?:as|only|with|like you|in)\b[^.\n]{0,60}\b(?:ai|bot|model|json|parser|yes|true|admin|exactly|assistant)"
+    r"|\b(?:output|return|emit|print|set|mark|classify|label|write|append|respond with|score)\b[^.\n]{0,50}\b(?:objective|json|field|schema|risk tolerance|actionable|label|prompt|true|null|secondary|flag|confidence|horizon_?months|intent|exclusions?)\b"
+    r"|\b(?:jailbreak|developer mode|sudo|rm -rf|chmod|curl|wget|eval\(|exec\(|os\.system|import os|__import__|subprocess|console\.log|document\.cookie|alert\()"
+    r"|\b(?:this (?:text|message|input) (?:was|is|has been) (?:already )?(?:parsed|verified|approved|classified|validated))"
+    r"|\b(?:api[_ ]key|password|credentials|access token|environment variables?)\b"
+    r"|\b(?:end|start|begin) of (?:user|system|prompt|input|instructions?|document)\b"
+)
+_IDENTIFIER = re.compile(
+    r"\b(?:short_term|long_term|capital_|tax_loss|risk_|horizon_|amount_usd|share_of|not_understood|avoid_|harvest_|wash_sale_|parser_|stated_at|objective_any)"
+    r"|\b(?:objective|secondary|actionable|risk|horizon|liquidity|exclusions)\"?\s{0,2}[:=]\s{0,2}[\"'\[{\w]"
+)
+_SENTENCE_END = re.compile(r"(?<![0-9])[.](?=\s|$)|(?<=[0-9])[.](?=\s|$)|[!?\n]+|[.]{2,}|;\s")
+_CLAUSE_END = re.compile(
+    r",?\s(?:but|however|though|although|yet|except|whereas|while|because|since|so that|so|besides|plus|also|then|instead|otherwise|afterwards)\b"
+    r"|\s-{1,3}\s|:\s|[()\u2022]|,\s(?:and|or)\s(?=i\b|i'|we\b|don't|do not|no\b|never|please|keep|avoid|leave|also)|,\s"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Positions of a sentence or clause in the text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class CleanText:
+    """A text made readable.
+
+    Attributes
+    ----------
+    original : str
+        What was read: at most :data:`MAX_CHARS` characters of what was given.
+    lower : str
+        Lower case, plain quotes and dashes, set-aside parts blanked; as long as ``original``.
+    cased : str
+        The same with the case kept, for tickers.
+    set_aside : tuple of (start, end, reason)
+        What is not the investor's statement, in order.
+    is_truncated, is_flood : bool
+        Whether text beyond the limit went unread; whether one phrase is repeated without end.
+    """
+
+    original: str
+    lower: str
+    cased: str
+    set_aside: tuple[tuple[int, int, str], ...]
+    is_truncated: bool
+    is_flood: bool
+
+    def sentences(self) -> list[Piece]:
+        """Cut at full stops, exclamation and question marks, semicolons and line ends."""
+        return _cut(self.lower, Piece(0, len(self.lower)), _SENTENCE_END)
+
+    def clauses(self, sentence: Piece) -> list[Piece]:
+        """Cut a sentence at conjunctions, commas, dashes, colons and brackets."""
+        return _cut(self.lower, sentence, _CLAUSE_END)
+
+
+def clean(text: str) -> CleanText:
+    """Prepare a text; never raises on any string.
+
+    Parameters
+    ----------
+    text : str
+        As typed.
+
+    Returns
+    -------
+    CleanText
+    """
+    original = text[:MAX_CHARS]
+    cased = "".join(
+        char if char.isprintable() or char == "\n" else " " for char in original.translate(_PLAIN)
+    )
+    cased = re.sub(r" {13,}", lambda run: _filler(len(run.group())), cased)
+    # lower() may lengthen a character (dotted capital I): such a one stays as it is.
+    lower = "".join(small if len(small := char.lower()) == 1 else char for char in cased)
+    aside: list[tuple[int, int, str]] = []
+    for pattern, reason in ((_FENCE, "code"), (_SQL, "sql"), (_SQL_TAUTOLOGY, "sql")):
+        lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], reason, aside)
+    lower = _blank(lower, _script_spans(lower), "markup", aside)
+    for pattern, reason in ((_TAG, "markup"), (_TEMPLATE, "markup"), (_URL, "link")):
+        lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], reason, aside)
+    lower = _blank(lower, _quotations(lower), "quotation", aside)
+    lower = _blank(lower, _commands(lower), "instruction", aside)
+    cased = "".join(kept if kept in (" ", _WALL) else c for c, kept in zip(cased, lower, strict=True))
+    words = re.findall(r"[a-z']{2,30}", lower)
+    is_flood = len(words) >= _FLOOD_WORDS and len(set(words)) <= max(6, _FLOOD_VARIETY * len(words))
+    return CleanText(original, lower, cased, tuple(sorted(aside)), len(text) > MAX_CHARS, is_flood)
+
+
+def _blank(text: str, spans: list[tuple[int, int]], reason: str, aside: list[tuple[int, int, str]]) -> str:
+    """Replace spans by spaces, keeping every position."""
+    parts, at = [], 0
+    for start, end in spans:
+        if start < at or not text[start:end].strip(" \n" + _WALL):
+            continue
+        parts += [text[at:start], _filler(end - start)]
+        aside.append((start, end, reason))
+        at = end
+    return "".join([*parts, text[at:]])
+
+
+def _filler(length: int) -> str:
+    """Give spaces for a short gap; for a long one a character that no pattern crosses."""
+    return " " * length if length <= _MAX_GAP else f" {_WALL * (length - 2)} "
+
+
+def _script_spans(lower: str) -> list[tuple[int, int]]:
+    """Contents of script and style elements; an unclosed one runs to the end."""
+    spans, at = [], 0
+    for match in re.finditer(r"<(script|style|iframe|svg)\b", lower):
+        if match.start() < at:
+            continue
+        close = lower.find(f"</{match.group(1)}", match.end())
+        end = len(lower) if close < 0 else (lower.find(">", close) + 1 or len(lower))
+        spans.append((match.start(), end))
+        at = end
+    return spans
+
+
+def _quotations(lower: str) -> list[tuple[int, int]]:
+    """Find quoted speech of others: after a verb of saying, or longer than four words beside other text."""
+    spans = []
+    for match in _QUOTE.finditer(lower):
+        before = lower[max(0, match.start() - 60) : match.start()]
+        rest = (lower[: match.start()] + lower[match.end() :]).strip(" \n.\"'")
+        if _SAID.search(before) or (len(match.group().split()) > 4 and len(rest) > 10):
+            spans.append((match.start(), match.end()))
+    return spans
+
+
+def _commands(lower: str) -> list[tuple[int, int]]:
+    """Find sentences that address a machine or write its fields."""
+    return [
+        (piece.start, piece.end)
+        for piece in _cut(lower, Piece(0, len(lower)), _SENTENCE_END)
+        if _COMMAND.search(lower, piece.start, piece.end) or _IDENTIFIER.search(lower, piece.start, piece.end)
+    ]
+
+
+def _cut(lower: str, whole: Piece, separator: re.Pattern[str]) -> list[Piece]:
+    pieces, start = [], whole.start
+    for match in separator.finditer(lower, whole.start, whole.end):
+        if lower[start : match.start()].strip(" \n" + _WALL):
+            pieces.append(Piece(start, match.start()))
+        start = match.start() if match.group().strip(" ,").isalpha() else match.end()
+    if lower[start : whole.end].strip(" \n" + _WALL):
+        pieces.append(Piece(start, whole.end))
+    return pieces

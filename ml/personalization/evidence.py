@@ -1,0 +1,221 @@
+"""What choices reveal: fixed rates per objective, likelihood against a random trader, and abstention.
+
+What belongs here: the rates and the step from counts to probabilities. What does not: counting
+(``ml/features``), stated goals and the mix that is served (``mix.py``).
+
+The model
+---------
+At a sale session something is sold among the lots that could be sold. An objective k sells a lot of
+cell c in proportion to a fixed rate r_kc; a random trader's rate is 1 everywhere, so that what he
+sells is what he happens to hold. Over a user's sessions with counts n_c and random expectations E_c
+(both from ``ml.features.choices``), with N = sum n_c,
+
+    p_k(c) = r_kc E_c / sum r_kc' E_c',    p_0(c) = E_c / N,
+    log-evidence of k = T * sum_c n_c log( (1 - e) p_k(c) / p_0(c) + e ),
+
+the same for purchases, whose cells are terciles of past return and volatility. e = 0.2 is the share
+of choices made for reasons of life; the temper T < 1 because choices repeat themselves (a monthly
+plan is one decision, not twelve). Seven classes compete: six objectives under the population prior
+and the random trader, whose posterior share flows back to the population. A buy-and-hold makes no
+choice, so that nothing is revealed.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from ml.features.choices import BUY_CELLS, SALE_CELLS
+from ml.types import OBJECTIVES
+
+# Prior shares of the objectives among households: most save for growth over years, few trade actively
+# (two in three households of Barber and Odean 2000 turn over less than 3 % a month).
+POPULATION: Final = {
+    "short_term_alpha": 0.10,
+    "short_term_gain": 0.15,
+    "long_term_gain": 0.35,
+    "capital_preservation": 0.20,
+    "tax_loss_harvesting": 0.10,
+    "long_term_gains_only": 0.10,
+}
+POPULATION_VERSION: Final = "prior-1"
+
+RANDOM_PRIOR: Final = 0.5
+LIFE_SHARE: Final = 0.2
+TEMPER: Final = 0.5
+MAX_REVEALED: Final = 100.0
+IDENTIFIED_PROBABILITY: Final = 0.5
+IDENTIFIED_EVIDENCE: Final = 0.03  # nats per choice over the random trader
+
+# Rows: age of the lot (to 20 days, to 120, to 365, older). Columns: lost 5 % and more, lost less,
+# gained less than 5 %, gained 5 % and more. 1 = as a random trader.
+SALE_RATES: Final = {
+    # Sells when the signal has decayed, whatever the gain: the youngest lots go first.
+    "short_term_alpha": (
+        (3.0, 3.0, 3.0, 3.0),
+        (1.0, 1.0, 1.0, 1.0),
+        (0.4, 0.4, 0.4, 0.4),
+        (0.3, 0.3, 0.3, 0.3),
+    ),
+    # Takes profits at a target, cuts at a stop, within months.
+    "short_term_gain": (
+        (1.0, 0.5, 0.8, 4.0),
+        (1.0, 0.5, 0.8, 4.0),
+        (0.6, 0.4, 0.6, 2.0),
+        (0.3, 0.3, 0.4, 1.0),
+    ),
+    # Waits for the long term, then trims winners.
+    "long_term_gain": (
+        (0.2, 0.2, 0.2, 0.2),
+        (0.3, 0.3, 0.3, 0.3),
+        (0.5, 0.5, 0.5, 0.5),
+        (1.0, 1.0, 2.0, 3.0),
+    ),
+    # Rebalances whatever moved, without looking at tax; leaves what fell.
+    "capital_preservation": (
+        (1.0, 1.0, 1.0, 1.2),
+        (1.2, 1.0, 1.0, 1.2),
+        (1.2, 1.0, 1.0, 1.2),
+        (1.2, 1.0, 1.0, 1.2),
+    ),
+    # Sells what is 5 % and more below cost, of any age.
+    "tax_loss_harvesting": (
+        (6.0, 0.6, 0.2, 0.2),
+        (6.0, 0.6, 0.2, 0.2),
+        (6.0, 0.6, 0.2, 0.2),
+        (4.0, 0.6, 0.4, 0.5),
+    ),
+    # Never takes a short-term gain; short-term losses freely.
+    "long_term_gains_only": (
+        (1.0, 1.0, 0.02, 0.02),
+        (1.0, 1.0, 0.02, 0.02),
+        (1.0, 1.0, 0.02, 0.02),
+        (1.0, 1.0, 2.0, 2.0),
+    ),
+}
+# Rows: the last month's return (lowest third, middle, highest third). Columns: volatility (lowest third ...).
+BUY_RATES: Final = {
+    "short_term_alpha": ((0.3, 0.3, 0.4), (0.5, 0.6, 0.8), (1.2, 2.0, 2.6)),
+    "short_term_gain": ((0.7, 1.0, 1.4), (0.7, 1.0, 1.4), (0.7, 1.0, 1.4)),
+    "long_term_gain": ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0)),
+    "capital_preservation": ((2.2, 0.6, 0.2), (2.2, 0.6, 0.2), (2.2, 0.6, 0.2)),
+    "tax_loss_harvesting": ((1.1, 1.1, 1.1), (1.0, 1.0, 1.0), (0.9, 0.9, 0.9)),
+    "long_term_gains_only": ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0)),
+}
+RATES_VERSION: Final = "rates-0"
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """What the trades of U users reveal.
+
+    Attributes
+    ----------
+    user_ids : list of str
+        U ids, in the order of the counts.
+    probabilities : ndarray of shape (U, 6)
+        Over :data:`ml.types.OBJECTIVES`; the population where nothing is revealed. Rows sum to 1.
+    n_revealed : ndarray of shape (U,)
+        Informative choices, up to 100, less the share that a random trader explains as well.
+    n_choices : ndarray of shape (U,)
+        Choices seen, uncapped.
+    identified : ndarray of shape (U,)
+        bool: largest probability and mean evidence over the random trader both beyond their thresholds.
+    confidence : ndarray of shape (U,)
+        Largest probability.
+    evidence : ndarray of shape (U, 6)
+        Log-evidence of each objective against the random trader, tempered, in nats.
+    """
+
+    user_ids: list[str]
+    probabilities: np.ndarray
+    n_revealed: np.ndarray
+    n_choices: np.ndarray
+    identified: np.ndarray
+    confidence: np.ndarray
+    evidence: np.ndarray
+
+
+def population_vector() -> np.ndarray:
+    """Give the population's shares in the order of the objectives; shape (6,)."""
+    return np.array([POPULATION[name] for name in OBJECTIVES])
+
+
+def revealed_probabilities(counts: pl.DataFrame) -> Revealed:
+    """Turn counts of choices into probabilities over the objectives.
+
+    Parameters
+    ----------
+    counts : polars.DataFrame
+        From :func:`ml.features.behaviour.behaviour_counts`.
+
+    Returns
+    -------
+    Revealed
+    """
+    sold = _cells(counts, "sold__", "sold_expected__", SALE_CELLS)
+    bought = _cells(counts, "bought__", "bought_expected__", BUY_CELLS)
+    sale_rates = np.array([np.ravel(SALE_RATES[name]) for name in OBJECTIVES])
+    buy_rates = np.array([np.ravel(BUY_RATES[name]) for name in OBJECTIVES])
+    evidence = TEMPER * (log_evidence(*sold, sale_rates) + log_evidence(*bought, buy_rates))
+    choices = sold[0].sum(axis=1) + bought[0].sum(axis=1)
+    population = population_vector()
+    prior = np.append((1.0 - RANDOM_PRIOR) * population, RANDOM_PRIOR)
+    # The constant shift keeps exp within range; it cancels in the posterior.
+    score = np.log(prior) + np.column_stack([evidence, np.zeros(len(evidence))])
+    posterior = np.exp(score - score.max(axis=1, keepdims=True))
+    posterior /= posterior.sum(axis=1, keepdims=True)
+    random = posterior[:, -1]
+    probabilities = posterior[:, :-1] + random[:, None] * population
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    mean_evidence = evidence.max(axis=1) / np.maximum(choices, 1.0)
+    confidence = probabilities.max(axis=1)
+    return Revealed(
+        user_ids=counts["user_id"].to_list(),
+        probabilities=probabilities,
+        n_revealed=np.minimum(choices, MAX_REVEALED) * (1.0 - random) * (choices > 0.0),
+        n_choices=choices,
+        identified=(confidence >= IDENTIFIED_PROBABILITY) & (mean_evidence >= IDENTIFIED_EVIDENCE),
+        confidence=confidence,
+        evidence=evidence,
+    )
+
+
+def log_evidence(chosen: np.ndarray, expected: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """Log-likelihood of each objective's choices over that of a random trader, untempered.
+
+    Parameters
+    ----------
+    chosen, expected : ndarray of shape (U, C)
+        Counts per cell and what random choices would give; equal row sums.
+    rates : ndarray of shape (6, C)
+        Positive rates per objective and cell.
+
+    Returns
+    -------
+    ndarray of shape (U, 6)
+        0 where nothing was chosen.
+    """
+    total = expected.sum(axis=1)
+    scale = np.divide(
+        expected @ rates.T, total[:, None], out=np.ones((len(expected), len(rates))), where=total[:, None] > 0
+    )
+    ratio = (1.0 - LIFE_SHARE) * rates[None, :, :] / scale[:, :, None] + LIFE_SHARE
+    return np.einsum("uc,ukc->uk", chosen, np.log(ratio))
+
+
+def _cells(
+    counts: pl.DataFrame, prefix: str, expected: str, cells: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read chosen and expected counts; both of shape (U, C)."""
+    return (
+        counts.select(f"{prefix}{cell}" for cell in cells)
+        .to_numpy()
+        .astype(np.float64)
+        .reshape(-1, len(cells)),
+        counts.select(f"{expected}{cell}" for cell in cells)
+        .to_numpy()
+        .astype(np.float64)
+        .reshape(-1, len(cells)),
+    )

@@ -1,0 +1,261 @@
+"""Wash sales at taxpayer level: one pass, each replacement share used once.
+
+At a loss the open eligible lots of the 30 days before are matched and the rest waits in a queue; a
+purchase serves the queue. Source: TAX_RULES section 3; IRC 1091, Reg. 1.1091-1, Rev. Rul. 56-602,
+Rev. Rul. 2008-5, IRC 1223(3).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+from ml.tax.holding_period import tacked_start
+from ml.tax.lots import AccountInfo, Lot, LotBook, join_codes
+from ml.tax.settings import TaxSettings
+from ml.tax.units import apportion, scale
+
+WINDOW_DAYS: Final = 30
+Scope = tuple[str, str]
+
+
+@dataclass(slots=True, eq=False)
+class Piece:
+    """A matched piece of a sale: one row of realised gains.
+
+    Amounts are 1e-6 USD, quantities 1e-9 shares, days day numbers. ``cost`` is None while unknown.
+    ``ratio`` converts the units of the sale date into those of today (splits in the window).
+    """
+
+    account: AccountInfo
+    asset_id: str
+    sale_id: str
+    lot_id: str
+    source_id: str
+    purchase_key: str
+    sale_day: int
+    acquired: int
+    hp_start: int
+    order_no: int
+    quantity: int
+    proceeds: int
+    cost: int | None
+    is_long: bool
+    is_voluntary: bool
+    wash_adjustment: int = 0
+    disallowed: int = 0
+    is_permanent: bool = False
+    is_pending: bool = False
+    codes: tuple[str, ...] = ()
+    ratio: Fraction = Fraction(1)
+
+    @property
+    def gain(self) -> int | None:
+        """Return the gain on the adjusted basis before disallowance, in 1e-6 USD."""
+        return None if self.cost is None else self.proceeds - self.cost
+
+    def mark(self, *codes: str) -> None:
+        """Note the convention codes that decided a figure of this piece."""
+        self.codes = join_codes(self.codes, codes)
+
+    def split_off(self, quantity: int) -> "Piece":
+        """Take a part of the piece out, with its share of proceeds and cost."""
+        rest = self.quantity - quantity
+        weights = (quantity, rest)
+        proceeds, self.proceeds = apportion(self.proceeds, weights)
+        cost = self.cost
+        if cost is not None:
+            cost, self.cost = apportion(cost, weights)
+        adjustment, self.wash_adjustment = apportion(self.wash_adjustment, weights)
+        self.quantity = rest
+        return Piece(
+            self.account,
+            self.asset_id,
+            self.sale_id,
+            self.lot_id,
+            self.source_id,
+            self.purchase_key,
+            self.sale_day,
+            self.acquired,
+            self.hp_start,
+            self.order_no,
+            quantity,
+            proceeds,
+            cost,
+            self.is_long,
+            self.is_voluntary,
+            adjustment,
+            codes=self.codes,
+            ratio=self.ratio,
+        )
+
+
+@dataclass(slots=True)
+class WashBook:
+    """Recent purchases and pending losses of one household, per (taxpayer scope, security)."""
+
+    book: LotBook
+    settings: TaxSettings
+    purchases: dict[Scope, list[Lot]] = field(default_factory=dict)
+    pending: dict[Scope, list[Piece]] = field(default_factory=dict)
+    closed: dict[Scope, list[tuple[int, str]]] = field(default_factory=dict)
+    pieces: list[Piece] = field(default_factory=list)
+
+    def scope(self, account: AccountInfo, security: str) -> Scope:
+        """Return whose purchases replace whose losses: the household, or the user alone (A14)."""
+        owner = account.household_id if self.settings.a14 == "household" else account.user_id
+        return owner, security
+
+    def can_wash(self, piece: Piece) -> bool:
+        """Say whether section 1091 looks at a piece: a loss outside tax-deferred accounts."""
+        gain = piece.gain
+        return gain is not None and gain < 0 and not piece.account.is_deferred
+
+    def note_closed(self, scope: Scope, lot: Lot) -> None:
+        """Remember that purchased shares left before a possible later loss (A8)."""
+        self.closed.setdefault(scope, []).append((lot.acquired, lot.purchase_key))
+
+    def match_sale(self, scope: Scope, pieces: Sequence[Piece], nothing_left: Callable[[], bool]) -> None:
+        """Match the loss pieces of one sale with open lots of the 30 days before, queue the rest.
+
+        Parameters
+        ----------
+        scope : tuple of (str, str)
+            From :meth:`scope`.
+        pieces : sequence of Piece
+            Pieces of one sale; the lots they closed have left the book already, so that shares
+            closed by the same sale are no replacement.
+        nothing_left : callable
+            Says whether no share of the security is left at the end of the day (A9).
+        """
+        for piece in sorted(pieces, key=lambda p: (p.acquired, p.order_no)):
+            if not self.can_wash(piece):
+                continue
+            candidates = self._candidates(scope, piece)
+            if candidates and self.settings.a9 == "no_wash_if_closed" and nothing_left():
+                piece.mark("A9")
+                candidates = []
+            if not candidates:
+                self._note_excluded(scope, piece, pieces)
+            for lot in candidates:
+                self._mark_same_day(piece, lot, candidates)
+                if self._match(scope, piece, lot):
+                    break
+            else:
+                piece.is_pending = True
+                self.pending.setdefault(scope, []).append(piece)
+
+    def register(self, scope: Scope, lot: Lot) -> None:
+        """Add a purchase to the possible replacements of later losses."""
+        self.purchases.setdefault(scope, []).append(lot)
+
+    def serve(self, scope: Scope, lot: Lot) -> None:
+        """Let a registered purchase replace pending losses, earliest loss first."""
+        queue = self.pending.get(scope)
+        if not queue:
+            return
+        first_day = lot.acquired - WINDOW_DAYS
+        queue[:] = [p for p in queue if p.sale_day >= first_day]
+        while queue and not lot.used:
+            piece = next((p for p in queue if self._can_replace(lot, p)), None)
+            if piece is None:
+                return
+            available = lot.quantity
+            wanted = _to_new(piece.quantity, piece.ratio)
+            if wanted <= available:
+                queue.remove(piece)
+                piece.is_pending = False
+                self._disallow(scope, piece, lot, wanted)
+            else:
+                matched = piece.split_off(min(piece.quantity, _to_old(available, piece.ratio)))
+                self.pieces.append(matched)
+                self._disallow(scope, matched, lot, available)
+
+    def rescale(self, scope: Scope, ratio: Fraction) -> None:
+        """Convert pending losses to shares after a split, new per old."""
+        for piece in self.pending.get(scope, ()):
+            piece.ratio *= ratio
+
+    def _candidates(self, scope: Scope, piece: Piece) -> list[Lot]:
+        recent = self.purchases.get(scope)
+        if not recent:
+            return []
+        first_day = piece.sale_day - WINDOW_DAYS
+        if recent[0].acquired < first_day:
+            recent[:] = [lot for lot in recent if lot.acquired >= first_day]
+        unused = (lot for lot in recent if not lot.used and self._is_open(lot))
+        found = [lot for lot in unused if self._can_replace(lot, piece)]
+        found.sort(key=lambda lot: (lot.acquired, lot.order_no))
+        return found
+
+    def _is_open(self, lot: Lot) -> bool:
+        return lot in self.book.lots(lot.account.account_id, lot.asset_id)
+
+    def _can_replace(self, lot: Lot, piece: Piece) -> bool:
+        if not lot.is_purchase or lot.purchase_key == piece.purchase_key:
+            return False
+        if self.settings.a10 == "later_purchases_only" and lot.acquired < piece.acquired:
+            return False
+        return not (self.settings.a17 == "not_a_replacement" and lot.account.account_type in ("401k", "hsa"))
+
+    def _note_excluded(self, scope: Scope, piece: Piece, together: Sequence[Piece]) -> None:
+        first_day = piece.sale_day - WINDOW_DAYS
+        if any(p.purchase_key != piece.purchase_key and p.acquired >= first_day for p in together):
+            piece.mark("A9")
+        closed = self.closed.get(scope)
+        if closed:
+            closed[:] = [c for c in closed if c[0] >= first_day]
+            if any(key != piece.purchase_key for _, key in closed):
+                piece.mark("A8")
+
+    def _mark_same_day(self, piece: Piece, lot: Lot, candidates: list[Lot]) -> None:
+        rivals = (c for c in candidates if c.acquired == lot.acquired and not c.used)
+        if any(c.account.is_deferred != lot.account.is_deferred for c in rivals):
+            piece.mark("A1")
+
+    def _match(self, scope: Scope, piece: Piece, lot: Lot) -> bool:
+        """Match a piece with an open lot; return whether the whole piece is now matched."""
+        if piece.quantity <= lot.quantity:
+            self._disallow(scope, piece, lot, piece.quantity)
+            return True
+        matched = piece.split_off(lot.quantity)
+        self.pieces.append(matched)
+        self._disallow(scope, matched, lot, lot.quantity)
+        return False
+
+    def _disallow(self, scope: Scope, piece: Piece, lot: Lot, quantity: int) -> None:
+        """Disallow a wholly matched piece against ``quantity`` shares of a lot."""
+        settings = self.settings
+        part = self.book.divide(lot, quantity)
+        if part is not lot:
+            recent = self.purchases[scope]
+            recent.insert(recent.index(lot), part)
+        part.used = True
+        gain = piece.gain
+        if gain is None:  # pieces of unknown basis are never matched
+            raise AssertionError(f"piece of sale {piece.sale_id} has no known basis")
+        piece.disallowed = -gain
+        if piece.wash_adjustment > piece.disallowed:
+            piece.mark("A5")  # without the adjustment the piece would have been a gain
+        if lot.acquired < piece.acquired:
+            piece.mark("A10")
+        if lot.account.user_id != piece.account.user_id:
+            piece.mark("A14")
+        if lot.account.is_deferred:
+            piece.is_permanent = True
+            if lot.account.account_type in ("401k", "hsa"):
+                piece.mark("A17")
+        else:
+            start = tacked_start(part.acquired, piece.sale_day, piece.hp_start, settings.a2)
+            part.cost = None if part.cost is None else part.cost + piece.disallowed
+            part.wash_adjustment += piece.disallowed
+            part.hp_start = start
+            part.mark("A2", *(c for c in piece.codes if c in ("A1", "A10", "A14")))
+
+
+def _to_new(quantity: int, ratio: Fraction) -> int:
+    return quantity if ratio == 1 else scale(quantity, ratio.numerator, ratio.denominator)
+
+
+def _to_old(quantity: int, ratio: Fraction) -> int:
+    return quantity if ratio == 1 else scale(quantity, ratio.denominator, ratio.numerator)
