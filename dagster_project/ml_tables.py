@@ -62,6 +62,7 @@ ML_TABLES: dict[str, dict[str, str]] = {
         ("asset_id", "varchar"),
         ("sale_transaction_id", "varchar"),
         ("lot_id", "varchar"),
+        ("piece_no", "integer"),
         ("trade_date", "date"),
         ("acquired_date", "date"),
         ("hp_start_date", "date"),

@@ -1,11 +1,6 @@
 {#- Identity of the feature definitions: the first 16 digits of ml.features.catalog.catalog_hash() (held by a test). A
     change of it rebuilds the feature chain. -#}
-{% macro feature_version() %}{{ return('2fc8168ebe14af35') }}{% endmacro %}
-
-{#- `value` where at least `minimum` observations stand behind it, else null. -#}
-{% macro observed(value, count, minimum) -%}
-    if({{ count }} >= {{ minimum }}, {{ value }}, null)
-{%- endmacro %}
+{% macro feature_version() %}{{ return('b9c40ab32844cd16') }}{% endmacro %}
 
 {#- The neutral value of a missing cell, and ten decimals: window sums differ in their last bits with the rows that the
     window was cut from. -#}

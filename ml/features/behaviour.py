@@ -30,7 +30,7 @@ _SUMMARY: dict[str, tuple[pl.DataType, str]] = {
     "decisions_per_year": (pl.Float64(), "n_decisions over history in years (at least a quarter)."),
     "turnover_ann": (
         pl.Float64(),
-        "Smaller of bought and sold USD over mean invested cost and years; null if none.",
+        "Smaller of bought and sold USD over mean capital at work and years; null without lots.",
     ),
     "n_short_gain": (
         pl.Int64(),
@@ -123,12 +123,13 @@ def behaviour_counts(
     owners = _owners(transactions, accounts)
     sales = _sales(realized_gains.filter(pl.col("trade_date") <= as_of_date), owners)
     trades = _trades(rows)
+    open_lots = None if lots is None else _open_lots(lots, owners, as_of_date)
     parts = [
-        _tempo(rows, trades, sales, as_of_date),
+        _tempo(rows, trades, _invested(sales, open_lots, as_of_date), as_of_date),
         _sale_counts(sales.filter(~pl.col("is_tax_deferred"))),
         _cash_needs(rows, trades),
         _after_losses(sales.filter(~pl.col("is_tax_deferred")), trades),
-        _choices(trades, sales, owners, lots, prices, as_of_date),
+        _choices(trades, sales, owners, open_lots, prices, as_of_date),
     ]
     frame = owners.select("user_id").unique().sort("user_id")
     for part in parts:
@@ -149,6 +150,13 @@ def _owners(transactions: pl.DataFrame, accounts: pl.DataFrame | None) -> pl.Dat
         given = accounts.select("account_id", "user_id", "lot_method", deferred)
         seen = pl.concat([given, seen.join(given, on="account_id", how="anti")])
     return seen.unique("account_id", keep="first", maintain_order=True).sort("account_id")
+
+
+def _open_lots(lots: pl.DataFrame, owners: pl.DataFrame, as_of_date: date) -> pl.DataFrame:
+    """Keep the lots of the night, with their owner."""
+    if "state_date" in lots.columns:
+        lots = lots.filter(pl.col("state_date") == as_of_date)
+    return lots.join(owners.select("account_id", "user_id"), on="account_id", how="inner")
 
 
 def _trades(rows: pl.DataFrame) -> pl.DataFrame:
@@ -175,7 +183,9 @@ def _sales(realized: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _tempo(rows: pl.DataFrame, trades: pl.DataFrame, sales: pl.DataFrame, as_of_date: date) -> pl.DataFrame:
+def _tempo(
+    rows: pl.DataFrame, trades: pl.DataFrame, invested: pl.DataFrame, as_of_date: date
+) -> pl.DataFrame:
     """Decisions, history and turnover per user."""
     span = rows.group_by("user_id").agg(
         (pl.lit(as_of_date) - pl.col("trade_date").min()).dt.total_days().alias("history_days"),
@@ -194,7 +204,7 @@ def _tempo(rows: pl.DataFrame, trades: pl.DataFrame, sales: pl.DataFrame, as_of_
     smaller = pl.min_horizontal("bought_usd", "sold_usd")
     return (
         span.join(orders, on="user_id", how="left")
-        .join(_invested(trades, sales, as_of_date), on="user_id", how="left")
+        .join(invested, on="user_id", how="left")
         .with_columns(
             (pl.col("n_decisions") / years).round(9).alias("decisions_per_year"),
             pl.when(pl.col("invested_usd") > 0.0)
@@ -205,25 +215,25 @@ def _tempo(rows: pl.DataFrame, trades: pl.DataFrame, sales: pl.DataFrame, as_of_
     )
 
 
-def _invested(trades: pl.DataFrame, sales: pl.DataFrame, as_of_date: date) -> pl.DataFrame:
-    """Mean cost of what was held per user, weighted by time: bought, less the cost of what was sold."""
-    bought = trades.filter(pl.col("kind") == "buy").select(
-        "user_id", "trade_date", pl.col("usd").alias("change")
+def _invested(sales: pl.DataFrame, lots: pl.DataFrame | None, as_of_date: date) -> pl.DataFrame:
+    """Mean capital at work per user: USD times days held, over the days since the first lot.
+
+    A sold part counts with its proceeds, which no basis adjustment touches, an open lot with its cost.
+    """
+    if lots is None:
+        return pl.DataFrame(schema={"user_id": pl.String, "invested_usd": pl.Float64})
+    days = pl.col("days_held").clip(lower_bound=1)
+    age = (pl.lit(as_of_date) - pl.col("acquired_date")).dt.total_days()
+    sold = sales.select("user_id", "acquired_date", (pl.col("proceeds_usd") * days).alias("usd_days"))
+    held = lots.select(
+        "user_id", "acquired_date", (pl.col("cost_basis_usd").cast(pl.Float64) * age).alias("usd_days")
     )
-    cost = pl.col("cost_basis_usd").fill_null(pl.col("proceeds_usd")).fill_null(0.0)
-    sold = sales.select("user_id", "trade_date", (-cost).alias("change"))
+    span = (pl.lit(as_of_date) - pl.col("acquired_date").min()).dt.total_days().clip(lower_bound=1)
     return (
-        pl.concat([bought, sold])
-        .group_by("user_id", "trade_date")
-        .agg(pl.col("change").sum().round(6))
-        .sort("user_id", "trade_date")
-        .with_columns(
-            pl.col("change").cum_sum().over("user_id").clip(lower_bound=0.0).alias("held"),
-            pl.col("trade_date").shift(-1).over("user_id").fill_null(as_of_date).alias("until"),
-        )
-        .with_columns((pl.col("until") - pl.col("trade_date")).dt.total_days().alias("days"))
+        pl.concat([sold, held])
+        .sort("user_id", "acquired_date", "usd_days")
         .group_by("user_id", maintain_order=True)
-        .agg(((pl.col("held") * pl.col("days")).sum() / pl.col("days").sum()).round(6).alias("invested_usd"))
+        .agg((pl.col("usd_days").sum() / span).round(6).alias("invested_usd"))
     )
 
 
@@ -328,8 +338,6 @@ def _choices(
         unseen += ["n_sale_choices", "n_buy_choices", "pgr", "plr"]
         return owners.select("user_id").unique().with_columns(pl.lit(None).alias(name) for name in unseen)
     history = price_history(prices.filter(pl.col("as_of_date") <= as_of_date))
-    if "state_date" in lots.columns:
-        lots = lots.filter(pl.col("state_date") == as_of_date)
     taxable = owners.filter(~pl.col("is_tax_deferred"))
     sold = sale_choices(
         sales.filter(~pl.col("is_tax_deferred")),

@@ -22,8 +22,9 @@ from ml.types import ASSET_CLASSES, SECTORS
 
 DECIMALS: Final = 10
 # Below these the denominator of a ratio is rounding noise: per-session standard deviation of returns,
-# annualised volatility, unexplained share of variance.
+# the same in units of the mean return, annualised volatility, unexplained share of variance.
 MIN_RETURN_SD: Final = 1e-6
+MIN_SD_OF_MEAN: Final = 0.02
 MIN_VOLATILITY: Final = 1e-5
 MIN_UNEXPLAINED_SHARE: Final = 1e-12
 
@@ -88,7 +89,9 @@ def _class_flags() -> Iterator[FeatureSpec]:
 def _sector_flags() -> Iterator[FeatureSpec]:
     for value in SECTORS:
         rule = "no facts known, or an equity or REIT without sector"
-        yield _flag("sector", value, f"1 if the GICS sector is {value}, else 0 (all 0 where none applies)", rule, 0.0)
+        yield _flag(
+            "sector", value, f"1 if the GICS sector is {value}, else 0 (all 0 where none applies)", rule, 0.0
+        )
 
 
 def _measures(family: str, *rows: tuple[str, str, str, int, int, str, float]) -> Iterator[FeatureSpec]:
@@ -98,6 +101,8 @@ def _measures(family: str, *rows: tuple[str, str, str, int, int, str, float]) ->
 
 _AT_LEAST = "fewer than {} returns in the window"
 _TOO_SHORT = "fewer sessions of history"
+
+_NO_SHAPE = f", or sd(r) below {MIN_RETURN_SD:g} or {MIN_SD_OF_MEAN:g} of its mean (sd with n, not n - 1)"
 
 _LIQUIDITY = _measures(
     "liquidity",
@@ -179,7 +184,7 @@ _RISK = _measures(
         "sample skewness of r with bias correction (G1)",
         126,
         0,
-        _AT_LEAST.format(84) + f", or sd(r) below {MIN_RETURN_SD:g}",
+        _AT_LEAST.format(84) + _NO_SHAPE,
         0.0,
     ),
     (
@@ -188,7 +193,7 @@ _RISK = _measures(
         "sample excess kurtosis of r with bias correction (G2)",
         126,
         0,
-        _AT_LEAST.format(84) + f", or sd(r) below {MIN_RETURN_SD:g}",
+        _AT_LEAST.format(84) + _NO_SHAPE,
         3.0,
     ),
     (
@@ -282,7 +287,15 @@ _INCOME = _measures(
         "unknown where it applies",
         0.8,
     ),
-    ("expense_ratio_pct", "pct", "annual expense ratio; 0 where none applies", 0, 0, "unknown for an ETF", 0.2),
+    (
+        "expense_ratio_pct",
+        "pct",
+        "annual expense ratio; 0 where none applies",
+        0,
+        0,
+        "unknown for an ETF",
+        0.2,
+    ),
     ("duration_years", "years", "duration; 0 where none applies", 0, 0, "unknown for a bond ETF", 6.0),
 )
 
@@ -315,7 +328,15 @@ _LIFECYCLE = _measures(
         "never",
         0.0,
     ),
-    ("imputed_share_ratio", "ratio", "share of the other 49 columns that took their neutral value", 0, 0, "never", 0.0),
+    (
+        "imputed_share_ratio",
+        "ratio",
+        "share of the other 49 columns that took their neutral value",
+        0,
+        0,
+        "never",
+        0.0,
+    ),
 )
 
 FEATURES: Final[tuple[FeatureSpec, ...]] = (
@@ -339,7 +360,9 @@ def catalog_hash() -> str:
     str
         64 hexadecimal digits.
     """
-    return hashlib.sha256(json.dumps([asdict(spec) for spec in FEATURES], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps([asdict(spec) for spec in FEATURES], sort_keys=True).encode()
+    ).hexdigest()
 
 
 def contract_columns() -> list[dict[str, str]]:
@@ -350,4 +373,6 @@ def contract_columns() -> list[dict[str, str]]:
     list of dict
         ``name``, ``data_type`` and ``description`` of the 50 features, in order.
     """
-    return [{"name": spec.column, "data_type": "double", "description": spec.description} for spec in FEATURES]
+    return [
+        {"name": spec.column, "data_type": "double", "description": spec.description} for spec in FEATURES
+    ]

@@ -10,16 +10,19 @@ splits, fees and basis adjustments, and defined for lots of unknown basis too.
 
 import polars as pl
 
-AGES = ("0_20d", "21_120d", "121_365d", "366d_on")
+# Days held, upper bounds; the long term begins after 365.
+AGE_LIMITS = (5, 20, 120, 299, 365, 430)
+AGES = ("0_5d", "6_20d", "21_120d", "121_299d", "300_365d", "366_430d", "431d_on")
 GAINS = ("loss_5pct_on", "loss_below_5pct", "gain_below_5pct", "gain_5pct_on")
-PAST_RETURNS = ("fallen", "middling", "risen")
+WEEKS = ("week_down", "week_flat", "week_up")
+MONTHS = ("month_down", "month_flat", "month_up")
 VOLATILITIES = ("calm", "usual", "wild")
 SALE_CELLS = tuple(f"{age}_{gain}" for age in AGES for gain in GAINS)
-BUY_CELLS = tuple(f"{past}_{volatility}" for past in PAST_RETURNS for volatility in VOLATILITIES)
+BUY_CELLS = tuple(f"{week}_{month}_{calm}" for week in WEEKS for month in MONTHS for calm in VOLATILITIES)
 
 MAX_SESSIONS = 100  # the latest that count, per account: the evidence is capped there anyway
 MIN_RANKED_ASSETS = 6
-RETURN_SESSIONS = 21
+WEEK_SESSIONS, MONTH_SESSIONS = 5, 21
 VOLATILITY_SESSIONS = 63
 _PAIRS_AT_ONCE = 4_000_000
 
@@ -46,11 +49,12 @@ def price_history(prices: pl.DataFrame) -> pl.DataFrame:
         .sort("asset_id", "as_of_date")
         .with_columns(pl.col("step").cum_sum().over("asset_id").alias("level_log"))
         .with_columns(
-            (pl.col("level_log") - pl.col("level_log").shift(RETURN_SESSIONS)).over("asset_id").alias("past"),
+            (pl.col("level_log") - pl.col("level_log").shift(WEEK_SESSIONS)).over("asset_id").alias("week"),
+            (pl.col("level_log") - pl.col("level_log").shift(MONTH_SESSIONS)).over("asset_id").alias("month"),
             pl.col("step").rolling_std(VOLATILITY_SESSIONS).over("asset_id").round(12).alias("volatility"),
         )
     )
-    ranked = ~pl.col("is_stale") & pl.col("past").is_not_null() & pl.col("volatility").is_not_null()
+    ranked = ~pl.col("is_stale") & pl.col("month").is_not_null() & pl.col("volatility").is_not_null()
     frame = frame.with_columns(ranked.alias("is_ranked"))
     count = pl.col("is_ranked").sum().over("as_of_date")
 
@@ -59,7 +63,7 @@ def price_history(prices: pl.DataFrame) -> pl.DataFrame:
         rank = value.rank("average").over("as_of_date")
         return ((rank - 0.5) * 3 / count).floor().cast(pl.Int32)
 
-    cell = tercile("past") * len(VOLATILITIES) + tercile("volatility")
+    cell = (tercile("week") * len(MONTHS) + tercile("month")) * len(VOLATILITIES) + tercile("volatility")
     return frame.with_columns(pl.when(count >= MIN_RANKED_ASSETS).then(cell).alias("buy_cell")).select(
         "as_of_date", "asset_id", "level_log", "buy_cell"
     )
@@ -145,6 +149,10 @@ def sale_choices(
         ]
     ).filter(pl.col("acquired_date").is_not_null())
     sessions = _latest_sessions(realized.select("account_id", "trade_date").unique())
+    # What was gone before the first session that counts was no choice in any of them.
+    first = sessions.group_by("account_id").agg(pl.col("trade_date").min().alias("first_date"))
+    still_there = pl.col("end_date").is_null() | (pl.col("end_date") >= pl.col("first_date"))
+    pieces = pieces.join(first, on="account_id").filter(still_there).drop("first_date")
     counted = [
         _count_sessions(part_pieces, part_sessions, lot_methods, history)
         for part_pieces, part_sessions in _parts(pieces, sessions)
@@ -306,7 +314,7 @@ def _next_in_line(lots: pl.DataFrame) -> pl.DataFrame:
 def _cell() -> pl.Expr:
     """Give the number of the sale cell from a unit's age and gain."""
     days = (pl.col("trade_date") - pl.col("acquired_date")).dt.total_days()
-    age = (days > 20).cast(pl.Int32) + (days > 120).cast(pl.Int32) + (days > 365).cast(pl.Int32)
+    age = pl.sum_horizontal((days > limit).cast(pl.Int32) for limit in AGE_LIMITS)
     gain = pl.col("gain_log").exp().round(9) - 1.0
     band = (gain > -0.05).cast(pl.Int32) + (gain >= 0.0).cast(pl.Int32) + (gain >= 0.05).cast(pl.Int32)
     return age * len(GAINS) + band

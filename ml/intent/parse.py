@@ -1,8 +1,7 @@
-"""The way in: one text, a frame of statements, and the constraints that are in force on a night.
+"""The way in: one text, or a frame of statements.
 
-What belongs here: putting the fields together, the rows of ``ml.parsed_intents``, and which stated
-limits bind. What does not: reading words (``grammar.py``), solving under the limits
-(``ml/recommend``).
+What belongs here: putting the fields together and the rows of ``ml.parsed_intents``. What does not:
+reading words (``grammar.py``), which stated limits bind on a night (``constraints.py``).
 """
 
 import json
@@ -11,6 +10,7 @@ from typing import Final
 
 import polars as pl
 
+from ml.intent.constraints import active_constraints
 from ml.intent.dates import find_times
 from ml.intent.exclusions import find_exclusions
 from ml.intent.grammar import (
@@ -25,6 +25,8 @@ from ml.intent.grammar import (
 from ml.intent.numbers import find_amounts, find_shares
 from ml.intent.schema import InvestmentIntent, Span
 from ml.intent.text import MAX_CHARS, CleanText, clean
+
+__all__ = ["PARSED_SCHEMA", "PARSER_VERSION", "active_constraints", "parse_goal", "parse_goals"]
 
 PARSER_VERSION: Final = "grammar-1"
 _MAX_SPANS: Final = 20

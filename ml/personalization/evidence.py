@@ -1,7 +1,7 @@
 """What choices reveal: fixed rates per objective, likelihood against a random trader, and abstention.
 
-What belongs here: the rates and the step from counts to probabilities. What does not: counting
-(``ml/features``), stated goals and the mix that is served (``mix.py``).
+What belongs here: the step from counts to probabilities. What does not: counting (``ml/features``),
+the rates (``rates.py``) and their estimate (``calibration.py``), stated goals and the mix that is served (``mix.py``).
 
 The model
 ---------
@@ -13,9 +13,9 @@ sells is what he happens to hold. Over a user's sessions with counts n_c and ran
     p_k(c) = r_kc E_c / sum r_kc' E_c',    p_0(c) = E_c / N,
     log-evidence of k = T * sum_c n_c log( (1 - e) p_k(c) / p_0(c) + e ),
 
-the same for purchases, whose cells are terciles of past return and volatility. e = 0.2 is the share
-of choices made for reasons of life; the temper T < 1 because choices repeat themselves (a monthly
-plan is one decision, not twelve). Seven classes compete: six objectives under the population prior
+the same for purchases, whose cells are terciles of the last week's and month's return and of
+volatility. e = 0.1 is the share of choices made for reasons of life beyond what the rates hold; T is
+1 for sales and 1/4 for purchases, which repeat themselves. Seven classes compete: six objectives under the population prior
 and the random trader, whose posterior share flows back to the population. A buy-and-hold makes no
 choice, so that nothing is revealed.
 """
@@ -27,6 +27,7 @@ import numpy as np
 import polars as pl
 
 from ml.features.choices import BUY_CELLS, SALE_CELLS
+from ml.personalization.rates import BUY_RATES, SALE_RATES
 from ml.types import OBJECTIVES
 
 # Prior shares of the objectives among households: most save for growth over years, few trade actively
@@ -42,68 +43,13 @@ POPULATION: Final = {
 POPULATION_VERSION: Final = "prior-1"
 
 RANDOM_PRIOR: Final = 0.5
-LIFE_SHARE: Final = 0.2
-TEMPER: Final = 0.5
+LIFE_SHARE: Final = 0.1
+# Purchases repeat themselves (a monthly plan, a favourite sector): four of them weigh as one sale.
+SALE_TEMPER: Final = 1.0
+BUY_TEMPER: Final = 0.25
 MAX_REVEALED: Final = 100.0
-IDENTIFIED_PROBABILITY: Final = 0.5
+IDENTIFIED_PROBABILITY: Final = 0.6
 IDENTIFIED_EVIDENCE: Final = 0.03  # nats per choice over the random trader
-
-# Rows: age of the lot (to 20 days, to 120, to 365, older). Columns: lost 5 % and more, lost less,
-# gained less than 5 %, gained 5 % and more. 1 = as a random trader.
-SALE_RATES: Final = {
-    # Sells when the signal has decayed, whatever the gain: the youngest lots go first.
-    "short_term_alpha": (
-        (3.0, 3.0, 3.0, 3.0),
-        (1.0, 1.0, 1.0, 1.0),
-        (0.4, 0.4, 0.4, 0.4),
-        (0.3, 0.3, 0.3, 0.3),
-    ),
-    # Takes profits at a target, cuts at a stop, within months.
-    "short_term_gain": (
-        (1.0, 0.5, 0.8, 4.0),
-        (1.0, 0.5, 0.8, 4.0),
-        (0.6, 0.4, 0.6, 2.0),
-        (0.3, 0.3, 0.4, 1.0),
-    ),
-    # Waits for the long term, then trims winners.
-    "long_term_gain": (
-        (0.2, 0.2, 0.2, 0.2),
-        (0.3, 0.3, 0.3, 0.3),
-        (0.5, 0.5, 0.5, 0.5),
-        (1.0, 1.0, 2.0, 3.0),
-    ),
-    # Rebalances whatever moved, without looking at tax; leaves what fell.
-    "capital_preservation": (
-        (1.0, 1.0, 1.0, 1.2),
-        (1.2, 1.0, 1.0, 1.2),
-        (1.2, 1.0, 1.0, 1.2),
-        (1.2, 1.0, 1.0, 1.2),
-    ),
-    # Sells what is 5 % and more below cost, of any age.
-    "tax_loss_harvesting": (
-        (6.0, 0.6, 0.2, 0.2),
-        (6.0, 0.6, 0.2, 0.2),
-        (6.0, 0.6, 0.2, 0.2),
-        (4.0, 0.6, 0.4, 0.5),
-    ),
-    # Never takes a short-term gain; short-term losses freely.
-    "long_term_gains_only": (
-        (1.0, 1.0, 0.02, 0.02),
-        (1.0, 1.0, 0.02, 0.02),
-        (1.0, 1.0, 0.02, 0.02),
-        (1.0, 1.0, 2.0, 2.0),
-    ),
-}
-# Rows: the last month's return (lowest third, middle, highest third). Columns: volatility (lowest third ...).
-BUY_RATES: Final = {
-    "short_term_alpha": ((0.3, 0.3, 0.4), (0.5, 0.6, 0.8), (1.2, 2.0, 2.6)),
-    "short_term_gain": ((0.7, 1.0, 1.4), (0.7, 1.0, 1.4), (0.7, 1.0, 1.4)),
-    "long_term_gain": ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0)),
-    "capital_preservation": ((2.2, 0.6, 0.2), (2.2, 0.6, 0.2), (2.2, 0.6, 0.2)),
-    "tax_loss_harvesting": ((1.1, 1.1, 1.1), (1.0, 1.0, 1.0), (0.9, 0.9, 0.9)),
-    "long_term_gains_only": ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0)),
-}
-RATES_VERSION: Final = "rates-0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +100,11 @@ def revealed_probabilities(counts: pl.DataFrame) -> Revealed:
     -------
     Revealed
     """
-    sold = _cells(counts, "sold__", "sold_expected__", SALE_CELLS)
-    bought = _cells(counts, "bought__", "bought_expected__", BUY_CELLS)
+    sold = read_cells(counts, "sold__", "sold_expected__", SALE_CELLS)
+    bought = read_cells(counts, "bought__", "bought_expected__", BUY_CELLS)
     sale_rates = np.array([np.ravel(SALE_RATES[name]) for name in OBJECTIVES])
     buy_rates = np.array([np.ravel(BUY_RATES[name]) for name in OBJECTIVES])
-    evidence = TEMPER * (log_evidence(*sold, sale_rates) + log_evidence(*bought, buy_rates))
+    evidence = SALE_TEMPER * log_evidence(*sold, sale_rates) + BUY_TEMPER * log_evidence(*bought, buy_rates)
     choices = sold[0].sum(axis=1) + bought[0].sum(axis=1)
     population = population_vector()
     prior = np.append((1.0 - RANDOM_PRIOR) * population, RANDOM_PRIOR)
@@ -205,7 +151,7 @@ def log_evidence(chosen: np.ndarray, expected: np.ndarray, rates: np.ndarray) ->
     return np.einsum("uc,ukc->uk", chosen, np.log(ratio))
 
 
-def _cells(
+def read_cells(
     counts: pl.DataFrame, prefix: str, expected: str, cells: tuple[str, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read chosen and expected counts; both of shape (U, C)."""

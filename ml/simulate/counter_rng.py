@@ -23,6 +23,10 @@ _PURPOSE = np.uint64(0xDA942042E4DD58B5)
 _ITEM = np.uint64(0x2545F4914F6CDD1D)
 _TO_UNIT = 2.0**-53
 
+# For functions that only compiled code calls: without wrappers for Python they compile in a third
+# of the time, and a division by zero gives inf as in numpy instead of a branch to an exception.
+INNER = njit(cache=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
 
 @njit(cache=True)
 def mix64(x):
@@ -76,6 +80,15 @@ def uniforms(keys, purpose):
     out = np.empty(keys.shape[0])
     for i in range(keys.shape[0]):
         out[i] = uniform(keys[i], -1, purpose, 0)
+    return out
+
+
+@njit(cache=True)
+def uniforms_at(keys, times, purpose, items):
+    """Return one uniform per (key, time, item), float64 of the arguments' common length."""
+    out = np.empty(keys.shape[0])
+    for i in range(keys.shape[0]):
+        out[i] = uniform(keys[i], times[i], purpose, items[i])
     return out
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from ml.simulate.archetypes import HARVEST, HOLDER, LONG_ONLY, PRESERVATION, P
+from ml.simulate.archetypes import HARVEST, HOLDER, LONG_ONLY, PRESERVATION, RANDOM, P
 from ml.simulate.book import (
     ANY,
     CASH,
@@ -21,6 +21,7 @@ from ml.simulate.book import (
     LOT_ASSET,
     LOT_QTY,
     MAX_PENDING,
+    MAX_POSITIONS,
     MECHANICAL,
     N_EVENTS,
     N_LOTS,
@@ -43,6 +44,7 @@ from ml.simulate.book import (
     WITHDRAWAL,
     ZERO,
     buy,
+    copy_row,
     log_event,
     new_book,
     refresh_positions,
@@ -51,7 +53,7 @@ from ml.simulate.book import (
     value_cents,
     worth,
 )
-from ml.simulate.counter_rng import uniform
+from ml.simulate.counter_rng import INNER, uniform
 from ml.simulate.panel import SPLIT_ACTION, MarketArrays, PricePanel
 from ml.simulate.rules import PAYMENT, REPLACEMENT, decide, invest, may_buy, pick_candidate
 
@@ -65,7 +67,9 @@ from ml.simulate.rules import PAYMENT, REPLACEMENT, decide, invest, may_buy, pic
         "positions"
     ).split()
 )  # fmt: skip
-(_U_LOOK, _U_ACTIVE, _U_NOISE, _U_SIZE, _U_PICK, _U_SPEND, _U_DEC, _U_WITHDRAW, _U_GROW, _U_CASH, _U_EXIT) = range(11)
+(_U_LOOK, _U_ACTIVE, _U_NOISE, _U_SIZE, _U_PICK, _U_SPEND, _U_DEC, _U_WITHDRAW, _U_GROW, _U_CASH, _U_EXIT) = (
+    range(11)
+)
 _FIRST_EVENTS = 4096
 
 
@@ -157,7 +161,7 @@ def _live(book, market: MarketArrays, p, key, opened):
             return
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def _active(p, key, t, opened):
     """Return the objective in force: the archetype, its mixture partner or what it switched to."""
     first = p[_ARCHETYPE]
@@ -168,7 +172,7 @@ def _active(p, key, t, opened):
     return np.int64(first)
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def _corporate_actions(book, market, t):
     """Apply today's splits, book dividends of today's ex-date and pay those that are due."""
     for k in range(market.action_start[t], market.action_start[t + 1]):
@@ -189,14 +193,25 @@ def _corporate_actions(book, market, t):
     for k in range(book.state[N_PENDING]):
         row = book.pending[k]
         if row[PEND_KIND] == PAYMENT and row[PEND_SESSION] <= t:
-            log_event(book, t, DIVIDEND, row[PEND_ASSET], row[PEND_ACTIVE], ZERO, row[PEND_CENTS], ZERO, MECHANICAL, NONE)
+            log_event(
+                book,
+                t,
+                DIVIDEND,
+                row[PEND_ASSET],
+                row[PEND_ACTIVE],
+                ZERO,
+                row[PEND_CENTS],
+                ZERO,
+                MECHANICAL,
+                NONE,
+            )
         else:
-            book.pending[kept] = row
+            copy_row(book.pending, k, kept)
             kept += 1
     book.state[N_PENDING] = kept
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def _split(book, t, asset, num, den):
     """Multiply every lot by num/den (rounded down to 1e-9 shares) and log the shares added or removed."""
     before = book.held[asset]
@@ -215,7 +230,7 @@ def _split(book, t, asset, num, den):
         book.events[e, EV_NUM], book.events[e, EV_DEN] = num, den
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def _deposit(book, market, p, key, t, opened):
     """Pay in the first sum or the month's contribution; return whether cash came in."""
     if t == opened:
@@ -230,7 +245,7 @@ def _deposit(book, market, p, key, t, opened):
     return True
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def _leave_delisted(book, market, p, key, t, active):
     """Sell what is being acquired: at random once announced, at the latest on its last session."""
     i = 0
@@ -243,14 +258,14 @@ def _leave_delisted(book, market, p, key, t, active):
         i += 1
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def _replace(book, market, p, key, t):
     """Buy the queued substitutes of harvested assets that are due."""
     kept = 0
     for k in range(book.state[N_PENDING]):
         row = book.pending[k]
         if row[PEND_KIND] != REPLACEMENT or row[PEND_SESSION] > t:
-            book.pending[kept] = row
+            copy_row(book.pending, k, kept)
             kept += 1
             continue
         chosen = np.int64(-1)
@@ -266,7 +281,7 @@ def _replace(book, market, p, key, t):
     book.state[N_PENDING] = kept
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def _needs(book, market, p, key, t, opened, active):
     """Take out the planned sum on its session, or a random share of the account now and then."""
     planned = p[_PLAN_AFTER] >= 0 and t - opened == np.int64(p[_PLAN_AFTER])
@@ -284,7 +299,7 @@ def _needs(book, market, p, key, t, opened, active):
         missing = need - book.state[CASH]
         if missing <= 0 or book.state[N_POSITIONS] == 0:
             break
-        i = int(uniform(key, t, _U_PICK, attempt) * book.state[N_POSITIONS])
+        i = _pick_to_sell(book, market, key, t, active, attempt)
         held = worth(market, t, book.positions[i, POS_ASSET], book.positions[i, POS_QTY])
         share = 1.0 if held < 1.3 * missing else 1.03 * missing / held
         sell(book, market, p, key, t, book.positions[i, POS_ASSET], share, ANY, 0.0, LIQUIDITY, active)
@@ -295,24 +310,42 @@ def _needs(book, market, p, key, t, opened, active):
         book.state[SLOT] += 1
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
+def _pick_to_sell(book, market, key, t, active, number):
+    """Return a random row of the positions; winners are 1.6 times as likely except for two kinds.
+
+    Who needs cash parts from winners more readily (Odean 1998), but not who harvests losses or
+    trades at random.
+    """
+    neutral = active == HARVEST or active == RANDOM
+    total, pick = 0.0, np.int64(0)
+    for i in range(book.state[N_POSITIONS]):
+        value = worth(market, t, book.positions[i, POS_ASSET], book.positions[i, POS_QTY])
+        weight = 1.6 if value > book.positions[i, POS_COST] and not neutral else 1.0
+        total += weight
+        if uniform(key, t, _U_PICK, number * MAX_POSITIONS + i) * total < weight:
+            pick = np.int64(i)
+    return pick
+
+
+@INNER
 def _noise(book, market, p, key, t, active):
     """Sell a random position, or buy a random asset, for no reason that the objective knows."""
     if uniform(key, t, _U_NOISE, 0) < p[_NOISE_SELL]:
         refresh_positions(book, market, t)
         if book.state[N_POSITIONS] > 0:
-            i = int(uniform(key, t, _U_PICK, 100) * book.state[N_POSITIONS])
+            i = _pick_to_sell(book, market, key, t, active, 100)
             size = uniform(key, t, _U_SIZE, 0)
             share = 1.0 if size < 0.5 else (0.5 if size < 0.8 else 0.25)
             sell(book, market, p, key, t, book.positions[i, POS_ASSET], share, ANY, 0.0, LIQUIDITY, active)
     if uniform(key, t, _U_NOISE, 1) < p[_NOISE_BUY]:
-        asset = np.int64(uniform(key, t, _U_PICK, 101) * market.listed_count[t])
+        asset = np.int64(uniform(key, t, _U_PICK, 10_000) * market.listed_count[t])
         if may_buy(book, market, p, t, asset):
             size = (0.3 + 0.7 * uniform(key, t, _U_SIZE, 1)) * book.state[CASH]
             buy(book, market, p, key, t, asset, size, LIQUIDITY, active)
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def _december(book, market, p, key, t, active):
     """Sell losers for the tax year though harvesting is not the objective (Odean 1998)."""
     if active == HARVEST or active == HOLDER:

@@ -60,7 +60,17 @@ _WISHES: dict[str, tuple[str, ...]] = {
         "wait out the twelve months before taking any profit",
     ),
 }
-_OPENINGS = ("", "", "", "Hi, ", "To be clear: ", "Mainly, ", "My goal: ", "Short version: ", "For this account, ")
+_OPENINGS = (
+    "",
+    "",
+    "",
+    "Hi, ",
+    "To be clear: ",
+    "Mainly, ",
+    "My goal: ",
+    "Short version: ",
+    "For this account, ",
+)
 _LINKS = (". ", "; ", ", and ", ". Also, ")
 _HORIZONS = ("over the next {n} years", "for about {n} years", "within {n} years or so", "I have {n} years")
 _NEEDS = (
@@ -70,7 +80,12 @@ _NEEDS = (
     "please free up {amount} by the end of next month",
     "a tax bill of {amount} is due in about a month",
 )
-_EXCLUSIONS = ("no {name} stocks", "leave out {name}", "I don't want {name} in there", "skip the {name} sector")
+_EXCLUSIONS = (
+    "no {name} stocks",
+    "leave out {name}",
+    "I don't want {name} in there",
+    "skip the {name} sector",
+)
 _TAX = (
     "and mind the wash sale rule",
     "taxes matter to me",
@@ -113,7 +128,9 @@ def compose(statement: Statement, key, number: int) -> str:
 
     text = choose(0, _OPENINGS) + choose(1, _WISHES[statement.primary])
     if statement.secondary:
-        text += choose(2, (", but also ", ", and a little bit: ", "; second, ")) + choose(3, _WISHES[statement.secondary])
+        text += choose(2, (", but also ", ", and a little bit: ", "; second, ")) + choose(
+            3, _WISHES[statement.secondary]
+        )
     if draw(4) < _YEARS[statement.primary]:
         text += choose(5, (", ", " - ")) + choose(6, _HORIZONS).format(n=int(3 + draw(7) * 25))
     extras = []

@@ -37,7 +37,7 @@ from ml.simulate.book import (
     SPLIT,
     WITHDRAWAL,
 )
-from ml.simulate.counter_rng import spawned_keys, uniform, uniforms
+from ml.simulate.counter_rng import spawned_keys, uniform, uniforms, uniforms_at
 from ml.simulate.engine import AccountRows, run_accounts
 from ml.simulate.goals import Statement, compose
 from ml.simulate.panel import PricePanel, build_panel
@@ -49,14 +49,21 @@ _IRA_SEQUENCE = 500_000
 _UTC = pl.Datetime("us", "UTC")
 _MONEY, _SHARES = pl.Decimal(20, 6), pl.Decimal(24, 9)
 _EMPTY_COLUMNS = {
-    "settled_date": pl.Date, "acquired_date": pl.Date, "cost_basis_usd": _MONEY, "fair_market_value_usd": _MONEY,
-    "related_asset_id": pl.String, "basis_fraction": pl.Decimal(20, 12), "underlying_asset_id": pl.String,
-    "option_right": pl.String, "strike_usd": _MONEY, "expiry_date": pl.Date,
-}  # fmt: skip
+    "settled_date": pl.Date,
+    "acquired_date": pl.Date,
+    "cost_basis_usd": _MONEY,
+    "fair_market_value_usd": _MONEY,
+    "related_asset_id": pl.String,
+    "basis_fraction": pl.Decimal(20, 12),
+    "underlying_asset_id": pl.String,
+    "option_right": pl.String,
+    "strike_usd": _MONEY,
+    "expiry_date": pl.Date,
+}
 TRANSACTION_COLUMNS = (
     "transaction_id account_id traded_at kind asset_id quantity price_usd amount_usd fees_usd order_id "
-    "lot_reference settled_date acquired_date cost_basis_usd fair_market_value_usd related_asset_id ratio_new "
-    "ratio_old basis_fraction underlying_asset_id option_right strike_usd expiry_date known_at"
+    "lot_reference settled_date acquired_date cost_basis_usd fair_market_value_usd related_asset_id "
+    "ratio_new ratio_old basis_fraction underlying_asset_id option_right strike_usd expiry_date known_at"
 ).split()
 
 
@@ -187,14 +194,18 @@ def _block(
     keys, numbers, opened = keys[present], numbers[present], opened[present]
     pairs = numbers // 2
     unique, inverse = np.unique(pairs, return_inverse=True)
-    households = np.array([spawned_keys(seed, HOUSEHOLD_SPAWN, 1, int(p))[0] for p in unique], np.uint64)[inverse]
+    households = np.array([spawned_keys(seed, HOUSEHOLD_SPAWN, 1, int(p))[0] for p in unique], np.uint64)[
+        inverse
+    ]
     joint = uniforms(households, 221) < mix.joint_share
     table = draw_parameters(keys, mix)
     users = users_frame(seed, numbers, keys, households, joint)
     users = users.with_columns(_stamps(panel.open_at[opened]).alias("known_at"))
     has_ira = (uniforms(keys, 222) < mix.ira_share) & (table[:, P["archetype"]] < RANDOM)
     ira_opened = opened + np.floor(uniforms(keys, 223) * 500).astype(np.int64) * (uniforms(keys, 224) < 0.5)
-    owner = np.concatenate([np.arange(len(keys)), np.flatnonzero(has_ira & (ira_opened < len(panel.session_date)))])
+    owner = np.concatenate(
+        [np.arange(len(keys)), np.flatnonzero(has_ira & (ira_opened < len(panel.session_date)))]
+    )
     is_ira = np.arange(len(owner)) >= len(keys)
     order = np.lexsort((is_ira, owner))
     owner, is_ira = owner[order], is_ira[order]
@@ -214,7 +225,9 @@ def _block(
         accounts=accounts,
         transactions=transactions,
         goals=goals,
-        truth=_truth(panel, table, numbers, opened, seed).join(stated, on="user_id", how="left").sort("user_id"),
+        truth=_truth(panel, table, numbers, opened, seed)
+        .join(stated, on="user_id", how="left")
+        .sort("user_id"),
         decisions=decisions,
     )
 
@@ -255,7 +268,9 @@ def _transactions(
             "account_id": accounts["account_id"].gather(account),
             "traded_at": stamps,
             "kind": pl.Series(KINDS).gather(kind),
-            "asset_id": pl.Series([*panel.asset_ids, None]).gather(e[:, EV_ASSET] % (len(panel.asset_ids) + 1)),
+            "asset_id": pl.Series([*panel.asset_ids, None]).gather(
+                e[:, EV_ASSET] % (len(panel.asset_ids) + 1)
+            ),
             "quantity": _decimal(e[:, EV_QTY], 9, _SHARES),
             "price_usd": _decimal(e[:, EV_PRICE], 6, _MONEY),
             "amount_usd": _decimal(e[:, EV_AMOUNT], 2, _MONEY),
@@ -266,7 +281,9 @@ def _transactions(
             "split": kind == SPLIT,
             "counted": traded | (kind == SPLIT) | (kind == DIVIDEND),
             "driver": pl.Series(DRIVERS).gather(e[:, EV_DRIVER]),
-            "active_objective": pl.Series([*ARCHETYPES, None]).gather(e[:, EV_ACTIVE] % (len(ARCHETYPES) + 1)),
+            "active_objective": pl.Series([*ARCHETYPES, None]).gather(
+                e[:, EV_ACTIVE] % (len(ARCHETYPES) + 1)
+            ),
         }
     )
     frame = frame.with_columns(
@@ -288,17 +305,21 @@ def _transactions(
 def _identifier(seed: int, column: str, mark: str = "") -> pl.Expr:
     """Return s<seed>-<user>-<mark><number> from the columns ``user`` and ``column``."""
     number = pl.col(column).cast(pl.String).str.zfill(6)
-    return pl.format("s{}-{}-{}{}", pl.lit(str(seed)), pl.col("user").cast(pl.String).str.zfill(6), pl.lit(mark), number)
+    return pl.format(
+        "s{}-{}-{}{}", pl.lit(str(seed)), pl.col("user").cast(pl.String).str.zfill(6), pl.lit(mark), number
+    )
 
 
 def _trade_times(panel: PricePanel, e: np.ndarray, account: np.ndarray, keys: np.ndarray) -> np.ndarray:
     """Return UTC microseconds: orders in the last 45 minutes before the close, the rest in the morning."""
     session, kind = e[:, EV_SESSION], e[:, EV_KIND]
     late = (kind == BUY) | (kind == SELL) | (kind == WITHDRAWAL)
-    jitter = np.array([int(uniform(k, t, 400, s) * 30) for k, t, s in zip(keys[account], session, e[:, EV_SLOT], strict=True)])
+    jitter = (uniforms_at(keys[account], session, 400, e[:, EV_SLOT]) * 30).astype(np.int64)
     seconds = -2700 + 45 * e[:, EV_SLOT] + jitter + 7 * e[:, EV_FILL]
     morning = np.select([kind == SPLIT, kind == DIVIDEND], [0, 60], 600)
-    return np.where(late, panel.close_at[session] + seconds * 1_000_000, panel.open_at[session] + morning * 1_000_000)
+    return np.where(
+        late, panel.close_at[session] + seconds * 1_000_000, panel.open_at[session] + morning * 1_000_000
+    )
 
 
 def _lot_references(rows: AccountRows, frame: pl.DataFrame, seed: int) -> pl.DataFrame:
@@ -317,7 +338,11 @@ def _lot_references(rows: AccountRows, frame: pl.DataFrame, seed: int) -> pl.Dat
     qty = pl.col("qty").str.strip_chars_end("0").str.strip_chars_end(".")
     named = uses.with_columns(name.alias("name"), (name + ":" + qty).alias("part"))
     grouped = named.group_by("account_row", "event", maintain_order=True).agg("name", "part")
-    reference = pl.when(pl.col("name").list.len() == 1).then(pl.col("name").list.first()).otherwise(pl.col("part").list.join(";"))
+    reference = (
+        pl.when(pl.col("name").list.len() == 1)
+        .then(pl.col("name").list.first())
+        .otherwise(pl.col("part").list.join(";"))
+    )
     return grouped.select("account_row", "event", reference.alias("lot_reference"))
 
 
@@ -353,8 +378,12 @@ def _goals(
             turned = OBJECTIVES[int(p[P["switch_to"]])] if honest else primary
             times.append((int(p[P["switch_after"]]) + 5, Statement(turned, None, sector_name, None)))
         elif again[i]:
-            times.append((300 + int(uniform(key, -1, 235, 0) * 500), Statement(primary, blend, sector_name, None)))
-        stated.append((user_id(seed, numbers[i]), primary, archetype < RANDOM and primary == OBJECTIVES[archetype]))
+            times.append(
+                (300 + int(uniform(key, -1, 235, 0) * 500), Statement(primary, blend, sector_name, None))
+            )
+        stated.append(
+            (user_id(seed, numbers[i]), primary, archetype < RANDOM and primary == OBJECTIVES[archetype])
+        )
         for n, (after, statement) in enumerate(times):
             t = opened[i] + after
             if t < len(panel.session_date):
@@ -370,7 +399,9 @@ def _goals(
     return frame, pl.DataFrame(stated, schema=labels, orient="row")
 
 
-def _truth(panel: PricePanel, table: np.ndarray, numbers: np.ndarray, opened: np.ndarray, seed: int) -> pl.DataFrame:
+def _truth(
+    panel: PricePanel, table: np.ndarray, numbers: np.ndarray, opened: np.ndarray, seed: int
+) -> pl.DataFrame:
     """Return each user's archetype, mixture and switch; a switch beyond the data is not told."""
     at = opened + table[:, P["switch_after"]].astype(np.int64)
     switched = (table[:, P["switch_after"]] >= 0) & (at < len(panel.session_date))

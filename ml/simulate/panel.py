@@ -195,7 +195,9 @@ def _actions(actions: pl.DataFrame | None, order: pl.DataFrame, dates: np.ndarra
             if a["kind"] == "dividend":
                 pay = np.datetime64(a["pay_date"] or a["ex_date"])
                 cash = round(float(a["cash_per_share_usd"]) * 1e6)
-                rows.append((t, index[a["asset_id"]], DIVIDEND_ACTION, 1, 1, cash, int((pay - dates[0]).astype(int))))
+                rows.append(
+                    (t, index[a["asset_id"]], DIVIDEND_ACTION, 1, 1, cash, int((pay - dates[0]).astype(int)))
+                )
             else:
                 num, den = (round(float(a[c]) * 1e6) for c in ("ratio_new", "ratio_old"))
                 common = math.gcd(num, den)

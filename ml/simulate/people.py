@@ -33,7 +33,9 @@ def users_frame(
     """
     source = np.where(joint, household_keys, keys)
     draw = uniforms(keys, 200)
-    single = np.array(["single", "married_separate", "head_of_household"])[np.searchsorted([0.84, 0.89], draw)]
+    single = np.array(["single", "married_separate", "head_of_household"])[
+        np.searchsorted([0.84, 0.89], draw)
+    ]
     state = np.searchsorted(np.array([0.27, 0.44, 0.58, 0.68, 0.75, 0.83, 0.90, 0.97]), uniforms(source, 201))
     income = np.exp(np.where(joint, np.log(125_000), np.log(78_000)) + 0.6 * normals(source, 202))
     income = np.rint(np.clip(income, 12_000, 1_500_000) / 100) * 100
@@ -90,5 +92,7 @@ def accounts_frame(seed: int, users: pl.DataFrame, owners: np.ndarray, numbers: 
 
 def _money(values: np.ndarray, known: np.ndarray) -> pl.Series:
     """Return DECIMAL(20,6) values, null where not known."""
-    cents = pl.Series([int(round(v)) if k else None for v, k in zip(values, known, strict=True)], dtype=pl.Int64)
+    cents = pl.Series(
+        [int(round(v)) if k else None for v, k in zip(values, known, strict=True)], dtype=pl.Int64
+    )
     return cents.cast(_MONEY)

@@ -8,7 +8,6 @@ session and divided by the chance of looking.
 import math
 
 import numpy as np
-from numba import njit
 
 from ml.simulate.archetypes import (
     ALPHA,
@@ -47,7 +46,7 @@ from ml.simulate.book import (
     sell,
     worth,
 )
-from ml.simulate.counter_rng import normal, uniform
+from ml.simulate.counter_rng import INNER, normal, uniform
 from ml.simulate.panel import SAFE_CLASSES
 from ml.types import ASSET_CLASSES
 
@@ -66,10 +65,12 @@ WASH_DAYS = 30
     ).split()
 )  # fmt: skip
 # Purposes of draws: distinct numbers, nothing else.
-_U_SELL, _U_SHARE, _U_CARE, _U_ADD, _U_WHICH, _U_CANDIDATE, _U_SIZE, _U_TASTE, _U_SAFE, _U_EXTRA = range(100, 110)
+_U_SELL, _U_SHARE, _U_CARE, _U_ADD, _U_WHICH, _U_CANDIDATE, _U_SIZE, _U_TASTE, _U_SAFE, _U_EXTRA = range(
+    100, 110
+)
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def log_return(market, t, asset, sessions):
     """Return the asset's log total return over the last sessions, 0 before the grid starts."""
     if t < sessions:
@@ -77,7 +78,7 @@ def log_return(market, t, asset, sessions):
     return market.log_index[t, asset] - market.log_index[t - sessions, asset]
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def daily_volatility(market, t, asset):
     """Return the root mean square daily return of 63 sessions (at least 0.1 % a day)."""
     back = min(t, 63)
@@ -87,7 +88,7 @@ def daily_volatility(market, t, asset):
     return max(math.sqrt(max(total, 0.0) / back), 0.001)
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def decide(book, market, p, key, t, active, looking):
     """Let the active archetype sell from the positions; ``looking`` is today's chance of looking."""
     refresh_positions(book, market, t)
@@ -121,35 +122,35 @@ def decide(book, market, p, key, t, active, looking):
             sell(book, market, p, key, t, asset, share, ANY, 0.0, RULE, active)
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def _alpha_chance(market, p, t, asset, age):
     """Sell when the horizon is over or the five-day signal has turned, whatever the gain."""
     days = p[_HORIZON] * 365.0 / 252.0
     if age >= days:
-        return 0.5
+        return 0.12
     signal = p[_SIGN] * log_return(market, t, asset, 5)
     turned = signal < -1.5 * daily_volatility(market, t, asset)
-    return 0.25 if turned and age >= 1 else 0.0
+    return 0.10 if turned and age >= 1 else 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def _short_gain_chance(p, gain, age, looking):
     """Take the profit at the target, hold losers unless a stop is used."""
     if gain >= p[_TARGET]:
-        return 0.5
+        return 0.12
     if p[_USES_STOP] > 0 and gain <= -p[_STOP]:
-        return 0.4
+        return 0.2
     if gain >= 0:
-        return min(1.0, 0.006 * (1.0 + gain / p[_TARGET]) / looking)
+        return min(1.0, 0.003 * (1.0 + gain / p[_TARGET]) / looking)
     patience = 0.5 if age > 400 else 1.0
     return min(1.0, patience * p[_LOSER] * (1.0 + 2.0 * abs(gain)) / looking)
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def _long_gain_chance(p, gain, age, is_long, looking):
     """Hardly sell before a year, wait when it is near, trim afterwards."""
     if gain < 0:
-        hazard = 0.8 * p[_GAIN]
+        hazard = 0.5 * p[_GAIN]
     elif is_long:
         hazard = p[_LONG]
     elif age >= 300:
@@ -160,30 +161,30 @@ def _long_gain_chance(p, gain, age, is_long, looking):
     return min(1.0, hazard / looking)
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def is_safe(market, asset):
     """Return whether the asset is a bond fund or cash-like."""
     return market.asset_class[asset] == _BOND or market.asset_class[asset] == _CASH_CLASS
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def _preservation_chance(book, market, p, t, i):
     """Sell risk when volatility rises or a position falls from its high; trim what has grown."""
     asset = book.positions[i, POS_ASSET]
     if is_safe(market, asset):
         return 0.001
     if market.stress[t] > 1.35 and daily_volatility(market, t, asset) > 0.008:
-        return 0.12
+        return 0.04
     if log_return(market, t, asset, 63) < -0.12:
-        return 0.10
+        return 0.03
     total = book.state[CASH] + 0.0
     for k in range(book.state[N_POSITIONS]):
         total += worth(market, t, book.positions[k, POS_ASSET], book.positions[k, POS_QTY])
     weight = worth(market, t, asset, book.positions[i, POS_QTY]) / max(total, 1.0)
-    return 0.10 if weight > 1.6 * p[_EQUITY] / max(p[_POSITIONS], 1.0) + 0.05 else 0.004
+    return 0.06 if weight > 1.6 * p[_EQUITY] / max(p[_POSITIONS], 1.0) + 0.05 else 0.003
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def _harvest(book, market, p, key, t, i, gain, looking):
     """Sell losing lots, lock the asset for 31 days and queue a correlated replacement."""
     asset = book.positions[i, POS_ASSET]
@@ -191,7 +192,7 @@ def _harvest(book, market, p, key, t, i, gain, looking):
     if gain > 0 and is_long and uniform(key, t, _U_EXTRA, asset) < 0.0003 / looking:
         sell(book, market, p, key, t, asset, p[_TRIM], LONG_OR_LOSS, 0.0, RULE, HARVEST)
         return
-    if uniform(key, t, _U_SELL, asset) > (0.8 if market.month[t] >= 11 else 0.35):
+    if uniform(key, t, _U_SELL, asset) > (0.6 if market.month[t] >= 11 else 0.15):
         return
     recent = market.ordinal[t] - book.positions[i, POS_NEWEST] <= WASH_DAYS
     whole = gain <= -p[_THRESHOLD]
@@ -212,7 +213,7 @@ def _harvest(book, market, p, key, t, i, gain, looking):
         book.state[N_PENDING] = n + 1
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def _long_only(book, market, p, key, t, asset, gain, age, looking):
     """Sell what is long-term now and then, losses only if that is the habit, short gains never."""
     hazard = 1.3 * p[_LONG] if gain >= 0 else (1.5 * p[_GAIN] if p[_SELLS_LOSSES] > 0 else 0.0)
@@ -222,7 +223,7 @@ def _long_only(book, market, p, key, t, asset, gain, age, looking):
         sell(book, market, p, key, t, asset, p[_TRIM], LONG_OR_LOSS, 0.0, RULE, LONG_ONLY)
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def may_buy(book, market, p, t, asset):
     """Return whether the asset trades, is not being acquired, excluded or locked by a harvest."""
     if not market.price[t, asset] > 0 or market.announced[asset] <= t:
@@ -232,7 +233,7 @@ def may_buy(book, market, p, t, asset):
     return book.locked[asset] <= market.ordinal[t]
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def _appeal(market, p, key, t, asset, active):
     """Return the archetype's liking for an asset; the taste is the investor's own and lasting."""
     taste = normal(key, -1, _U_TASTE, market.asset_key[asset])
@@ -251,7 +252,7 @@ def _appeal(market, p, key, t, asset, active):
     return taste if active == HOLDER else uniform(key, t, _U_TASTE, asset)
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def pick_candidate(book, market, p, key, t, active, number):
     """Return an asset that is not held yet, the best liked of a dozen draws, or -1."""
     listed = market.listed_count[t]
@@ -273,7 +274,7 @@ def pick_candidate(book, market, p, key, t, active, number):
     return chosen
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def pick_held(book, market, p, key, t, number):
     """Return a held asset to add to; losers are 1.5 times as likely as winners (Odean 1998)."""
     total, pick = 0.0, np.int64(-1)
@@ -290,7 +291,7 @@ def pick_held(book, market, p, key, t, number):
     return pick
 
 
-@njit(cache=True, error_model="numpy")
+@INNER
 def invest(book, market, p, key, t, active, most):
     """Bring spare cash into the market by at most ``most`` purchases."""
     for number in range(most):

@@ -40,6 +40,7 @@ REALIZED_GAINS: Final = {
     "asset_id": pl.String,
     "sale_transaction_id": pl.String,
     "lot_id": pl.String,
+    "piece_no": pl.Int32,
     "trade_date": pl.Date,
     "acquired_date": pl.Date,
     "hp_start_date": pl.Date,
@@ -129,6 +130,7 @@ def realized_gains(states: Iterable[HouseholdState], as_of: date) -> pl.DataFram
         "asset_id": [p.asset_id for p in pieces],
         "sale_transaction_id": [p.sale_id for p in pieces],
         "lot_id": [p.lot_id for p in pieces],
+        "piece_no": [1] * len(pieces),
         "trade_date": [p.sale_day for p in pieces],
         "acquired_date": [p.acquired for p in pieces],
         "hp_start_date": [p.hp_start for p in pieces],
@@ -145,10 +147,11 @@ def realized_gains(states: Iterable[HouseholdState], as_of: date) -> pl.DataFram
         "tax_year": [to_date(p.sale_day).year for p in pieces],
         "convention_codes": [",".join(p.codes) for p in pieces],
     }
-    return build(REALIZED_GAINS, columns).sort(
+    rows = build(REALIZED_GAINS, columns).sort(
         "trade_date",
         "account_id",
         "sale_transaction_id",
+        "asset_id",
         "lot_id",
         "disallowed_usd",
         "quantity",
@@ -156,6 +159,9 @@ def realized_gains(states: Iterable[HouseholdState], as_of: date) -> pl.DataFram
         "term",
         "convention_codes",
     )
+    # A sale of one lot falls into pieces where a wash matched part of it: the number makes the key.
+    key = ["account_id", "asset_id", "sale_transaction_id", "lot_id"]
+    return rows.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over(key).alias("piece_no"))
 
 
 def wash_windows(states: Mapping[str, HouseholdState], as_of: date) -> pl.DataFrame:

@@ -139,14 +139,28 @@ class TestSummary:
         }
         assert {name: row[name] for name in expected} == expected
 
-    def test_turnover(self, row):
-        # Held cost: 8000 to 1 March, 4000 to 3 March, 7100 to 20 March, 7600 to 7 Jan 2022, 3600 to
-        # 1 Feb, 3510 to the night.
-        days = [(date(2021, 3, 1) - date(2021, 1, 5)).days, 2, 17]
-        days += [(date(2022, 1, 7) - date(2021, 3, 20)).days, 25, (NIGHT - date(2022, 2, 1)).days]
-        mean = np.dot([8000, 4000, 7100, 7600, 3600, 3510], days) / sum(days)
-        years = (NIGHT - date(2021, 1, 4)).days / 365.25
-        assert row["turnover_ann"] == pytest.approx(9_100 / mean / years, rel=1e-6)
+    def test_turnover_needs_lots(self, row):
+        assert row["turnover_ann"] is None
+
+    def test_turnover(self):
+        transactions = tx(
+            ("a1", "taxable", date(2022, 1, 3), "buy", "x", -4_000),
+            ("a1", "taxable", date(2022, 1, 3), "buy", "y", -6_000),
+            ("a1", "taxable", date(2022, 7, 1), "sell", "x", 5_000),
+        )
+        realized = gains(sale("a1", "x", date(2022, 1, 3), date(2022, 7, 1), 4_000, 5_000))
+        lots = pl.DataFrame(
+            [
+                ("a1", "y", "l", date(2022, 1, 3), 10, 6_000, NIGHT),
+                ("a1", "y", "l", date(2022, 1, 3), 10, 9, date(2022, 12, 27)),
+            ],
+            schema=LOTS | {"state_date": pl.Date},
+            orient="row",
+        )
+        row = behaviour_counts(transactions, realized, NIGHT, lots=lots).row(0, named=True)
+        held, span = (date(2022, 7, 1) - date(2022, 1, 3)).days, (NIGHT - date(2022, 1, 3)).days
+        mean = (5_000 * held + 6_000 * span) / span
+        assert row["turnover_ann"] == pytest.approx(5_000 / mean / (span / 365.25), rel=1e-6)
 
     def test_empty_frames_give_no_rows_and_an_idle_account_one(self):
         empty = behaviour_counts(tx(), gains(), NIGHT)

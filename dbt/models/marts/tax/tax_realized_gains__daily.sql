@@ -12,6 +12,7 @@ select
     asset_id,
     sale_transaction_id,
     lot_id,
+    piece_no,
     trade_date,
     acquired_date,
     hp_start_date,

@@ -27,6 +27,7 @@ renamed as (
         disallowed_usd,
         recognized_usd,
         tax_year,
+        piece_no,
 
         ---------- booleans
         is_provisional,
