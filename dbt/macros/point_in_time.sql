@@ -19,3 +19,7 @@
         1
     )
 {%- endmacro %}
+
+{#- A session after every session: the end of what still holds. A null would put an OR into range joins, and DuckDB
+    joins those by nested loops. -#}
+{% macro forever() %}2147483647{% endmacro %}

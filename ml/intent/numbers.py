@@ -53,7 +53,7 @@ _MONEY = re.compile(
     r"(?:\s?(?P<unit>dollars?|bucks|usd|euros?|eur|pounds?|gbp|francs?|chf|yen|rupees?|quid|[€£¥₹]))?"
 )
 _MONEY_WORDS = re.compile(
-    rf"\b(?P<words>(?:half\s+a\s+million|a\s+(?:hundred|million|thousand|couple\s+(?:of\s+)?(?:thousand|grand|hundred)|grand)|{_WORD}(?:(?:\s+and\s+|[\s-]+){_WORD}){{0,7}}))"
+    rf"\b(?P<words>(?:half\s+a\s+million|a\s+couple\s+(?:of\s+)?(?:thousand|grand|hundred)|(?:a\s+(?=hundred|thousand|million|grand|billion))?{_WORD}(?:(?:\s+and\s+|[\s-]+){_WORD}){{0,7}}))"
     r"(?:\s+(?P<unit>dollars?|bucks|usd|euros?|pounds?|francs?|yen|quid))?\b"
 )
 _PERCENT = re.compile(

@@ -6,6 +6,7 @@ reading words (``grammar.py``), which stated limits bind on a night (``constrain
 
 import json
 from datetime import date
+from decimal import Decimal
 from typing import Final
 
 import polars as pl
@@ -193,7 +194,7 @@ def _row(intent: InvestmentIntent) -> dict[str, object]:
         "secondary": intent.secondary,
         "horizon_min_months": horizon[0] if horizon else None,
         "horizon_max_months": horizon[1] if horizon else None,
-        "liquidity_amount_usd": None if amount is None else f"{amount:.6f}",
+        "liquidity_amount_usd": None if amount is None else Decimal(f"{amount:.6f}"),
         "liquidity_share": liquidity.share_of_portfolio if liquidity is not None else None,
         "liquidity_from": window[0] if window else None,
         "liquidity_to": window[1] if window else None,

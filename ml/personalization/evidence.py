@@ -15,9 +15,9 @@ sells is what he happens to hold. Over a user's sessions with counts n_c and ran
 
 the same for purchases, whose cells are terciles of the last week's and month's return and of
 volatility. e = 0.1 is the share of choices made for reasons of life beyond what the rates hold; T is
-1 for sales and 1/4 for purchases, which repeat themselves. Seven classes compete: six objectives under the population prior
-and the random trader, whose posterior share flows back to the population. A buy-and-hold makes no
-choice, so that nothing is revealed.
+1 for sales and 1/4 for purchases, which repeat themselves. Seven classes compete: six objectives
+under the population prior and the random trader, whose posterior share flows back to the population.
+A buy-and-hold makes no choice, so that nothing is revealed.
 """
 
 from dataclasses import dataclass
@@ -63,7 +63,8 @@ class Revealed:
     probabilities : ndarray of shape (U, 6)
         Over :data:`ml.types.OBJECTIVES`; the population where nothing is revealed. Rows sum to 1.
     n_revealed : ndarray of shape (U,)
-        Informative choices, up to 100, less the share that a random trader explains as well.
+        Choices, up to 100, times how far the random trader's probability fell below its prior: 0
+        where he explains them as well as anyone.
     n_choices : ndarray of shape (U,)
         Choices seen, uncapped.
     identified : ndarray of shape (U,)
@@ -120,7 +121,7 @@ def revealed_probabilities(counts: pl.DataFrame) -> Revealed:
     return Revealed(
         user_ids=counts["user_id"].to_list(),
         probabilities=probabilities,
-        n_revealed=np.minimum(choices, MAX_REVEALED) * (1.0 - random) * (choices > 0.0),
+        n_revealed=np.minimum(choices, MAX_REVEALED) * np.maximum(1.0 - random / RANDOM_PRIOR, 0.0),
         n_choices=choices,
         identified=(confidence >= IDENTIFIED_PROBABILITY) & (mean_evidence >= IDENTIFIED_EVIDENCE),
         confidence=confidence,

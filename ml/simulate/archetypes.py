@@ -47,7 +47,7 @@ class PopulationMix:
         Share with an IRA beside, in a married_joint household of two, with goals in words.
     """
 
-    shares: tuple[float, ...] = field(default=(0.05, 0.17, 0.28, 0.13, 0.11, 0.14, 0.05, 0.07))
+    shares: tuple[float, ...] = field(default=(0.04, 0.18, 0.29, 0.13, 0.10, 0.14, 0.05, 0.07))
     mixture_share: float = 0.10
     switch_share: float = 0.08
     ira_share: float = 0.25
@@ -121,13 +121,13 @@ def _draw_objectives(table: np.ndarray, keys: np.ndarray, mix: PopulationMix) ->
 def _draw_tempo(table: np.ndarray, keys: np.ndarray) -> None:
     """Draw how often the investor looks, how many names are held and how much is noise."""
     archetype = table[:, P["archetype"]].astype(int)
-    attention = np.array([0.40, 0.30, 0.08, 0.10, 0.20, 0.08, 0.12, 0.04])[archetype]
-    names = np.array([2.6, 2.4, 3.2, 2.6, 4.0, 3.2, 2.4, 2.6])[archetype]
+    attention = np.array([0.28, 0.25, 0.08, 0.10, 0.20, 0.08, 0.12, 0.04])[archetype]
+    names = np.array([4.2, 4.2, 3.0, 2.8, 3.4, 3.0, 2.8, 2.6])[archetype]
     table[:, P["attention"]] = attention * _between(keys, 10, 0.7, 1.3)
     spread = np.exp(0.85 * normals(keys, 11))
     table[:, P["positions"]] = np.clip(np.rint(1 + names * spread), 1, 30)
     # Sales a year that the rules produce, roughly; noise is 10 to 30 % of all sales.
-    expected = np.array([24.0, 7.0, 1.4, 2.5, 4.0, 1.6, 7.0, 0.3])[archetype]
+    expected = np.array([14.0, 4.0, 1.1, 1.5, 3.0, 1.3, 5.0, 0.3])[archetype]
     noise = _between(keys, 12, 0.10, 0.30)
     rate = expected * noise / (1 - noise) / 252 * table[:, P["positions"]] / (1 + 1.4 * names)
     table[:, P["noise_sell"]] = np.where(archetype == HOLDER, 0.15 / 252, rate)
@@ -180,7 +180,7 @@ def _draw_rules(table: np.ndarray, keys: np.ndarray) -> None:
     table[:, P["uses_stop"]] = uniforms(keys, 42) < 0.2
     table[:, P["horizon"]] = np.floor(np.exp(_between(keys, 43, np.log(4.0), np.log(21.0))))
     table[:, P["signal_sign"]] = np.where(uniforms(keys, 44) < 0.6, 1.0, -1.0)
-    table[:, P["loser_hazard"]] = 0.0012 * _lognormal(keys, 45, 0.5)
+    table[:, P["loser_hazard"]] = 0.0008 * _lognormal(keys, 45, 0.5)
     table[:, P["gain_hazard"]] = 0.0004 * _lognormal(keys, 46, 0.5)
     table[:, P["long_hazard"]] = 0.0012 * _lognormal(keys, 47, 0.6)
     table[:, P["trim"]] = _between(keys, 48, 0.3, 1.0)
@@ -188,7 +188,7 @@ def _draw_rules(table: np.ndarray, keys: np.ndarray) -> None:
     table[:, P["replace_delay"]] = np.floor(_between(keys, 50, 0, 4))
     table[:, P["equity_share"]] = _between(keys, 51, 0.10, 0.50)
     table[:, P["sells_losses"]] = uniforms(keys, 52) < 0.5
-    table[:, P["trade_rate"]] = 0.03 * _lognormal(keys, 53, 0.7)
+    table[:, P["trade_rate"]] = 0.02 * _lognormal(keys, 53, 0.7)
 
 
 def _lognormal(keys: np.ndarray, purpose: int, sigma: float) -> np.ndarray:

@@ -127,21 +127,21 @@ def _alpha_chance(market, p, t, asset, age):
     """Sell when the horizon is over or the five-day signal has turned, whatever the gain."""
     days = p[_HORIZON] * 365.0 / 252.0
     if age >= days:
-        return 0.12
+        return 0.06
     signal = p[_SIGN] * log_return(market, t, asset, 5)
     turned = signal < -1.5 * daily_volatility(market, t, asset)
-    return 0.10 if turned and age >= 1 else 0.0
+    return 0.04 if turned and age >= 1 else 0.0
 
 
 @INNER
 def _short_gain_chance(p, gain, age, looking):
     """Take the profit at the target, hold losers unless a stop is used."""
     if gain >= p[_TARGET]:
-        return 0.12
+        return 0.07
     if p[_USES_STOP] > 0 and gain <= -p[_STOP]:
         return 0.2
     if gain >= 0:
-        return min(1.0, 0.003 * (1.0 + gain / p[_TARGET]) / looking)
+        return min(1.0, 0.002 * (1.0 + gain / p[_TARGET]) / looking)
     patience = 0.5 if age > 400 else 1.0
     return min(1.0, patience * p[_LOSER] * (1.0 + 2.0 * abs(gain)) / looking)
 
@@ -174,9 +174,9 @@ def _preservation_chance(book, market, p, t, i):
     if is_safe(market, asset):
         return 0.001
     if market.stress[t] > 1.35 and daily_volatility(market, t, asset) > 0.008:
-        return 0.04
+        return 0.025
     if log_return(market, t, asset, 63) < -0.12:
-        return 0.03
+        return 0.02
     total = book.state[CASH] + 0.0
     for k in range(book.state[N_POSITIONS]):
         total += worth(market, t, book.positions[k, POS_ASSET], book.positions[k, POS_QTY])
@@ -192,7 +192,7 @@ def _harvest(book, market, p, key, t, i, gain, looking):
     if gain > 0 and is_long and uniform(key, t, _U_EXTRA, asset) < 0.0003 / looking:
         sell(book, market, p, key, t, asset, p[_TRIM], LONG_OR_LOSS, 0.0, RULE, HARVEST)
         return
-    if uniform(key, t, _U_SELL, asset) > (0.6 if market.month[t] >= 11 else 0.15):
+    if uniform(key, t, _U_SELL, asset) > (0.5 if market.month[t] >= 11 else 0.08):
         return
     recent = market.ordinal[t] - book.positions[i, POS_NEWEST] <= WASH_DAYS
     whole = gain <= -p[_THRESHOLD]

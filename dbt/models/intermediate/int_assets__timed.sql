@@ -6,7 +6,7 @@ facts as (
 
     select
         *,
-        lead(known_session) over (partition by asset_id order by known_at) as superseded_session
+        lead(known_session, 1, {{ forever() }}) over (partition by asset_id order by known_at) as superseded_session
     from {{ ref('int_assets__superseded') }}
     -- of several versions known at one close only the last was seen
     qualify known_session is distinct from lead(known_session) over (partition by asset_id order by known_at)
@@ -19,7 +19,7 @@ splits as (
         asset_id,
         ex_session,
         greatest(ex_session, known_session) as session_from,
-        if(superseded_session is null, null, greatest(ex_session, superseded_session)) as session_until,
+        greatest(ex_session, superseded_session) as session_until,
         ratio_new::double / ratio_old::double as split_ratio
     from {{ ref('int_corporate_actions__superseded') }}
     where kind in ('split', 'stock_dividend') and ratio_new > 0 and ratio_old > 0
@@ -32,7 +32,7 @@ starts as (
     union
     select asset_id, session_from from splits
     union
-    select asset_id, session_until from splits where session_until is not null
+    select asset_id, session_until from splits where session_until < {{ forever() }}
 
 ),
 
@@ -41,7 +41,7 @@ timed as (
     select
         starts.asset_id,
         starts.session_from,
-        lead(starts.session_from) over (
+        lead(starts.session_from, 1, {{ forever() }}) over (
             partition by starts.asset_id order by starts.session_from
         ) as session_until,
         facts.* exclude (asset_id, shares_outstanding),
@@ -53,7 +53,7 @@ timed as (
                     splits.asset_id = starts.asset_id
                     and splits.ex_session > facts.known_session
                     and splits.session_from <= starts.session_from
-                    and (splits.session_until is null or splits.session_until > starts.session_from)
+                    and splits.session_until > starts.session_from
             ),
             1
         ) as shares_outstanding
@@ -62,7 +62,7 @@ timed as (
         on
             starts.asset_id = facts.asset_id
             and starts.session_from >= facts.known_session
-            and (facts.superseded_session is null or starts.session_from < facts.superseded_session)
+            and starts.session_from < facts.superseded_session
 
 )
 

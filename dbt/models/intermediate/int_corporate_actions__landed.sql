@@ -67,10 +67,7 @@ effective as (
         on
             vintages.asset_id = actions.asset_id
             and actions.known_session <= greatest(actions.ex_session, vintages.vintage_session)
-            and (
-                actions.superseded_session is null
-                or actions.superseded_session > greatest(actions.ex_session, vintages.vintage_session)
-            )
+            and actions.superseded_session > greatest(actions.ex_session, vintages.vintage_session)
     where actions.split_factor <> 1 or actions.cash_usd is not null
 
 ),

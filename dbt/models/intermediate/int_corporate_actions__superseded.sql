@@ -47,7 +47,7 @@ select
     lead(known_at) over versions as superseded_at,
     ex_session,
     known_session,
-    lead(known_session) over versions as superseded_session,
+    lead(known_session, 1, {{ forever() }}) over versions as superseded_session,
     known_session > ex_session as is_late
 from seen
 window versions as (partition by asset_id, ex_date, kind order by known_session)

@@ -28,14 +28,14 @@ vintages as (
 
     select
         vintage_from,
-        lead(vintage_from, 1, 2147483647) over (order by vintage_from) as vintage_until
+        lead(vintage_from, 1, {{ forever() }}) over (order by vintage_from) as vintage_until
     from (select distinct vintage_from from market)
 
 ),
 
 starts as (
 
-    select coalesce(min(session_no) filter (session_no >= vintage_from), 2147483647) as first_session from market
+    select coalesce(min(session_no) filter (session_no >= vintage_from), {{ forever() }}) as first_session from market
 
 ),
 
@@ -50,7 +50,7 @@ equities as (
         on
             grid.asset_id = facts.asset_id
             and grid.session_no >= facts.session_from
-            and (facts.session_until is null or grid.session_no < facts.session_until)
+            and grid.session_no < facts.session_until
     where
         grid.session_no > {{ window.base_session }}
         and grid.session_no >= grid.vintage_session
@@ -72,7 +72,7 @@ union all by name
 select
     equities.session_no,
     0 as vintage_from,
-    coalesce(min(market.vintage_from), 2147483647) as vintage_until,
+    coalesce(min(market.vintage_from), {{ forever() }}) as vintage_until,
     equities.market_return_log
 from equities
 left join market on equities.session_no = market.session_no

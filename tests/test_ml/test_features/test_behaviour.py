@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from ml.features.behaviour import BEHAVIOUR_COLUMNS, BEHAVIOUR_SCHEMA, behaviour_counts
-from ml.features.choices import BUY_CELLS, SALE_CELLS, buy_choices, price_history, sale_choices
+from ml.features.choices import AGES, BUY_CELLS, SALE_CELLS, buy_choices, price_history, sale_choices
 
 NIGHT = date(2022, 12, 28)
 TX = {
@@ -219,7 +219,7 @@ class TestSaleChoices:
         fifo, any_lot = self.count("fifo", *rows), self.count("specific_id", *rows)
         assert fifo["sold_expected__21_120d_gain_5pct_on"] == 0.5
         assert any_lot["sold_expected__21_120d_gain_5pct_on"] == pytest.approx(1 / 3)
-        assert any_lot["sold_expected__0_20d_gain_below_5pct"] == pytest.approx(1 / 3)
+        assert any_lot["sold_expected__0_5d_gain_below_5pct"] == pytest.approx(1 / 3)
 
     def test_lots_bought_later_were_no_choice(self):
         assert self.count("fifo", ("up", self.START + timedelta(days=40), 1000.0)) == {}
@@ -232,8 +232,8 @@ class TestBuyChoices:
         history = price_history(panel(levels, date(2022, 1, 3)))
         day = date(2022, 1, 3) + timedelta(days=99)
         today = history.filter(pl.col("as_of_date") == day)
-        assert sorted(cell % 3 for cell in today["buy_cell"]) == [0, 0, 1, 1, 2, 2]
-        assert sorted(cell // 3 for cell in today["buy_cell"]) == [0, 0, 1, 1, 2, 2]
+        for part in (lambda c: c % 3, lambda c: c // 3 % 3, lambda c: c // 9):
+            assert sorted(part(cell) for cell in today["buy_cell"]) == [0, 0, 1, 1, 2, 2]
         buys = pl.DataFrame({"account_id": ["a1"], "asset_id": ["x0"], "trade_date": [day]})
         row = buy_choices(buys, history).row(0, named=True)
         cell = BUY_CELLS[today.filter(pl.col("asset_id") == "x0")["buy_cell"].item()]
@@ -287,9 +287,7 @@ def test_a_random_seller_sells_what_is_expected():
 
     def cell(asset: str, bought: int, day: int) -> str:
         gain = levels[asset][day] / levels[asset][bought] - 1
-        age = ("0_20d", "21_120d", "121_365d", "366d_on")[
-            sum(day - bought > limit for limit in (20, 120, 365))
-        ]
+        age = AGES[sum(day - bought > limit for limit in (5, 20, 120, 299, 365, 430))]
         band = ("loss_5pct_on", "loss_below_5pct", "gain_below_5pct", "gain_5pct_on")
         return f"{age}_{band[(gain > -0.05) + (gain >= 0) + (gain >= 0.05)]}"
 

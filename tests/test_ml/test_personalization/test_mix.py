@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.features.behaviour import BEHAVIOUR_SCHEMA
+from ml.features.choices import SALE_CELLS
 from ml.personalization.evidence import POPULATION, population_vector
 from ml.personalization.mix import MIX_SCHEMA, dirichlet_mix, stated_strength, stated_vectors, user_mixes
 from ml.types import OBJECTIVES
@@ -126,9 +127,9 @@ class TestRows:
     def test_disagreement_is_the_distance_of_stated_and_revealed(self):
         harvester = {
             "n_sale_choices": 60,
-            "sold__0_20d_loss_5pct_on": 60.0,
-            "sold_expected__0_20d_loss_5pct_on": 15.0,
-            "sold_expected__0_20d_loss_below_5pct": 15.0,
+            "sold__21_120d_loss_5pct_on": 60.0,
+            "sold_expected__21_120d_loss_5pct_on": 15.0,
+            "sold_expected__21_120d_loss_below_5pct": 15.0,
             "sold_expected__21_120d_gain_5pct_on": 30.0,
         }
         stated = intents_of(("u1", datetime(2022, 12, 27, 15, tzinfo=UTC), "short_term_alpha", None))
@@ -146,11 +147,10 @@ class TestRows:
         rng = np.random.default_rng(0)
         users = {}
         for i in range(40):
-            sold = rng.integers(0, 10, 16).astype(float)
-            expected = rng.dirichlet(np.ones(16)) * sold.sum()
-            cells = [name.removeprefix("sold__") for name in BEHAVIOUR_SCHEMA if name.startswith("sold__")]
-            users[f"u{i:02d}"] = {f"sold__{c}": v for c, v in zip(cells, sold, strict=True)} | {
-                f"sold_expected__{c}": v for c, v in zip(cells, expected, strict=True)
+            sold = rng.integers(0, 10, len(SALE_CELLS)).astype(float)
+            expected = rng.dirichlet(np.ones(len(SALE_CELLS))) * sold.sum()
+            users[f"u{i:02d}"] = {f"sold__{c}": v for c, v in zip(SALE_CELLS, sold, strict=True)} | {
+                f"sold_expected__{c}": v for c, v in zip(SALE_CELLS, expected, strict=True)
             }
         counts = counts_of(users)
         first = user_mixes(users_of(*users), counts, intents_of(), as_of_date=NIGHT)

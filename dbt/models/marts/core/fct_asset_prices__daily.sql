@@ -32,7 +32,7 @@ based as (
         on
             grid.asset_id = facts.asset_id
             and grid.session_no >= facts.session_from
-            and (facts.session_until is null or grid.session_no < facts.session_until)
+            and grid.session_no < facts.session_until
     -- rows before their vintage begins are lookback, known only later
     where grid.session_no >= grid.vintage_session
 

@@ -56,6 +56,7 @@ paired as not materialized (
 
     select
         grid.*,
+        {{ date_number('grid.as_of_date') }} as as_of_day,
         grid.total_return_log as r,
         if(market.market_return_log is null, null, grid.total_return_log) as pair_r,
         if(grid.total_return_log is null, null, market.market_return_log) as pair_m,
@@ -130,22 +131,22 @@ windowed as not materialized (
         sum(dividend_index) over w252 as dividends_252d
     from paired
     window
-        sessions as (partition by asset_id, vintage_session order by as_of_date),
+        sessions as (partition by asset_id, vintage_session order by as_of_day),
         w21 as (
-            partition by asset_id, vintage_session order by as_of_date rows between 20 preceding and current row
+            partition by asset_id, vintage_session order by as_of_day rows between 20 preceding and current row
         ),
         w63 as (
-            partition by asset_id, vintage_session order by as_of_date rows between 62 preceding and current row
+            partition by asset_id, vintage_session order by as_of_day rows between 62 preceding and current row
         ),
         w126 as (
-            partition by asset_id, vintage_session order by as_of_date rows between 125 preceding and current row
+            partition by asset_id, vintage_session order by as_of_day rows between 125 preceding and current row
         ),
         w252 as (
-            partition by asset_id, vintage_session order by as_of_date rows between 251 preceding and current row
+            partition by asset_id, vintage_session order by as_of_day rows between 251 preceding and current row
         ),
         month as (
-            partition by asset_id, vintage_session order by as_of_date
-            range between interval 30 days preceding and current row
+            partition by asset_id, vintage_session order by as_of_day
+            range between 30 preceding and current row
         )
 
 ),
@@ -181,7 +182,7 @@ described as not materialized (
         on
             windowed.asset_id = facts.asset_id
             and windowed.session_no >= facts.session_from
-            and (facts.session_until is null or windowed.session_no < facts.session_until)
+            and windowed.session_no < facts.session_until
     where windowed.is_served
 
 ),
