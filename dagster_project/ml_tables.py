@@ -172,7 +172,13 @@ ML_TABLES: dict[str, dict[str, str]] = {
 }
 
 
-_DUCKDB_TYPES = {"String": "varchar", "Boolean": "boolean", "Date": "date", "Float64": "double", "Int64": "bigint"}
+_DUCKDB_TYPES = {
+    "String": "varchar",
+    "Boolean": "boolean",
+    "Date": "date",
+    "Float64": "double",
+    "Int64": "bigint",
+}
 
 
 def _from_polars(schema: Mapping[str, Any]) -> dict[str, str]:

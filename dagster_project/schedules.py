@@ -18,19 +18,13 @@ def nightly_recommendations_schedule(context: dg.ScheduleEvaluationContext, lake
     from dagster_project.sources.horizon import last_session
 
     choices = NightConfig.from_env()
-    session = last_session(choices.source, choices.data, choices.prices)
+    session = last_session(choices.source, choices.data, choices.prices, seed=choices.seed)
     warehouse = lake.open()
-    if warehouse.exists:
-        published = warehouse.read(
-            "select count(*) as n from information_schema.tables where table_schema = 'ml' and table_name = 'audit_nights'"
-        )["n"][0]
-        if (
-            published
-            and warehouse.read("select 1 from ml.audit_nights where as_of_date = ?", [session]).height
-        ):
-            return dg.SkipReason(
-                f"no new data: the newest session of source '{choices.source}' is {session}, and that night is published"
-            )
+    if warehouse.exists and warehouse.is_published(session):
+        return dg.SkipReason(
+            f"no new data: the newest session of source '{choices.source}' is {session}, "
+            "and that night is published"
+        )
     key = session.isoformat()
     return dg.RunRequest(run_key=key, partition_key=key, run_config=choices.run_config())
 

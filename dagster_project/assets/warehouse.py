@@ -7,6 +7,7 @@ import dagster as dg
 from dagster_dbt import dbt_assets
 
 from dagster_project.dbt_args import CORE_SELECTION, SERVING_SELECTION, build_args
+from dagster_project.dbt_metadata import with_metadata
 from dagster_project.dbt_translator import TRANSLATOR
 from dagster_project.partitions import nyse_sessions
 from dagster_project.pools import WAREHOUSE_WRITER
@@ -24,7 +25,7 @@ def _build(context: dg.AssetExecutionContext, dbt: LakeDbt, lake: LakeResource) 
         # A folder of its own per step, kept: dbt finds its parse cache there the next night.
         target_path = warehouse.settings.dbt_target / context.op_handle.name
         invocation = dbt.cli(build_args(), context=context, target_path=target_path)
-        yield from invocation.stream().fetch_row_counts().fetch_column_metadata()
+        yield from with_metadata(invocation, warehouse)
 
 
 def make_dbt_assets() -> list[dg.AssetsDefinition]:

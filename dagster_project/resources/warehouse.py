@@ -253,19 +253,18 @@ class Warehouse:
             ``create table if not exists`` statements.
         """
         with self.writer_lock(), self.connection(read_only=False) as con:
-            existing = {
-                row[0]
-                for row in con.execute("select schema_name from information_schema.schemata").fetchall()
-            }
-            if set(SCHEMAS) <= existing:
-                count = "select count(*) from information_schema.tables where table_schema in ('raw', 'ml')"
-                if int(_single_value(con, count)) >= len(ddl):
-                    return
+            wanted = _columns_of(ddl)
+            missing = _missing_columns(con, wanted)
+            tables = {f"{schema}.{table}" for schema, table in _tables(con)}
+            if set(wanted) <= tables and not missing and set(SCHEMAS) <= _schemas(con):
+                return
             con.execute("begin")
             for schema in SCHEMAS:
                 con.execute(f"create schema if not exists lake.{schema}")
             for statement in ddl:
                 con.execute(statement)
+            for table, column, kind in missing:
+                con.execute(f"alter table {table} add column {column} {kind}")
             con.execute("call lake.set_commit_message('taxloom', 'bootstrap')")
             con.execute("commit")
 
@@ -341,6 +340,49 @@ class Warehouse:
                 with contextlib.closing(sqlite3.connect(self.settings.catalog_file)) as catalog:
                     catalog.execute("vacuum")
         return {"snapshots_before": before, "snapshots_after": after}
+
+
+def _schemas(con: duckdb.DuckDBPyConnection) -> set[str]:
+    return {row[0] for row in con.execute("select schema_name from information_schema.schemata").fetchall()}
+
+
+def _tables(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    return con.execute("select table_schema, table_name from information_schema.tables").fetchall()
+
+
+def _columns_of(ddl: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Columns with types that the statements would create, by ``schema.table``."""
+    with duckdb.connect(":memory:") as scratch:
+        for schema in SCHEMAS:
+            scratch.execute(f"create schema {schema}")
+        for statement in ddl:
+            scratch.execute(statement)
+        rows = scratch.execute(
+            "select table_schema || '.' || table_name, column_name, data_type from information_schema.columns"
+        ).fetchall()
+    found: dict[str, dict[str, str]] = {}
+    for table, column, kind in rows:
+        found.setdefault(table, {})[column] = kind
+    return found
+
+
+def _missing_columns(
+    con: duckdb.DuckDBPyConnection, wanted: Mapping[str, Mapping[str, str]]
+) -> list[tuple[str, str, str]]:
+    """Columns that an older warehouse lacks: newer code adds them, rows before then hold null."""
+    rows = con.execute(
+        "select table_schema || '.' || table_name, column_name from information_schema.columns "
+        "where table_catalog = 'lake'"
+    ).fetchall()
+    stored: dict[str, set[str]] = {}
+    for table, column in rows:
+        stored.setdefault(table, set()).add(column)
+    return [
+        (table, column, kind)
+        for table, columns in wanted.items()
+        for column, kind in columns.items()
+        if table in stored and column not in stored[table]
+    ]
 
 
 def _single_value(con: duckdb.DuckDBPyConnection, sql: str) -> Any:

@@ -39,7 +39,10 @@ _TAX_FLAGS = ("avoid_short_term_gains", "harvest_losses", "avoid_realising_gains
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m ml.intent.cases", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.intent.cases",
+        description="Read goal statements of a file and score what was read.",
+    )
     parser.add_argument(
         "file", type=Path, help="YAML with `cases`: id, stated_at, text and, for scoring, expected"
     )
@@ -105,7 +108,8 @@ def score(
     by_id = {line["id"]: line["intent"] for line in predictions}
     canonical = {name: group[0] for group in equivalents for name in group}
     fields = {name: [0, 0] for name in FIELDS}
-    slots, places, invented_cases, hostile, wrong = [0, 0], [0, 0], 0, [0, 0], []
+    slots: list[float] = [0, 0]
+    places, invented_cases, hostile, wrong = [0, 0], 0, [0, 0], []
     for case in cases:
         expected, predicted = (
             flatten(case["expected"], canonical),

@@ -1,17 +1,13 @@
-"""From words to fields: objectives with negation and rank, horizon, cash needs, risk and tax wishes.
+"""From words to fields: objectives with negation and rank, risk and tax wishes.
 
-What belongs here: the rules that decide which field a phrase fills. What does not: the phrases
-(``lexicon.py``, ``exclusions.py``), numbers and dates themselves.
+What belongs here: the rules that decide what a phrase says. What does not: the phrases
+(``lexicon.py``), cash needs and horizons (``needs.py``), exclusions (``exclusions.py``).
 """
-
-# ruff: noqa: E501 - a pattern reads best with one alternative a line
 
 import re
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
-from ml.intent.dates import DAYS_PER_MONTH, OPEN_HORIZON_MONTHS, TimeSpan
 from ml.intent.lexicon import (
     AVOID_REALISING,
     DECLINED_AFTER,
@@ -25,8 +21,7 @@ from ml.intent.lexicon import (
     WASH_SALE,
     WISH,
 )
-from ml.intent.numbers import Quantity
-from ml.intent.schema import Liquidity, TaxWishes
+from ml.intent.schema import TaxWishes
 from ml.intent.text import CleanText, Piece
 from ml.types import OBJECTIVES
 
@@ -63,12 +58,13 @@ def find_mentions(text: CleanText) -> list[Mention]:
                         continue
                     if objective == "short_term_gain" and _BEFORE.search(text.lower[: match.start()][-30:]):
                         continue
-                    rank = _rank(text.lower, _clause_of(clauses, match.start()), match)
+                    rank = _rank(text.lower, clause_of(clauses, match.start()), match)
                     mentions.append(Mention(objective, match.start(), match.end(), phrase.weight, rank))
     return _drop_covered(mentions)
 
 
-def _clause_of(clauses: list[Piece], position: int) -> Piece:
+def clause_of(clauses: list[Piece], position: int) -> Piece:
+    """Give the clause that holds a position, the last one if none does."""
     for clause in clauses:
         if clause.start <= position < clause.end:
             return clause
@@ -76,7 +72,7 @@ def _clause_of(clauses: list[Piece], position: int) -> Piece:
 
 
 def _is_declined(lower: str, match: re.Match[str], clauses: list[Piece]) -> bool:
-    start = max(_clause_of(clauses, match.start()).start, match.start() - 60)
+    start = max(clause_of(clauses, match.start()).start, match.start() - 60)
     if NEGATION.search(lower[start : match.start()]) is not None:
         return True
     return DECLINED_AFTER.match(lower[match.end() : match.end() + 60]) is not None
@@ -223,240 +219,3 @@ def find_tax(text: CleanText, mentions: list[Mention]) -> TaxWishes:
         avoid_realising_gains=avoid and len(text.lower.strip(" \n\x01")) < 4 * LONG_TEXT,
         wash_sale_concern=WASH_SALE.search(text.lower) is not None,
     )
-
-
-_NEED: Final = re.compile(
-    r"\b(?:need(?:s|ed|ing)?|require[sd]?|withdraw\w*|tak(?:e|ing)\s+(?:\w+\s+){0,3}?out|tak(?:e|ing)\s+(?:about\s+|around\s+|roughly\s+)?(?=\$|\d)|pull(?:ing)?|cash(?:ing)?\s+out|get(?:ting)?\s+(?:\w+\s+){0,3}?out|c[ao]me?\s+out|coming\s+out|has\s+to\s+come|out\s+of\s+(?:it|this|the\s+account|here|my\s+account)|"
-    r"free(?:ing)?\s+up|rais(?:e|ing)|set(?:ting)?\s+aside|liquid(?:ate|ity)?|in\s+cash|cash\s+(?:ready|available|by|for|next|on\s+hand)|have\s+(?:\w+\s+){0,2}?(?:ready|available)|(?:to\s+|must\s+|will\s+|have\s+to\s+|i'll\s+|gotta\s+)(?:pay|spend|cover|fund|send|give|gift|wire|use)\b|pay(?:ing)?\s+(?:for|off|the|my|our)|due\b|owe[sd]?|"
-    r"down[\s-]?payment|downpayment|tuition|wedding|closing\s+costs|roof|surgery|medical\s+bills?|tax\s+bill|(?:estimated|property)\s+tax(?:es)?|sabbatical|gift(?:ing)?\s+(?:to|for)|renovat\w+|remodel\w*|kitchen|funeral|outlay|expenses?|bills?\b|for\s+the\s+irs|deposit\s+on|buy(?:ing)?\s+(?:a|an|our|my)\s+(?:\w+\s+)?(?:house|home|car|condo|boat|apartment|place|truck|van|rv)|set\s+aside|earmark\w*|reserve|on\s+hand|accessible|available|to\s+my\s+account)\b"
-)
-_NOT_NEED_LEFT: Final = re.compile(
-    r"(?:\b(?:have|has|had|got|hold|holding|own|worth|portfolio|account|balance|nest\s+egg|invest(?:ed|ing)?|inherit(?:ed|ing|ance)?|received|won|sold|start(?:ed|ing)?(?:\s+with)?|began|original|initial|limit|cap|gain|gains|loss|losses|lost|lose|losing|made|make|making|earn(?:s|ed|ing)?|income|salary|paid|bonus|contribut\w+|add(?:ing)?|sav(?:e|ed|ing)|deposit(?:ed|ing)?\s+(?:another\s+)?|put(?:ting)?\s+in|grow|growing|turn(?:ing)?|double|from|profit|target|goal|reach|hit|offset|harvest\w*|reali[sz]\w+|deduct\w*|write\s+off|book|with|these|those|the\s+(?:first|original|initial)|over|above|past|down|up|insurance|bought|paid|was|were|is|are|into|per|manag\w+|basis)\b[\s\w'()]{0,18})\Z"
-)
-_NOT_NEED_RIGHT: Final = re.compile(
-    r"^\s*(?:-\s*)?(?:\w+\s+){0,2}?(?:account|portfolio|gains?|loss(?:es)?|limit|deduction|profits?|salary|income|job|bonus|in\s+(?:loss|gains|stocks?|options|rsus|losses|profit|savings|the\s+account|my\s+account|this\s+account|here|total)|invested|inheritance|target|position|stake|worth\s+of|life\s+insurance|a\s+(?:month|year)\s+(?:in|into|from)|each\s+month|monthly|per\s+month|every\s+month|basis|shares?|miles|people|words|times)\b"
-)
-_STRONG_NEED_LEFT: Final = re.compile(
-    r"\b(?:need(?:s|ed)?|withdraw(?:ing)?|take\s+out|taking\s+out|pull(?:ing)?(?:\s+out)?|cash\s+out|free\s+up|raise|set\s+aside|pay|owe|keep|have|get|send|give|require|outlay\b.*|exception\b.*|due)\s+(?:me\s+|us\s+|you\s+to\s+\w+\s+|to\s+(?:\w+\s+){0,3}?|about\s+|around\s+|roughly\s+|approximately\s+|exactly\s+|some\s+|another\s+|at\s+least\s+|up\s+to\s+|say\s+|maybe\s+|a\s+total\s+of\s+|him\s+|her\s+|them\s+|the\s+)*\Z"
-)
-_WHOLE_SUM: Final = re.compile(
-    r"\b(?:(?:this|the|all\s+(?:of\s+)?(?:this|the))\s+(?:money|account|fund|pot|is|cash)|it(?:'s| is)(?:\s+all)?|whole\s+(?:thing|sum|account)|everything\s+(?:here|in\s+here)?)\s+(?:\w+\s+){0,3}?(?:for|goes|towards?|pays?|buy|needed|earmarked)\b"
-)
-_SHARE_OF: Final = re.compile(
-    r"^\s*(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+|that\s+|what(?:'s|\s+is)?\s+|it\b|everything|all\s+of\s+)(?:\w+\s+){0,2}?(?:account|portfolio|money|holdings|balance|total|fund|investments?|value|shares?|savings|it|pot|whole|there|here|assets|stocks?|cash)?\b|^\s*(?:out|in\s+cash|cash|liquid|withdrawn|needs|will|has|should|must|for\s+(?:a|my|our|the)\b)"
-)
-_NOT_SHARE: Final = re.compile(
-    r"\b(?:max(?:imum)?|more\s+than|at\s+most|up\s+to|under|over|least|return|returns|yield|yields|gain|gains|gained|profit|make|earn|down|up|drop|drops|dropped|drawdown|lose|loss|lost|bracket|rate|rates|tax|beat|by|fell|rose|growth|inflation|apr|interest|allocation|target|weight|risk|fee|fees|about|chance|stocks|bonds|in\s+one|concentrat\w+)\s+(?:\w+\s+){0,2}?\Z"
-)
-
-
-def find_liquidity(
-    text: CleanText, amounts: list[Quantity], shares: list[Quantity], times: list[TimeSpan]
-) -> tuple[Liquidity | None, list[tuple[int, int]], bool]:
-    """Find money that is to be taken out.
-
-    Returns
-    -------
-    liquidity : Liquidity or None
-    spans : list of (start, end)
-        Sentences and times it used, which are then no horizon.
-    is_sized : bool
-        Whether an amount or a share is stated.
-    """
-    lower = text.lower
-    for sentence in text.sentences():
-        if _NEED.search(lower, sentence.start, sentence.end) is None:
-            continue
-        inside = [q for q in amounts if sentence.start <= q.start < sentence.end]
-        amount = next((q for q in inside if _is_need(lower, q, sentence)), None)
-        portion = [q for q in shares if sentence.start <= q.start < sentence.end]
-        share = (
-            next((q for q in portion if _is_share_need(lower, q, sentence)), None) if amount is None else None
-        )
-        anchor = (
-            amount
-            or share
-            or next((q for q in inside if q.is_foreign and _is_need(lower, q, sentence, True)), None)
-        )
-        time = _deadline(lower, times, sentence, text.clauses(sentence), anchor)
-        dated_need = time is not None and _DATED_NEED.search(lower, sentence.start, sentence.end) is not None
-        if anchor is None and not dated_need:
-            continue
-        by = (time.first, time.last) if time is not None else None
-        if (
-            time is not None
-            and time.months is not None
-            and time.months[0] == time.months[1]
-            and time.lead != "within"
-        ):
-            by = (time.first, time.last)
-        if anchor is not None and anchor is not amount and anchor is not share and by is None:
-            continue
-        spans = [(sentence.start, sentence.end)] if time is None else [(time.start, time.end)]
-        liquidity = Liquidity(
-            amount_usd=None if amount is None else round(amount.value, 2),
-            share_of_portfolio=None if share is None else round(share.value, 6),
-            by=by,
-        )
-        return liquidity, spans, amount is not None or share is not None
-    return None, [], False
-
-
-_DATED_NEED: Final = re.compile(
-    r"\b(?:need|needs|needed|sell|withdraw|take|pull|raise|free\s+up|cash|money|pay|due|liquid)\b[^.;!?\n]{0,120}\b(?:down[\s-]?payment|tuition|wedding|closing|roof|surgery|bill|taxes|house|home|car|renovat\w+|remodel\w*|sabbatical|gift|expenses?|cash|money|out)\b"
-    r"|\b(?:down[\s-]?payment|tuition|wedding|tax\s+bill|closing)\b[^.;!?\n]{0,80}\b(?:due|needed|coming\s+up|in|by|next)\b"
-)
-
-
-def _is_need(lower: str, amount: Quantity, sentence: Piece, is_foreign_ok: bool = False) -> bool:
-    if amount.is_foreign and not is_foreign_ok:
-        return False
-    left, right = (
-        lower[max(sentence.start, amount.start - 60) : amount.start],
-        lower[amount.end : amount.end + 60],
-    )
-    if re.match(r"\s*(?:%|percent)", right):
-        return False
-    if _NOT_NEED_RIGHT.match(right) and not re.match(r"\s*(?:in\s+cash|out)", right):
-        return False
-    if _STRONG_NEED_LEFT.search(left):
-        return not re.search(
-            r"\b(?:don'?t|do\s+not|never|no)\s+(?:\w+\s+){0,2}?need\w*\s+(?:the\s+)?\Z", left
-        )
-    if _NOT_NEED_LEFT.search(left):
-        return False
-    window_start = max(sentence.start, amount.start - 90)
-    window_end = min(sentence.end, amount.end + 90)
-    return _NEED.search(lower, window_start, window_end) is not None
-
-
-def _is_share_need(lower: str, share: Quantity, sentence: Piece) -> bool:
-    left, right = (
-        lower[max(sentence.start, share.start - 50) : share.start],
-        lower[share.end : share.end + 60],
-    )
-    if not _SHARE_OF.match(right) or re.match(
-        r"\s*(?:a|per)\s+(?:year|annum|month)|\s*(?:return|gain|yield|loss|drop)", right
-    ):
-        return False
-    if _STRONG_NEED_LEFT.search(left):
-        return True
-    if _NOT_SHARE.search(left):
-        return False
-    return (
-        _NEED.search(lower, max(sentence.start, share.start - 80), min(sentence.end, share.end + 80))
-        is not None
-    )
-
-
-def _deadline(
-    lower: str, times: list[TimeSpan], sentence: Piece, clauses: list[Piece], anchor: Quantity | None
-) -> TimeSpan | None:
-    """Choose the time of a need: in its sentence, the nearest to the amount; else opening the next one."""
-    inside = [t for t in times if sentence.start <= t.start < sentence.end]
-    if inside and anchor is not None:
-        clause = _clause_of(clauses, anchor.start)
-
-        def order(time: TimeSpan) -> tuple[bool, bool, int]:
-            is_before = time.start < anchor.start
-            gap = anchor.start - time.end if is_before else time.start - anchor.end
-            return not clause.start <= time.start < clause.end, is_before, gap
-
-        return min(inside, key=order)
-    if inside:
-        return inside[0]
-    if anchor is None:
-        return None
-    following = [t for t in times if sentence.end <= t.start <= sentence.end + 30]
-    return (
-        following[0]
-        if following
-        and re.search(r"\b(?:by|before|due|needed|need)\b", lower[sentence.end : following[0].end])
-        else None
-    )
-
-
-_HORIZON_NEAR: Final = 120
-_RETIRE_AT: Final = re.compile(
-    r"\b(?:i'?m|i\s+am|we'?re|age[d]?|turning)\s+(?:now\s+|about\s+|only\s+|just\s+)?(?P<age>[2-7]\d)\b[^?!\n]{0,120}?\b(?:retir\w*|stop\s+working|quit\s+working|pension|done\s+working)\b[^.;!?\n]{0,30}?\b(?:at|by|until|when\s+i'?m|around)\s+(?:age\s+|about\s+)?(?P<target>[4-8]\d)\b"
-    r"|\b(?:retir\w*|stop\s+working)\b[^.;!?\n]{0,30}?\b(?:at|by|until|when\s+i'?m|around)\s+(?:age\s+|about\s+)?(?P<target2>[4-8]\d)\b[^?!\n]{0,120}?\b(?:i'?m|i\s+am|aged?)\s+(?:now\s+|about\s+)?(?P<age2>[2-7]\d)\b"
-)
-
-
-def find_horizon(
-    text: CleanText,
-    times: list[TimeSpan],
-    mentions: list[Mention],
-    used: list[tuple[int, int]],
-    stated_at: date,
-) -> tuple[int, int] | None:
-    """Choose the time over which the objective is to be reached.
-
-    A time counts if it stands in the sentence of a named objective or next to it and is neither the
-    deadline of a cash need nor part of a tax rule (a year's holding, 30 days).
-    """
-    ages = _RETIRE_AT.search(text.lower)
-    if ages is not None:
-        years = int(ages.group("target") or ages.group("target2")) - int(
-            ages.group("age") or ages.group("age2")
-        )
-        if 1 <= years <= 50:
-            return _tolerant(12.0 * years, 12.0 * years)
-    best: tuple[float, TimeSpan] | None = None
-    sentences = text.sentences()
-    for time in times:
-        if any(start <= time.start < end for start, end in used) or _is_rule(text.lower, time, mentions):
-            continue
-        home = next((s for s in sentences if s.start <= time.start < s.end), None)
-        if home is None:
-            continue
-        distance = _objective_distance(text.lower, time, mentions, home)
-        if distance is not None and (best is None or distance < best[0]):
-            best = (distance, time)
-    if best is None:
-        return None
-    time = best[1]
-    if time.months is not None:
-        low, high = time.months
-        if time.lead == "within" and low == high and high < 24:
-            low = 0.8 * low
-    else:
-        low, high = ((day - stated_at).days / DAYS_PER_MONTH for day in (time.first, time.last))
-    return _tolerant(low, OPEN_HORIZON_MONTHS if time.is_open else high)
-
-
-def _tolerant(low: float, high: float) -> tuple[int, int]:
-    """Widen by a tenth and round outwards, within 0..600."""
-    upper = min(OPEN_HORIZON_MONTHS, int(-(-high * 1.1 // 1)))
-    return min(int(low * 0.9), upper), upper
-
-
-def _is_rule(lower: str, time: TimeSpan, mentions: list[Mention]) -> bool:
-    words = lower[time.start : time.end]
-    if re.search(r"\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*days?\b|36[56]\s+days?", words):
-        return True
-    holding = time.months is not None and 11.5 <= time.months[1] <= 12.6
-    return holding and any(
-        m.objective == "long_term_gains_only" and m.start - 25 <= time.start <= m.end + 25 for m in mentions
-    )
-
-
-def _objective_distance(lower: str, time: TimeSpan, mentions: list[Mention], home: Piece) -> float | None:
-    """Distance to the nearest objective of the sentence, else a larger one to its neighbours."""
-    if not mentions:
-        return None
-    near = [m for m in mentions if home.start <= m.start < home.end]
-    gap = min((max(0, max(time.start - m.end, m.start - time.end)) for m in near), default=None)
-    if gap is not None:
-        return float(gap)
-    plan = re.search(
-        r"\b(?:horizon|time\s*frame|timeline|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
-        lower[home.start : home.end],
-    )
-    distance = min(max(0, max(time.start - m.end, m.start - time.end)) for m in mentions)
-    return 1000.0 + distance if plan and distance <= _HORIZON_NEAR else None
-
-
-def is_whole_sum(lower: str) -> bool:
-    """Say whether the text gives the whole sum to one purchase."""
-    return _WHOLE_SUM.search(lower) is not None

@@ -14,15 +14,8 @@ import polars as pl
 from ml.intent.constraints import active_constraints
 from ml.intent.dates import find_times
 from ml.intent.exclusions import find_exclusions
-from ml.intent.grammar import (
-    find_horizon,
-    find_liquidity,
-    find_mentions,
-    find_risk,
-    find_tax,
-    rank_objectives,
-    settle_alpha,
-)
+from ml.intent.grammar import find_mentions, find_risk, find_tax, rank_objectives, settle_alpha
+from ml.intent.needs import find_horizon, find_liquidity
 from ml.intent.numbers import find_amounts, find_shares
 from ml.intent.schema import InvestmentIntent, Span
 from ml.intent.text import MAX_CHARS, CleanText, clean

@@ -48,8 +48,8 @@ LIFE_SHARE: Final = 0.1
 SALE_TEMPER: Final = 1.0
 BUY_TEMPER: Final = 0.25
 MAX_REVEALED: Final = 100.0
-IDENTIFIED_PROBABILITY: Final = 0.6
-IDENTIFIED_EVIDENCE: Final = 0.03  # nats per choice over the random trader
+IDENTIFIED_PROBABILITY: Final = 0.65
+IDENTIFIED_EVIDENCE: Final = 0.02  # nats over the random trader per choice, weighed as above
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ class Revealed:
     probabilities : ndarray of shape (U, 6)
         Over :data:`ml.types.OBJECTIVES`; the population where nothing is revealed. Rows sum to 1.
     n_revealed : ndarray of shape (U,)
-        Choices, up to 100, times how far the random trader's probability fell below its prior: 0
-        where he explains them as well as anyone.
+        Choices (four purchases as one), up to 100, times how far the random trader's probability
+        fell below its prior: 0 where he explains them as well as anyone.
     n_choices : ndarray of shape (U,)
         Choices seen, uncapped.
     identified : ndarray of shape (U,)
@@ -107,6 +107,7 @@ def revealed_probabilities(counts: pl.DataFrame) -> Revealed:
     buy_rates = np.array([np.ravel(BUY_RATES[name]) for name in OBJECTIVES])
     evidence = SALE_TEMPER * log_evidence(*sold, sale_rates) + BUY_TEMPER * log_evidence(*bought, buy_rates)
     choices = sold[0].sum(axis=1) + bought[0].sum(axis=1)
+    weighed = SALE_TEMPER * sold[0].sum(axis=1) + BUY_TEMPER * bought[0].sum(axis=1)
     population = population_vector()
     prior = np.append((1.0 - RANDOM_PRIOR) * population, RANDOM_PRIOR)
     # The constant shift keeps exp within range; it cancels in the posterior.
@@ -116,12 +117,12 @@ def revealed_probabilities(counts: pl.DataFrame) -> Revealed:
     random = posterior[:, -1]
     probabilities = posterior[:, :-1] + random[:, None] * population
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    mean_evidence = evidence.max(axis=1) / np.maximum(choices, 1.0)
+    mean_evidence = evidence.max(axis=1) / np.maximum(weighed, 1.0)
     confidence = probabilities.max(axis=1)
     return Revealed(
         user_ids=counts["user_id"].to_list(),
         probabilities=probabilities,
-        n_revealed=np.minimum(choices, MAX_REVEALED) * np.maximum(1.0 - random / RANDOM_PRIOR, 0.0),
+        n_revealed=np.minimum(weighed, MAX_REVEALED) * np.maximum(1.0 - random / RANDOM_PRIOR, 0.0),
         n_choices=choices,
         identified=(confidence >= IDENTIFIED_PROBABILITY) & (mean_evidence >= IDENTIFIED_EVIDENCE),
         confidence=confidence,

@@ -170,7 +170,7 @@ def user_mixes(
 def _latest_objective(intents: pl.DataFrame, as_of_date: date) -> pl.DataFrame:
     """Each user's latest statement that names an objective, with its age in days."""
     stated_at = pl.col("stated_at")
-    if isinstance(intents.schema["stated_at"], pl.Datetime) and intents.schema["stated_at"].time_zone:
+    if getattr(intents.schema["stated_at"], "time_zone", None):
         stated_at = stated_at.dt.convert_time_zone("America/New_York")
     stated_on = stated_at.cast(pl.Date)
     return (

@@ -47,7 +47,7 @@ class PopulationMix:
         Share with an IRA beside, in a married_joint household of two, with goals in words.
     """
 
-    shares: tuple[float, ...] = field(default=(0.04, 0.18, 0.29, 0.13, 0.10, 0.14, 0.05, 0.07))
+    shares: tuple[float, ...] = field(default=(0.04, 0.18, 0.30, 0.13, 0.09, 0.14, 0.05, 0.07))
     mixture_share: float = 0.10
     switch_share: float = 0.08
     ira_share: float = 0.25

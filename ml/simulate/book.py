@@ -8,10 +8,10 @@ is the exact product rounded half-even to cents, less fees. Nothing here decides
 from collections import namedtuple
 
 import numpy as np
-from numba import njit
 
 from ml.simulate.archetypes import HIFO, SPECIFIC, P
-from ml.simulate.counter_rng import INNER, uniform
+from ml.simulate.compiled import compiled, inner
+from ml.simulate.counter_rng import uniform
 
 NANO, MICRO_IN_NANO = 1_000_000_000, 1_000
 ZERO, NONE = np.int64(0), np.int64(-1)
@@ -56,14 +56,14 @@ def new_book(assets: int, max_events: int) -> Book:
     )
 
 
-@INNER
+@inner
 def copy_row(table, source, target):
     """Copy one row of a two-dimensional table onto another (array slices are slow to compile)."""
     for i in range(table.shape[1]):
         table[target, i] = table[source, i]
 
 
-@INNER
+@inner
 def reset(book):
     """Empty the book for the next account; the row buffers are overwritten, not cleared."""
     for i in range(book.state.shape[0]):
@@ -72,7 +72,7 @@ def reset(book):
         book.held[i], book.locked[i], book.inexact[i] = 0, 0, 0
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def value_cents(qty, price):
     """Return qty (1e-9 shares) times price (1e-6 USD) in cents, rounded half to even, exactly."""
     whole, part = qty // NANO, qty % NANO
@@ -88,14 +88,14 @@ def value_cents(qty, price):
     return cents
 
 
-@INNER
+@inner
 def price_micros(market, t, asset):
     """Return the asset's price in 1e-6 USD at session t, 0 where it has no bar."""
     price = market.price[t, asset]
     return np.int64(np.rint(price * 1e6)) if price > 0 else ZERO
 
 
-@INNER
+@inner
 def log_event(book, t, kind, asset, qty, price, amount, fee, driver, active):
     """Append one row, move the cash and return the row's number (-1 when the buffer is full)."""
     e = book.state[N_EVENTS]
@@ -113,7 +113,7 @@ def log_event(book, t, kind, asset, qty, price, amount, fee, driver, active):
     return e
 
 
-@INNER
+@inner
 def refresh_positions(book, market, t):
     """Rebuild the table of positions that have a bar at session t, in order of first purchase."""
     n = 0
@@ -137,13 +137,13 @@ def refresh_positions(book, market, t):
     book.state[N_POSITIONS] = n
 
 
-@INNER
+@inner
 def worth(market, t, asset, qty):
     """Return the value of qty (1e-9 shares) in cents as a float; decisions need no exactness."""
     return qty * 1e-9 * market.price[t, asset] * 100.0
 
 
-@INNER
+@inner
 def _is_eligible(book, market, t, i, desire, threshold):
     """Return whether lot i may be sold under the desire."""
     if desire == ANY:
@@ -155,7 +155,7 @@ def _is_eligible(book, market, t, i, desire, threshold):
     return lot[LOT_DAY] < market.long_term_before[t] or value <= lot[LOT_COST] * 0.9995 - 2.0
 
 
-@INNER
+@inner
 def _sort_by_cost(book, n):
     """Sort the first n entries of book.order by unit cost, highest first, ties oldest first."""
     for i in range(1, n):
@@ -171,7 +171,7 @@ def _sort_by_cost(book, n):
         book.order[j + 1] = current
 
 
-@INNER
+@inner
 def choose_lots(book, market, p, key, t, asset, desire, threshold):
     """Fill book.eligible with lots to sell, in order, and return (count, names_lots).
 
@@ -200,7 +200,7 @@ def choose_lots(book, market, p, key, t, asset, desire, threshold):
     return m, specific
 
 
-@INNER
+@inner
 def sell(book, market, p, key, t, asset, share, desire, threshold, driver, active):
     """Sell ``share`` of the holding in one order under the desire; return the proceeds in cents."""
     price = price_micros(market, t, asset)
@@ -227,7 +227,7 @@ def sell(book, market, p, key, t, asset, share, desire, threshold, driver, activ
     return proceeds
 
 
-@INNER
+@inner
 def _log_order(book, t, kind, asset, quantity, first, price, fee, driver, active):
     """Log an order of one or two fills at one price; return its total cash effect."""
     total = np.int64(0)
@@ -248,7 +248,7 @@ def _log_order(book, t, kind, asset, quantity, first, price, fee, driver, active
     return total
 
 
-@INNER
+@inner
 def _consume(book, event, asset, quantity, n, specific):
     """Take the quantity from the chosen lots, note which (if named) and drop the empty ones."""
     left = quantity
@@ -276,7 +276,7 @@ def _consume(book, event, asset, quantity, n, specific):
     book.state[N_LOTS] = kept
 
 
-@INNER
+@inner
 def buy(book, market, p, key, t, asset, budget, driver, active):
     """Buy for at most ``budget`` cents (and the cash at hand); return the cents spent."""
     price = price_micros(market, t, asset)

@@ -9,7 +9,8 @@ SplitMix64 (Steele, Lea & Flood 2014), applied twice.
 import math
 
 import numpy as np
-from numba import njit
+
+from ml.simulate.compiled import compiled
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _M1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -23,12 +24,8 @@ _PURPOSE = np.uint64(0xDA942042E4DD58B5)
 _ITEM = np.uint64(0x2545F4914F6CDD1D)
 _TO_UNIT = 2.0**-53
 
-# For functions that only compiled code calls: without wrappers for Python they compile in a third
-# of the time, and a division by zero gives inf as in numpy instead of a branch to an exception.
-INNER = njit(cache=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
-
-@njit(cache=True)
+@compiled
 def mix64(x):
     """Return the SplitMix64 finaliser of ``x`` (uint64 to uint64, a bijection)."""
     x = (x ^ (x >> _S30)) * _M1
@@ -36,7 +33,7 @@ def mix64(x):
     return x ^ (x >> _S31)
 
 
-@njit(cache=True)
+@compiled
 def uniform(key, time, purpose, item):
     """Return a uniform in [0, 1) addressed by uint64 ``key`` and three int64 coordinates."""
     h = mix64(key ^ (np.uint64(time) * _TIME + _GOLDEN))
@@ -44,7 +41,7 @@ def uniform(key, time, purpose, item):
     return np.float64(h >> _S11) * _TO_UNIT
 
 
-@njit(cache=True)
+@compiled
 def inverse_normal(u):
     """Return the standard normal quantile of ``u`` in (0, 1).
 
@@ -68,13 +65,13 @@ def inverse_normal(u):
     return num * q / den
 
 
-@njit(cache=True)
+@compiled
 def normal(key, time, purpose, item):
     """Return a standard normal with the address of :func:`uniform`."""
     return inverse_normal(uniform(key, time, purpose, item))
 
 
-@njit(cache=True)
+@compiled
 def uniforms(keys, purpose):
     """Return one uniform per key, float64 of the shape of ``keys`` (uint64, one-dimensional)."""
     out = np.empty(keys.shape[0])
@@ -83,7 +80,7 @@ def uniforms(keys, purpose):
     return out
 
 
-@njit(cache=True)
+@compiled
 def uniforms_at(keys, times, purpose, items):
     """Return one uniform per (key, time, item), float64 of the arguments' common length."""
     out = np.empty(keys.shape[0])
@@ -92,7 +89,7 @@ def uniforms_at(keys, times, purpose, items):
     return out
 
 
-@njit(cache=True)
+@compiled
 def normals(keys, purpose):
     """Return one standard normal per key, float64 of the shape of ``keys``."""
     out = np.empty(keys.shape[0])

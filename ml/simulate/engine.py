@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from ml.simulate.archetypes import HARVEST, HOLDER, LONG_ONLY, PRESERVATION, RANDOM, P
 from ml.simulate.book import (
@@ -28,6 +27,7 @@ from ml.simulate.book import (
     N_PENDING,
     N_POSITIONS,
     N_USES,
+    NONE,
     OVERFLOW,
     PEND_ACTIVE,
     PEND_ASSET,
@@ -40,7 +40,6 @@ from ml.simulate.book import (
     REPLACE,
     SLOT,
     SPLIT,
-    NONE,
     WITHDRAWAL,
     ZERO,
     buy,
@@ -53,10 +52,10 @@ from ml.simulate.book import (
     value_cents,
     worth,
 )
-from ml.simulate.counter_rng import INNER, uniform
+from ml.simulate.compiled import compiled, inner
+from ml.simulate.counter_rng import uniform
 from ml.simulate.panel import SPLIT_ACTION, MarketArrays, PricePanel
 from ml.simulate.rules import PAYMENT, REPLACEMENT, decide, invest, may_buy, pick_candidate
-
 
 (_ARCHETYPE, _SECOND, _SECOND_SHARE, _SWITCH_AFTER, _SWITCH_TO, _ATTENTION, _NOISE_SELL, _NOISE_BUY,
  _DECEMBER, _FIRST, _CONTRIBUTION, _DAY, _WITHDRAW, _PLAN_AFTER, _PLAN_AMOUNT, _POSITIONS) = (
@@ -129,7 +128,7 @@ def run_accounts(
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _live(book, market: MarketArrays, p, key, opened):
     """Run one account from its opening session to the end of the grid."""
     reset(book)
@@ -161,7 +160,7 @@ def _live(book, market: MarketArrays, p, key, opened):
             return
 
 
-@INNER
+@inner
 def _active(p, key, t, opened):
     """Return the objective in force: the archetype, its mixture partner or what it switched to."""
     first = p[_ARCHETYPE]
@@ -172,7 +171,7 @@ def _active(p, key, t, opened):
     return np.int64(first)
 
 
-@INNER
+@inner
 def _corporate_actions(book, market, t):
     """Apply today's splits, book dividends of today's ex-date and pay those that are due."""
     for k in range(market.action_start[t], market.action_start[t + 1]):
@@ -211,7 +210,7 @@ def _corporate_actions(book, market, t):
     book.state[N_PENDING] = kept
 
 
-@INNER
+@inner
 def _split(book, t, asset, num, den):
     """Multiply every lot by num/den (rounded down to 1e-9 shares) and log the shares added or removed."""
     before = book.held[asset]
@@ -230,7 +229,7 @@ def _split(book, t, asset, num, den):
         book.events[e, EV_NUM], book.events[e, EV_DEN] = num, den
 
 
-@INNER
+@inner
 def _deposit(book, market, p, key, t, opened):
     """Pay in the first sum or the month's contribution; return whether cash came in."""
     if t == opened:
@@ -245,7 +244,7 @@ def _deposit(book, market, p, key, t, opened):
     return True
 
 
-@INNER
+@inner
 def _leave_delisted(book, market, p, key, t, active):
     """Sell what is being acquired: at random once announced, at the latest on its last session."""
     i = 0
@@ -258,7 +257,7 @@ def _leave_delisted(book, market, p, key, t, active):
         i += 1
 
 
-@INNER
+@inner
 def _replace(book, market, p, key, t):
     """Buy the queued substitutes of harvested assets that are due."""
     kept = 0
@@ -281,7 +280,7 @@ def _replace(book, market, p, key, t):
     book.state[N_PENDING] = kept
 
 
-@INNER
+@inner
 def _needs(book, market, p, key, t, opened, active):
     """Take out the planned sum on its session, or a random share of the account now and then."""
     planned = p[_PLAN_AFTER] >= 0 and t - opened == np.int64(p[_PLAN_AFTER])
@@ -310,7 +309,7 @@ def _needs(book, market, p, key, t, opened, active):
         book.state[SLOT] += 1
 
 
-@INNER
+@inner
 def _pick_to_sell(book, market, key, t, active, number):
     """Return a random row of the positions; winners are 1.6 times as likely except for two kinds.
 
@@ -328,7 +327,7 @@ def _pick_to_sell(book, market, key, t, active, number):
     return pick
 
 
-@INNER
+@inner
 def _noise(book, market, p, key, t, active):
     """Sell a random position, or buy a random asset, for no reason that the objective knows."""
     if uniform(key, t, _U_NOISE, 0) < p[_NOISE_SELL]:
@@ -345,7 +344,7 @@ def _noise(book, market, p, key, t, active):
             buy(book, market, p, key, t, asset, size, LIQUIDITY, active)
 
 
-@INNER
+@inner
 def _december(book, market, p, key, t, active):
     """Sell losers for the tax year though harvesting is not the objective (Odean 1998)."""
     if active == HARVEST or active == HOLDER:

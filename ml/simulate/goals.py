@@ -93,7 +93,7 @@ _TAX = (
     "my spouse holds some of the same stocks",
 )
 _MOODS = ("I can take a lot of risk", "medium risk is fine", "nothing wild please", "I am rather cautious")
-_SECTOR_WORDS = dict(
+_SECTOR_WORDS: dict[str, str] = dict(
     zip(
         SECTORS,
         ("energy", "materials", "industrial", "consumer discretionary", "consumer staples", "healthcare",

@@ -40,7 +40,7 @@ from ml.simulate.book import (
 from ml.simulate.counter_rng import spawned_keys, uniform, uniforms, uniforms_at
 from ml.simulate.engine import AccountRows, run_accounts
 from ml.simulate.goals import Statement, compose
-from ml.simulate.panel import PricePanel, build_panel
+from ml.simulate.panel import PricePanel, build_panel, price_span
 from ml.simulate.people import HOUSEHOLD_SPAWN, USER_SPAWN, accounts_frame, user_id, users_frame
 from ml.types import OBJECTIVES, SECTORS
 
@@ -179,7 +179,7 @@ def _opening_window(prices: pl.DataFrame, start: date | None, years: float | Non
     """Return the first opening date and the years over which accounts open."""
     if start is not None:
         return start, 5.0 if years is None else years
-    first, last = prices["trade_date"].min(), prices["trade_date"].max()
+    first, last = price_span(prices)
     start = max(first, date(last.year - 8, 1, 1))
     return start, min(5.0, 0.6 * (last - start).days / 365.25) if years is None else years
 

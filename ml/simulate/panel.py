@@ -10,6 +10,7 @@ import math
 from collections import namedtuple
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -82,12 +83,11 @@ def build_panel(
         of the grid carries a price.
     """
     prices = _checked(prices, exclude_assets)
-    last = prices["trade_date"].max()
+    first_price, last = price_span(prices)
     grid = sessions.filter(
         (pl.col("session_date") >= start_date - timedelta(days=LOOKBACK_DAYS))
         & (pl.col("session_date") <= last)
     ).sort("session_date")
-    first_price = prices["trade_date"].min()
     opening = grid["session_date"].search_sorted(max(start_date, first_price))
     if grid.is_empty() or opening >= grid.height:
         raise ValueError(
@@ -135,6 +135,14 @@ def build_panel(
         start=int(opening),
         arrays=arrays,
     )
+
+
+def price_span(prices: pl.DataFrame) -> tuple[date, date]:
+    """Return the first and the last trade date; ValueError where there are none."""
+    dates = prices["trade_date"].drop_nulls()
+    if dates.is_empty():
+        raise ValueError("prices hold no trade_date; pass bars of at least one asset")
+    return cast(date, dates.min()), cast(date, dates.max())
 
 
 def _checked(prices: pl.DataFrame, exclude: tuple[str, ...]) -> pl.DataFrame:
@@ -293,7 +301,7 @@ def _substitutes(
     Beyond 512 assets the search stays within blocks of 512 of the same class and sector, in listing
     order, which keeps the cost linear in the number of assets.
     """
-    sessions, assets = price.shape
+    assets = price.shape[1]
     out = np.full((int(quarter[-1]) + 1, assets, SUBSTITUTES), -1, dtype=np.int64)
     seen = np.isfinite(price)
     if assets <= _CORRELATION_BLOCK:

@@ -93,6 +93,6 @@ def accounts_frame(seed: int, users: pl.DataFrame, owners: np.ndarray, numbers: 
 def _money(values: np.ndarray, known: np.ndarray) -> pl.Series:
     """Return DECIMAL(20,6) values, null where not known."""
     cents = pl.Series(
-        [int(round(v)) if k else None for v, k in zip(values, known, strict=True)], dtype=pl.Int64
+        [round(float(v)) if k else None for v, k in zip(values, known, strict=True)], dtype=pl.Int64
     )
     return cents.cast(_MONEY)

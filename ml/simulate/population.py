@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numba import njit
 
+from ml.simulate.compiled import compiled
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _last_prices(prices: pl.DataFrame, assets: pl.Series, days: pl.Series) -> np
     return matrix
 
 
-@njit(cache=True)
+@compiled
 def _replay(account, day, month, kind, asset, quantity, price, ratio, matrix, counts, activity):
     """Walk each account's days; fill the counts by month and the activity sums by account."""
     shares = np.zeros(matrix.shape[1])
@@ -160,7 +160,7 @@ def _replay(account, day, month, kind, asset, quantity, price, ratio, matrix, co
             i += 1
 
 
-@njit(cache=True)
+@compiled
 def _apply(k, kind, asset, quantity, price, ratio, shares, cost, sold, activity):
     """Apply one row to shares and cost at average cost."""
     j = asset[k]
@@ -181,7 +181,7 @@ def _apply(k, kind, asset, quantity, price, ratio, shares, cost, sold, activity)
         shares[j] *= ratio[k]
 
 
-@njit(cache=True)
+@compiled
 def _count_day(shares, cost, sold, last, counts):
     """Count the positions held before the day's trades as realised or paper gains or losses."""
     names = 0

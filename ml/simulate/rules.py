@@ -46,7 +46,8 @@ from ml.simulate.book import (
     sell,
     worth,
 )
-from ml.simulate.counter_rng import INNER, normal, uniform
+from ml.simulate.compiled import inner
+from ml.simulate.counter_rng import normal, uniform
 from ml.simulate.panel import SAFE_CLASSES
 from ml.types import ASSET_CLASSES
 
@@ -70,7 +71,7 @@ _U_SELL, _U_SHARE, _U_CARE, _U_ADD, _U_WHICH, _U_CANDIDATE, _U_SIZE, _U_TASTE, _
 )
 
 
-@INNER
+@inner
 def log_return(market, t, asset, sessions):
     """Return the asset's log total return over the last sessions, 0 before the grid starts."""
     if t < sessions:
@@ -78,7 +79,7 @@ def log_return(market, t, asset, sessions):
     return market.log_index[t, asset] - market.log_index[t - sessions, asset]
 
 
-@INNER
+@inner
 def daily_volatility(market, t, asset):
     """Return the root mean square daily return of 63 sessions (at least 0.1 % a day)."""
     back = min(t, 63)
@@ -88,7 +89,7 @@ def daily_volatility(market, t, asset):
     return max(math.sqrt(max(total, 0.0) / back), 0.001)
 
 
-@INNER
+@inner
 def decide(book, market, p, key, t, active, looking):
     """Let the active archetype sell from the positions; ``looking`` is today's chance of looking."""
     refresh_positions(book, market, t)
@@ -122,22 +123,22 @@ def decide(book, market, p, key, t, active, looking):
             sell(book, market, p, key, t, asset, share, ANY, 0.0, RULE, active)
 
 
-@INNER
+@inner
 def _alpha_chance(market, p, t, asset, age):
     """Sell when the horizon is over or the five-day signal has turned, whatever the gain."""
     days = p[_HORIZON] * 365.0 / 252.0
     if age >= days:
-        return 0.06
+        return 0.10
     signal = p[_SIGN] * log_return(market, t, asset, 5)
     turned = signal < -1.5 * daily_volatility(market, t, asset)
     return 0.04 if turned and age >= 1 else 0.0
 
 
-@INNER
+@inner
 def _short_gain_chance(p, gain, age, looking):
     """Take the profit at the target, hold losers unless a stop is used."""
     if gain >= p[_TARGET]:
-        return 0.07
+        return 0.15
     if p[_USES_STOP] > 0 and gain <= -p[_STOP]:
         return 0.2
     if gain >= 0:
@@ -146,7 +147,7 @@ def _short_gain_chance(p, gain, age, looking):
     return min(1.0, patience * p[_LOSER] * (1.0 + 2.0 * abs(gain)) / looking)
 
 
-@INNER
+@inner
 def _long_gain_chance(p, gain, age, is_long, looking):
     """Hardly sell before a year, wait when it is near, trim afterwards."""
     if gain < 0:
@@ -161,13 +162,13 @@ def _long_gain_chance(p, gain, age, is_long, looking):
     return min(1.0, hazard / looking)
 
 
-@INNER
+@inner
 def is_safe(market, asset):
     """Return whether the asset is a bond fund or cash-like."""
     return market.asset_class[asset] == _BOND or market.asset_class[asset] == _CASH_CLASS
 
 
-@INNER
+@inner
 def _preservation_chance(book, market, p, t, i):
     """Sell risk when volatility rises or a position falls from its high; trim what has grown."""
     asset = book.positions[i, POS_ASSET]
@@ -184,7 +185,7 @@ def _preservation_chance(book, market, p, t, i):
     return 0.06 if weight > 1.6 * p[_EQUITY] / max(p[_POSITIONS], 1.0) + 0.05 else 0.003
 
 
-@INNER
+@inner
 def _harvest(book, market, p, key, t, i, gain, looking):
     """Sell losing lots, lock the asset for 31 days and queue a correlated replacement."""
     asset = book.positions[i, POS_ASSET]
@@ -213,7 +214,7 @@ def _harvest(book, market, p, key, t, i, gain, looking):
         book.state[N_PENDING] = n + 1
 
 
-@INNER
+@inner
 def _long_only(book, market, p, key, t, asset, gain, age, looking):
     """Sell what is long-term now and then, losses only if that is the habit, short gains never."""
     hazard = 1.3 * p[_LONG] if gain >= 0 else (1.5 * p[_GAIN] if p[_SELLS_LOSSES] > 0 else 0.0)
@@ -223,7 +224,7 @@ def _long_only(book, market, p, key, t, asset, gain, age, looking):
         sell(book, market, p, key, t, asset, p[_TRIM], LONG_OR_LOSS, 0.0, RULE, LONG_ONLY)
 
 
-@INNER
+@inner
 def may_buy(book, market, p, t, asset):
     """Return whether the asset trades, is not being acquired, excluded or locked by a harvest."""
     if not market.price[t, asset] > 0 or market.announced[asset] <= t:
@@ -233,7 +234,7 @@ def may_buy(book, market, p, t, asset):
     return book.locked[asset] <= market.ordinal[t]
 
 
-@INNER
+@inner
 def _appeal(market, p, key, t, asset, active):
     """Return the archetype's liking for an asset; the taste is the investor's own and lasting."""
     taste = normal(key, -1, _U_TASTE, market.asset_key[asset])
@@ -252,7 +253,7 @@ def _appeal(market, p, key, t, asset, active):
     return taste if active == HOLDER else uniform(key, t, _U_TASTE, asset)
 
 
-@INNER
+@inner
 def pick_candidate(book, market, p, key, t, active, number):
     """Return an asset that is not held yet, the best liked of a dozen draws, or -1."""
     listed = market.listed_count[t]
@@ -274,7 +275,7 @@ def pick_candidate(book, market, p, key, t, active, number):
     return chosen
 
 
-@INNER
+@inner
 def pick_held(book, market, p, key, t, number):
     """Return a held asset to add to; losers are 1.5 times as likely as winners (Odean 1998)."""
     total, pick = 0.0, np.int64(-1)
@@ -291,7 +292,7 @@ def pick_held(book, market, p, key, t, number):
     return pick
 
 
-@INNER
+@inner
 def invest(book, market, p, key, t, active, most):
     """Bring spare cash into the market by at most ``most`` purchases."""
     for number in range(most):

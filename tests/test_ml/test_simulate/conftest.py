@@ -88,7 +88,12 @@ def action_frame() -> pl.DataFrame:
         row.update(common)
         announced = row["ex_date"] - timedelta(days=30)
         row["known_at"] = datetime.combine(announced, time(14, 0), UTC)
-    types = {"ratio_new": pl.Float64, "ratio_old": pl.Float64, "cash_per_share_usd": pl.Float64, "pay_date": pl.Date}
+    types = {
+        "ratio_new": pl.Float64,
+        "ratio_old": pl.Float64,
+        "cash_per_share_usd": pl.Float64,
+        "pay_date": pl.Date,
+    }
     frame = pl.DataFrame(rows, infer_schema_length=None)
     return frame.with_columns(*[pl.col(c).cast(t) for c, t in types.items()])
 

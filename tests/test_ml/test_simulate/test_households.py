@@ -13,10 +13,11 @@ from ml.simulate.archetypes import ARCHETYPES, PopulationMix
 from ml.simulate.households import TRANSACTION_COLUMNS, HouseholdFrames, generate_households
 from ml.simulate.population import measure_population
 from ml.types import ACCOUNT_TYPES, FILING_STATUSES, LOT_METHODS, TRANSACTION_KINDS
-from tests.test_ml.test_simulate.conftest import MERGER_DATE, SPLIT_DATE
 
 FRAMES = [f.name for f in fields(HouseholdFrames)]
 CENT = Decimal("0.01")
+# As in conftest.py.
+SPLIT_DATE, MERGER_DATE = date(2016, 6, 15), date(2018, 3, 14)
 
 
 def _day(frame: pl.DataFrame) -> pl.DataFrame:
@@ -35,7 +36,9 @@ def _replay_lots(frames: HouseholdFrames, visit) -> None:
         consumed = []
         if row["kind"] == "buy":
             unit = -row["amount_usd"] / row["quantity"]
-            held.append({"id": row["transaction_id"], "day": row["trade_date"], "qty": row["quantity"], "unit": unit})
+            held.append(
+                {"id": row["transaction_id"], "day": row["trade_date"], "qty": row["quantity"], "unit": unit}
+            )
         elif row["kind"] == "split":
             for lot in held:
                 lot["qty"] = lot["qty"] * row["ratio_new"] / row["ratio_old"]
@@ -119,13 +122,19 @@ def test_frames_follow_the_contract(population):
 
 
 def test_fills_share_an_order(population):
-    orders = population.transactions.drop_nulls("order_id").group_by("order_id").agg(pl.len(), pl.col("kind", "asset_id").n_unique())
+    orders = (
+        population.transactions.drop_nulls("order_id")
+        .group_by("order_id")
+        .agg(pl.len(), pl.col("kind", "asset_id").n_unique())
+    )
     assert set(orders["len"]) == {1, 2}
     assert (orders["kind"] == 1).all() and (orders["asset_id"] == 1).all()
 
 
 def test_trades_lie_inside_the_session(population, market):
-    days = _day(population.transactions).join(market[1], left_on="trade_date", right_on="session_date", how="left")
+    days = _day(population.transactions).join(
+        market[1], left_on="trade_date", right_on="session_date", how="left"
+    )
     assert days["close_at"].null_count() == 0
     assert (days["traded_at"] >= days["open_at"]).all() and (days["traded_at"] < days["close_at"]).all()
 
@@ -167,7 +176,10 @@ def test_prices_after_a_decision_do_not_change_it(market, shorter):
     prices, sessions, actions = market
     cut, early = shorter
     bent = prices.filter(pl.col("trade_date") <= date(2018, 1, 31)).with_columns(
-        pl.when(pl.col("trade_date") > cut).then(pl.col("price_usd") * 0.5).otherwise("price_usd").alias("price_usd")
+        pl.when(pl.col("trade_date") > cut)
+        .then(pl.col("price_usd") * 0.5)
+        .otherwise("price_usd")
+        .alias("price_usd")
     )
     frames = generate_households(
         bent, sessions, users=41, seed=11, start_date=date(2013, 1, 2), opening_years=4.0, corporate_actions=actions,
@@ -199,7 +211,9 @@ def test_split_and_merger_reach_the_holders(population):
 def _pure(population, archetype: str) -> list[str]:
     """Return taxable accounts whose owner follows one archetype throughout."""
     truth = population.truth.filter(
-        (pl.col("archetype") == archetype) & pl.col("second_archetype").is_null() & pl.col("switch_date").is_null()
+        (pl.col("archetype") == archetype)
+        & pl.col("second_archetype").is_null()
+        & pl.col("switch_date").is_null()
     )
     taxable = population.accounts.filter(pl.col("account_type") == "taxable")
     return taxable.filter(pl.col("user_id").is_in(truth["user_id"].to_list()))["account_id"].to_list()
@@ -236,7 +250,11 @@ def test_harvesters_sell_losers_replace_them_and_wait_31_days(population):
 
     def visit(row, account, consumed):
         nonlocal harvests
-        if row["account_id"] in chosen and row["kind"] == "sell" and rule.get(row["transaction_id"]) == "rule":
+        if (
+            row["account_id"] in chosen
+            and row["kind"] == "sell"
+            and rule.get(row["transaction_id"]) == "rule"
+        ):
             gain = sum((row["price_usd"] - lot["unit"]) * q for lot, q in consumed)
             losses.append(gain < 0)
             if gain >= 0:
@@ -261,7 +279,9 @@ def test_population_shows_the_published_behaviour(population, market):
     year, december, rest = (figures.disposition(m) for m in (range(1, 13), (12,), range(1, 12)))
     assert 0.10 < year.plr < year.pgr < 0.30
     assert december.plr / december.pgr > 1.2 * rest.plr / rest.pgr
-    harvest = measure_population(rows.filter(pl.col("account_id").is_in(_pure(population, "tax_loss_harvesting"))), market[0])
+    harvest = measure_population(
+        rows.filter(pl.col("account_id").is_in(_pure(population, "tax_loss_harvesting"))), market[0]
+    )
     assert harvest.disposition().plr > 1.3 * harvest.disposition().pgr
     turnover = figures.accounts["turnover_ratio"]
     assert 0.5 < turnover.mean() < 2.0 and 0.2 < turnover.median() < 0.8

@@ -1,0 +1,121 @@
+"""Which columns a dbt model's columns come from, by sqlglot, on the SQL that dbt compiled.
+
+A model is qualified once and every column is walked in that one scope; results are cached by the
+model's checksum and its parents' columns, since literals that change nightly change no lineage.
+What does not belong here: events and Dagster metadata (``dbt_metadata.py``).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Columns = dict[str, str]
+Lineage = dict[str, list[tuple[str, str]]]
+
+
+@dataclass
+class LineageCache:
+    """Column lineage of models, kept in one JSON file.
+
+    Attributes
+    ----------
+    path : Path
+        The file; a missing or unreadable one only costs the computation.
+    """
+
+    path: Path
+    _entries: dict[str, Lineage] = field(init=False, default_factory=dict)
+    _changed: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        """Read what is there."""
+        if self.path.exists():
+            stored = json.loads(self.path.read_text())
+            self._entries = {
+                key: {c: [(p[0], p[1]) for p in parents] for c, parents in value.items()}
+                for key, value in stored.items()
+            }
+
+    def get(
+        self, node: Mapping[str, Any], sql: str, schema: Mapping[str, Columns], parents: Sequence[str]
+    ) -> Lineage:
+        """Lineage of a model, computed if its SQL or its parents' columns are new.
+
+        Parameters
+        ----------
+        node : mapping
+            The model in dbt's manifest.
+        sql : str
+            Its compiled SQL.
+        schema : mapping of str to dict
+            Columns with types of every table, by ``schema.table``.
+        parents : sequence of str
+            The tables that it reads; the result is computed anew when their columns change.
+
+        Returns
+        -------
+        dict of str to list of (str, str)
+            For each column its source columns as (``schema.table``, column).
+        """
+        known = {name: schema.get(name) for name in parents}
+        identity = json.dumps([node["unique_id"], node["checksum"]["checksum"], known], sort_keys=True)
+        key = hashlib.sha256(identity.encode()).hexdigest()
+        if key not in self._entries:
+            self._entries[key] = column_lineage(sql, schema)
+            self._changed = True
+        return self._entries[key]
+
+    def save(self) -> None:
+        """Write the file if anything was computed."""
+        if self._changed:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            part = self.path.with_suffix(".part")
+            part.write_text(json.dumps(self._entries, sort_keys=True))
+            part.replace(self.path)
+
+
+def column_lineage(sql: str, schema: Mapping[str, Columns]) -> Lineage:
+    """Source columns of every output column of a query.
+
+    Parameters
+    ----------
+    sql : str
+        DuckDB SQL over tables named ``[catalog.]schema.table``.
+    schema : mapping of str to dict
+        Columns with types by ``schema.table``.
+
+    Raises
+    ------
+    sqlglot.errors.SqlglotError
+        The SQL cannot be parsed or a column cannot be resolved.
+    """
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.lineage import lineage
+    from sqlglot.optimizer.qualify import qualify
+    from sqlglot.optimizer.scope import build_scope
+
+    tree = sqlglot.parse_one(sql, dialect="duckdb")
+    for table in tree.find_all(exp.Table):
+        table.set("catalog", None)
+    nested: dict[str, dict[str, Columns]] = {}
+    for name, columns in schema.items():
+        group, table_name = name.split(".", 1)
+        nested.setdefault(group, {})[table_name] = columns
+    qualified = qualify(tree, schema=nested, dialect="duckdb", validate_qualify_columns=False, identify=False)
+    scope = build_scope(qualified)
+    if scope is None:
+        raise ValueError("not a query")
+    result: Lineage = {}
+    for column in qualified.named_selects:
+        root = lineage(column, qualified, nested, scope=scope, dialect="duckdb", trim_selects=False)
+        parents = set()
+        for item in root.walk():
+            if isinstance(item.source, exp.Table) and item.source.db:
+                table_name = f"{item.source.db}.{item.source.name}"
+                parents.add((table_name, item.name.rsplit(".", 1)[-1].strip('"')))
+        result[column] = sorted(parents)
+    return result
