@@ -101,13 +101,13 @@ def column_lineage(sql: str, schema: Mapping[str, Columns]) -> Lineage:
     tree = sqlglot.parse_one(sql, dialect="duckdb")
     for table in tree.find_all(exp.Table):
         table.set("catalog", None)
-    nested: dict[str, dict[str, Columns]] = {}
+    nested: dict[str, Any] = {}
     for name, columns in schema.items():
         group, table_name = name.split(".", 1)
         nested.setdefault(group, {})[table_name] = columns
     qualified = qualify(tree, schema=nested, dialect="duckdb", validate_qualify_columns=False, identify=False)
     scope = build_scope(qualified)
-    if scope is None:
+    if scope is None or not isinstance(qualified, exp.Query):
         raise ValueError("not a query")
     result: Lineage = {}
     for column in qualified.named_selects:

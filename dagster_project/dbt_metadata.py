@@ -31,7 +31,11 @@ def with_metadata(invocation: DbtCliInvocation, warehouse: Warehouse) -> Iterato
     with warehouse.connection() as con:
         for event in invocation.stream():
             unique_id = _unique_id(event)
-            if unique_id is None or nodes[unique_id]["resource_type"] != "model":
+            if (
+                not isinstance(event, dg.Output)
+                or unique_id is None
+                or nodes[unique_id]["resource_type"] != "model"
+            ):
                 yield event
                 continue
             yield dg.Output(
@@ -50,7 +54,7 @@ def _unique_id(event: Any) -> str | None:
     if not isinstance(event, dg.Output):
         return None
     value = event.metadata.get("unique_id")
-    return value.value if isinstance(value, dg.TextMetadataValue) else value
+    return value.value if isinstance(value, dg.TextMetadataValue) else None
 
 
 def _model_metadata(

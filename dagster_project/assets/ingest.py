@@ -76,7 +76,7 @@ def ingest(context: dg.AssetExecutionContext, config: NightConfig, lake: LakeRes
     warehouse = lake.open()
     warehouse.bootstrap([*(contract.ddl() for contract in RAW_TABLES.values()), *ml_ddl()])
     session, now = as_of_date(context), dt.datetime.now(dt.UTC)
-    batches = _batches(config)
+    batches = _batches(config, warehouse.settings.home / "cache")
     read_snapshot = warehouse.snapshot_id()
     stored = _stored(warehouse, read_snapshot)
     result = sort_rows(
@@ -107,12 +107,14 @@ def ingest(context: dg.AssetExecutionContext, config: NightConfig, lake: LakeRes
     yield dg.MaterializeResult(asset_key=["ml", "night"], metadata={"accounts": covered.height})
 
 
-def _batches(config: NightConfig) -> list[Batch]:
+def _batches(config: NightConfig, cache_dir: Path) -> list[Batch]:
     from dagster_project.sources.selection import brokerage_batches, market_batches
 
     folder = Path(config.data) if config.data else None
     market = market_batches(config.source, data_dir=folder, prices=config.prices, seed=config.seed)
-    people = brokerage_batches(config.source, market, data_dir=folder, users=config.users, seed=config.seed)
+    people = brokerage_batches(
+        config.source, market, data_dir=folder, users=config.users, seed=config.seed, cache_dir=cache_dir
+    )
     return [*market, *people]
 
 

@@ -16,7 +16,7 @@ from dagster_project.resources.warehouse import TableWrite
 SESSION_ASSET: Final[dict[str, Any]] = {"partitions_def": nyse_sessions, "pool": WAREHOUSE_WRITER}
 
 
-def as_of_date(context: dg.AssetExecutionContext) -> dt.date:
+def as_of_date(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> dt.date:
     """The session of the run's partition."""
     return dt.date.fromisoformat(context.partition_key)
 

@@ -1,5 +1,8 @@
 """The dbt models as assets: everything above the Python steps, and everything below them."""
 
+import contextlib
+import importlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,16 +19,38 @@ from dagster_project.resources.lake import LakeResource
 
 # Unit tests check the SQL, not the night's data: they run in the test suite.
 _NOT_NIGHTLY = "resource_type:unit_test"
+_NEEDED_LATER = (
+    "great_expectations",
+    "expectations.runner",
+    "ml.tax.ledger",
+    "ml.recommend.night",
+    "ml.intent.parse",
+)
 
 
 def _build(context: dg.AssetExecutionContext, dbt: LakeDbt, lake: LakeResource) -> Iterator[Any]:
     warehouse = lake.open()
     prepare_dbt_process(warehouse.settings, context.run_id)
+    _import_ahead()
     with warehouse.writer_lock():
         # A folder of its own per step, kept: dbt finds its parse cache there the next night.
         target_path = warehouse.settings.dbt_target / context.op_handle.name
         invocation = dbt.cli(build_args(), context=context, target_path=target_path)
         yield from with_metadata(invocation, warehouse)
+
+
+def _import_ahead() -> None:
+    """Import what later steps need in a thread, while this process waits for dbt's.
+
+    Great Expectations alone takes 8 s to import. A failing import is left to the step that needs it.
+    """
+
+    def load() -> None:
+        with contextlib.suppress(ImportError):
+            for name in _NEEDED_LATER:
+                importlib.import_module(name)
+
+    threading.Thread(target=load, name="import-ahead", daemon=True).start()
 
 
 def make_dbt_assets() -> list[dg.AssetsDefinition]:

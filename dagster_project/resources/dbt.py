@@ -127,7 +127,7 @@ class LakeDbt(DbtCliResource):
 def make_dbt_resource(settings: Settings) -> LakeDbt:
     """The resource for an installation; opens nothing."""
     return LakeDbt(
-        project_dir=dbt_project(),
+        project_dir=os.fspath(dbt_project().project_dir),
         profiles_dir=os.fspath(DBT_PROJECT_DIR),
         dbt_executable=DBT_EXECUTABLE,
         global_config_flags=["--no-use-colors", "--log-path", os.fspath(settings.home / "logs")],

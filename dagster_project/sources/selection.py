@@ -73,6 +73,7 @@ def brokerage_batches(
     data_dir: Path | None = None,
     users: int = 500,
     seed: int = 7,
+    cache_dir: Path | None = None,
 ) -> list[Batch]:
     """Users, accounts, transactions and goals of a night.
 
@@ -86,6 +87,8 @@ def brokerage_batches(
         ``--data``; needed by the source ``files``.
     users, seed : int
         ``--users`` and ``--seed`` of simulated households.
+    cache_dir : Path, optional
+        Where simulated households are kept between nights.
 
     Raises
     ------
@@ -94,7 +97,7 @@ def brokerage_batches(
     """
     if source == "files":
         return brokerage_file_batches(_folder(data_dir))
-    return household_batches(market, users=users, seed=seed)
+    return household_batches(market, users=users, seed=seed, cache_dir=cache_dir)
 
 
 def _folder(data_dir: Path | None) -> Path:

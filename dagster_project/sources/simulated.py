@@ -5,7 +5,10 @@ too, on the packaged prices; their rows have source ``simulated`` and say so whe
 A generator runs once per seed to the end of the data; readers cut by ``known_at``.
 """
 
-from collections.abc import Sequence
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -94,7 +97,9 @@ def _with(frame: pl.DataFrame, names: Sequence[str], dtype: pl.DataType) -> pl.D
     return frame.with_columns(absent).select(names)
 
 
-def household_batches(market: Sequence[Batch], *, users: int, seed: int) -> list[Batch]:
+def household_batches(
+    market: Sequence[Batch], *, users: int, seed: int, cache_dir: Path | None = None
+) -> list[Batch]:
     """Simulate users, accounts, transactions and goals on the prices of a market.
 
     Parameters
@@ -105,20 +110,56 @@ def household_batches(market: Sequence[Batch], *, users: int, seed: int) -> list
         Number of users.
     seed : int
         Same market, number and seed: same rows. The seed is part of every identifier.
+    cache_dir : Path, optional
+        Where the tables are kept between nights, under a hash of everything that decides them.
     """
+    prices, actions = household_prices(market), _corporate_actions(market)
+    folder = None
+    if cache_dir is not None:
+        folder = cache_dir / f"households-{_identity(prices, actions, users, seed)}"
+    frames = _load(folder) or _generate(prices, actions, users, seed)
+    if folder is not None and not folder.exists():
+        _save(folder, frames)
+    return [
+        typed_batch(table, SOURCE, f"simulated/households-seed{seed}/{name}", frames[name])
+        for name, table in _HOUSEHOLD_TABLES.items()
+    ]
+
+
+def _generate(prices: pl.DataFrame, actions: pl.DataFrame, users: int, seed: int) -> dict[str, pl.DataFrame]:
     from ml.simulate.households import generate_households
 
     households = generate_households(
-        household_prices(market),
-        session_frame(),
-        users=users,
-        seed=seed,
-        corporate_actions=_corporate_actions(market),
+        prices, session_frame(), users=users, seed=seed, corporate_actions=actions
     )
-    return [
-        typed_batch(table, SOURCE, f"simulated/households-seed{seed}/{name}", getattr(households, name))
-        for name, table in _HOUSEHOLD_TABLES.items()
-    ]
+    return {name: getattr(households, name) for name in _HOUSEHOLD_TABLES}
+
+
+def _identity(prices: pl.DataFrame, actions: pl.DataFrame, users: int, seed: int) -> str:
+    """Hash of all that the generated rows depend on: the code, the market, the size and the seed."""
+    import ml.simulate
+
+    digest = hashlib.sha256(f"{users} {seed} {pl.__version__}".encode())
+    for path in sorted(Path(str(ml.simulate.__file__)).parent.glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    for frame in (prices, actions):
+        digest.update(frame.hash_rows(seed=0).to_numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _load(folder: Path | None) -> dict[str, pl.DataFrame] | None:
+    if folder is None or not folder.exists():
+        return None
+    return {name: pl.read_parquet(folder / f"{name}.parquet") for name in _HOUSEHOLD_TABLES}
+
+
+def _save(folder: Path, frames: Mapping[str, pl.DataFrame]) -> None:
+    """Write all tables, then name the folder: a killed writer leaves no half cache."""
+    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    part.mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        frame.write_parquet(part / f"{name}.parquet")
+    part.rename(folder)
 
 
 def _corporate_actions(market: Sequence[Batch]) -> pl.DataFrame:

@@ -8,10 +8,10 @@
         'as_of_session': 0, 'as_of_at': '2999-12-31 00:00:00+00', 'price_sources': '',
         'built_session': 0, 'built_at': '1900-01-01 00:00:00+00',
     } %}
-    {% set state = built_state() %}
     {% set nights = ref('stg_ml__nights') %}
     {% set sessions = ref('stg_market__sessions') %}
     {% if not execute %}{{ return(empty) }}{% endif %}
+    {% set state = built_state() %}
     {% set rows = run_query(
         "select nights.as_of_at::varchar, nights.price_sources, max(sessions.session_no) from " ~ nights ~ " as nights "
         ~ "left join " ~ sessions ~ " as sessions on sessions.close_at <= nights.as_of_at group by all"

@@ -48,7 +48,7 @@ LIFE_SHARE: Final = 0.1
 SALE_TEMPER: Final = 1.0
 BUY_TEMPER: Final = 0.25
 MAX_REVEALED: Final = 100.0
-IDENTIFIED_PROBABILITY: Final = 0.65
+IDENTIFIED_PROBABILITY: Final = 0.70
 IDENTIFIED_EVIDENCE: Final = 0.02  # nats over the random trader per choice, weighed as above
 
 

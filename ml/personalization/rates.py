@@ -4,7 +4,7 @@ What belongs here: two tables and where they come from. What does not: their use
 
 Estimated by ``calibration.estimate_rates`` on 1,500 simulated households (seed 11) on the packaged
 prices to 2016-12-30, their noise and life events included, and rounded; 1 = as a random trader.
-Simulated random traders have rates of 0.90 to 1.16 , which is what makes 1 the zero of
+Simulated random traders have rates of 0.90 to 1.16, which is what makes 1 the zero of
 evidence. Nothing here is learned from a real investor.
 """
 

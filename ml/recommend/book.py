@@ -165,7 +165,7 @@ def book_status(
 
     def mark(where: np.ndarray, name: str, sentence: Callable[[int], str]) -> None:
         for a in np.flatnonzero(where & (status == "ok")):
-            status[a], reason[a] = name, sentence(a)
+            status[a], reason[a] = name, sentence(int(a))
 
     def any_lot(flags: np.ndarray) -> np.ndarray:
         return np.bincount(book.lot_account[flags], minlength=count) > 0

@@ -19,6 +19,7 @@ from ml.recommend.optimize import Solution
 from ml.recommend.schema import SHARE_UNITS, USD_UNITS
 
 _SLACK = 1e-9  # relative; keeps a whole number of shares whole after float division
+_LAST_ATTEMPT = 7  # at scaling purchases to a budget; what still does not fit is not bought
 
 
 @dataclass
@@ -196,17 +197,18 @@ def _round_purchases(
     raw = np.maximum(trade, 0.0) * value / price * SHARE_UNITS
     least = _least_units(step, price, value, settings)
     scale = np.ones(len(budget))
-    for attempt in range(8):
+    attempt = 0
+    while True:
         units = np.floor(raw * scale[account] / step * (1.0 + _SLACK)).astype(np.int64) * step
         units = np.where(units >= least, units, 0)
         notional = notional_units(units, price)
         spent = _sum_units(account, notional + cost_units(notional, settings.cost_ratio), len(budget))
         over = spent > budget
-        if not over.any():
-            return units
+        if attempt == _LAST_ATTEMPT or not over.any():
+            return np.where(over[account], 0, units)
         shrink = (1.0 - 1e-9 * 10.0**attempt) * budget / np.where(over, spent, 1)
         scale = np.where(over, scale * shrink, scale)
-    return np.where(over[account], 0, units)
+        attempt += 1
 
 
 def _piece_taxes(

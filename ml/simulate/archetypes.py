@@ -47,7 +47,7 @@ class PopulationMix:
         Share with an IRA beside, in a married_joint household of two, with goals in words.
     """
 
-    shares: tuple[float, ...] = field(default=(0.04, 0.18, 0.30, 0.13, 0.09, 0.14, 0.05, 0.07))
+    shares: tuple[float, ...] = field(default=(0.04, 0.18, 0.29, 0.13, 0.10, 0.14, 0.05, 0.07))
     mixture_share: float = 0.10
     switch_share: float = 0.08
     ira_share: float = 0.25
@@ -134,7 +134,7 @@ def _draw_tempo(table: np.ndarray, keys: np.ndarray) -> None:
     table[:, P["noise_buy"]] = 0.6 * table[:, P["noise_sell"]]
     table[:, P["add_share"]] = _between(keys, 13, 0.15, 0.5)
     seller = uniforms(keys, 14) < 0.5
-    hazard = _between(keys, 15, 0.002, 0.008)
+    hazard = _between(keys, 15, 0.003, 0.010)
     harvests = (archetype == HARVEST) | (archetype >= RANDOM)
     table[:, P["december_hazard"]] = np.where(seller & ~harvests, hazard, 0.0)
 

@@ -128,7 +128,7 @@ def _alpha_chance(market, p, t, asset, age):
     """Sell when the horizon is over or the five-day signal has turned, whatever the gain."""
     days = p[_HORIZON] * 365.0 / 252.0
     if age >= days:
-        return 0.10
+        return 0.08
     signal = p[_SIGN] * log_return(market, t, asset, 5)
     turned = signal < -1.5 * daily_volatility(market, t, asset)
     return 0.04 if turned and age >= 1 else 0.0
@@ -138,7 +138,7 @@ def _alpha_chance(market, p, t, asset, age):
 def _short_gain_chance(p, gain, age, looking):
     """Take the profit at the target, hold losers unless a stop is used."""
     if gain >= p[_TARGET]:
-        return 0.15
+        return 0.10
     if p[_USES_STOP] > 0 and gain <= -p[_STOP]:
         return 0.2
     if gain >= 0:

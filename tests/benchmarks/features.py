@@ -22,12 +22,12 @@ import duckdb
 import numpy as np
 import polars as pl
 
+from dagster_project.ml_tables import ml_ddl
 from dagster_project.resources.dbt import DBT_EXECUTABLE, dbt_environment
 from dagster_project.resources.warehouse import Warehouse, extension_directory
 from dagster_project.settings import DBT_PROJECT_DIR, Settings
 from dagster_project.sources.calendar import session_frame
 from dagster_project.sources.contracts import RAW_TABLES
-from dagster_project.ml_tables import ml_ddl
 
 ASSETS = 10_000
 YEARS = 10
@@ -62,7 +62,10 @@ def _sessions(years: int) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _write_bars(folder: Path, assets: int, sessions: pl.DataFrame) -> list[Path]:
-    """Geometric Brownian motion with a market factor, one Parquet file per block of assets; the last row is the new session."""
+    """Geometric Brownian motion with a market factor; one Parquet file per block of assets.
+
+    The last row is the new session.
+    """
     n = sessions.height
     market = np.random.default_rng(0).normal(0.0003, 0.01, n)
     paths = []
@@ -79,7 +82,10 @@ def _write_bars(folder: Path, assets: int, sessions: pl.DataFrame) -> list[Path]
             {
                 "asset_id": np.repeat(names, n),
                 "trade_date": np.tile(sessions["session_date"].to_numpy(), count),
-                **{name: v.ravel() for name, v in zip(("high", "low", "close", "volume"), (high, low, close, volume), strict=True)},
+                "high": high.ravel(),
+                "low": low.ravel(),
+                "close": close.ravel(),
+                "volume": volume.ravel(),
                 "known_at": pl.concat([sessions["close_at"]] * count),
             }
         )
@@ -163,8 +169,8 @@ class _Home:
         seconds = {r["unique_id"].rpartition(".")[2]: r["execution_time"] for r in results}
         return {name: seconds[name] for name in MODELS}
 
-    def compiled(self) -> dict[str, str]:
-        """Compiled SQL of every model of the last build, in its order."""
+    def compiled(self) -> dict[str, tuple[str, str]]:
+        """Relation and compiled SQL of every model of the last build, in its order."""
         results = json.loads((self.folder / "target" / "run_results.json").read_text())["results"]
         return {r["unique_id"].rpartition(".")[2]: (r["relation_name"], r["compiled_code"]) for r in results}
 
@@ -172,7 +178,7 @@ class _Home:
 def _bare(home: _Home, compiled: dict[str, tuple[str, str]]) -> dict[str, float]:
     """The same SQL in a plain DuckDB file that holds the same rows; seconds by model."""
     tmp = home.folder / "bare_tmp"
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY_LIMIT,
         "preserve_insertion_order": "false",
         "temp_directory": str(tmp),
@@ -232,11 +238,14 @@ def _measure(folder: Path, assets: int, years: int) -> list[dict[str, Any]]:
         _row(f"feature chain, rebuild, {size}: dbt and DuckLake against the same SQL in bare DuckDB (target 0.67)",
              ours, "duckdb", peer, peer / ours),
         _row(f"feature chain, one session, {size}: against 1/8 of the rebuild", step, None, None, ours / 8 / step),
-        _row(f"feature chain, rebuild, {size}: peak memory of dbt against 7 GiB", peak, None, None, 7 / peak, "GiB"),
+        _row(f"feature chain, rebuild, {size}: peak memory of dbt against 7 GiB",
+             peak, None, None, 7 / peak, "GiB"),
     ]  # fmt: skip
 
 
-def _row(work: str, ours: float, peer: str | None, value: float | None, ratio: float, unit: str = "s") -> dict[str, Any]:
+def _row(
+    work: str, ours: float, peer: str | None, value: float | None, ratio: float, unit: str = "s"
+) -> dict[str, Any]:
     return {
         "name": "features", "work": work, "ours": ours, "peer": peer, "peer_value": value,
         "ratio": ratio, "unit": unit, "skipped": None,

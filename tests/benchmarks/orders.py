@@ -76,7 +76,7 @@ class _Peer:
         drift = cp.sum_squares(gap + bought - sold) + cp.square(cash_gap + change)
         traded = cp.sum(eaten) + cp.sum(bought)
         goal = KAPPA / 2 * drift + cp.sum(cp.multiply(slope, eaten)) + COST * traded
-        limits = [bought <= room, eaten <= width, change >= least, traded <= turnover]
+        limits: list[cp.Constraint] = [bought <= room, eaten <= width, change >= least, traded <= turnover]
         return cls(cp.Problem(cp.Minimize(goal), limits), gap, room, width, slope, cash_gap, least, turnover)
 
     def value(self, problem: Problem, a: int) -> tuple[float, float]:
@@ -94,7 +94,10 @@ class _Peer:
         self.least.value = problem.floor[a] - problem.cash_weight[a]
         self.turnover.value = problem.turnover[a]
         value = self.problem.solve(solver=cp.CLARABEL)
-        return float(value), float(self.problem.solver_stats.solve_time)
+        seconds = self.problem.solver_stats.solve_time
+        assert isinstance(value, float)
+        assert seconds is not None
+        return value, seconds
 
 
 def run() -> list[dict[str, Any]]:

@@ -33,7 +33,9 @@ def _snapshot(defs: dg.Definitions) -> dict[str, object]:
             if graph.get(key).blocking  # type: ignore[union-attr]
         ),
         "jobs": sorted(job.name for job in repository.get_all_jobs() if not job.name.startswith("__")),
-        "schedules": {s.name: s.cron_schedule for s in sorted(repository.schedule_defs, key=lambda s: s.name)},
+        "schedules": {
+            s.name: s.cron_schedule for s in sorted(repository.schedule_defs, key=lambda s: s.name)
+        },
     }
 
 

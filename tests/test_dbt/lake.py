@@ -44,7 +44,9 @@ class Lake:
         """A writing connection."""
         return Warehouse(self.settings).connection(read_only=False)
 
-    def add(self, table: str, rows: pl.DataFrame, *, source: str = "files", ingested_at: dt.datetime = INGESTED_AT):
+    def add(
+        self, table: str, rows: pl.DataFrame, *, source: str = "files", ingested_at: dt.datetime = INGESTED_AT
+    ):
         """Append rows to a raw table; columns that are left out are null, bookkeeping is filled."""
         contract = RAW_TABLES[table]
         frame = rows.with_columns(
@@ -83,7 +85,9 @@ class Lake:
         env = {**os.environ, **dbt_environment(self.settings), "DBT_TAXLOOM_TEMP_DIR": str(self.home / "tmp")}
         result = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         if check and result.returncode != 0:
-            raise AssertionError(f"dbt {' '.join(args)} failed:\n{result.stdout[-6000:]}\n{result.stderr[-2000:]}")
+            raise AssertionError(
+                f"dbt {' '.join(args)} failed:\n{result.stdout[-6000:]}\n{result.stderr[-2000:]}"
+            )
         return result
 
     def build(

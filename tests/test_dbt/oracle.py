@@ -80,7 +80,9 @@ class Oracle:
     def placed(self, asset_id: str, evening: int) -> dict[int, dict]:
         """Bars by session, as seen on the evening: the newest version of each day, folded where several meet."""
         versions = [dict(b, known=self.known(b["known_at"])) for b in self.bars[asset_id]]
-        versions = sorted((b for b in versions if b["known"] <= evening), key=lambda b: (b["known"], b["known_at"]))
+        versions = sorted(
+            (b for b in versions if b["known"] <= evening), key=lambda b: (b["known"], b["known_at"])
+        )
         standing: dict[dt.date, int] = {}
         newest: dict[dt.date, dict] = {}
         for known in sorted({b["known"] for b in versions}):
@@ -130,7 +132,14 @@ class Oracle:
             return None
         sessions = list(bars)
         n = evening - sessions[0] + 1
-        out = Series(sessions[0], np.zeros(n, bool), [], *(np.full(n, NAN) for _ in range(6)), None, bars[sessions[0]]["first_date"])
+        out = Series(
+            sessions[0],
+            np.zeros(n, bool),
+            [],
+            *(np.full(n, NAN) for _ in range(6)),
+            None,
+            bars[sessions[0]]["first_date"],
+        )
         landed: dict[int, list[dict]] = {}
         for action in self.effective_actions(asset_id, evening):
             session = next((s for s in sessions if s >= self.session_of(action["ex_date"])), None)
@@ -238,11 +247,19 @@ class Oracle:
 
     def _comovement(self, series: Series, evening: int) -> dict[str, float]:
         sessions = range(max(series.first, evening - 251), evening + 1)
-        pairs = np.array([(series.at(series.total_return, s), self.market_return(s, evening)) for s in sessions])
+        pairs = np.array(
+            [(series.at(series.total_return, s), self.market_return(s, evening)) for s in sessions]
+        )
         pairs = pairs[~np.isnan(pairs).any(axis=1)]
         down = pairs[pairs[:, 1] < 0]
         out = dict.fromkeys(
-            ("beta_252d", "downside_beta_252d", "market_correlation_252d", "idiosyncratic_volatility_252d_ann"), NAN
+            (
+                "beta_252d",
+                "downside_beta_252d",
+                "market_correlation_252d",
+                "idiosyncratic_volatility_252d_ann",
+            ),
+            NAN,
         )
         if len(down) >= 42:
             out["downside_beta_252d"] = np.cov(down.T)[0, 1] / np.var(down[:, 1], ddof=1)
@@ -299,7 +316,9 @@ class Oracle:
         days = min((today - ex).days, 400) if ex else 400
         level = np.exp(np.nancumsum(series.price_return))
         first_day = today - dt.timedelta(days=30)
-        month = [level[s - series.first] for s in range(series.first, evening + 1) if self.days[s - 1] >= first_day]
+        month = [
+            level[s - series.first] for s in range(series.first, evening + 1) if self.days[s - 1] >= first_day
+        ]
         return {
             "listed_age_log_years": math.log(1 + (today - listed).days / 365.25),
             "days_since_ex_dividend": NAN if self._is_accumulating(series, facts) else float(days),

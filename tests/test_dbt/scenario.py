@@ -38,7 +38,11 @@ class Scenario:
 
 
 def _closes() -> pl.DataFrame:
-    return session_frame().filter(pl.col("session_date").is_between(START, END)).select("session_date", "close_at")
+    return (
+        session_frame()
+        .filter(pl.col("session_date").is_between(START, END))
+        .select("session_date", "close_at")
+    )
 
 
 def _walk(asset_id: str, dates: pl.Series, *, level: float = 100.0, sd: float = 0.015) -> pl.DataFrame:
@@ -69,7 +73,9 @@ def _every_day(asset_id: str) -> pl.DataFrame:
     """Crypto: a bar a day, known at the next midnight UTC."""
     bars = _walk(asset_id, pl.date_range(START, END, "1d", eager=True), sd=0.04)
     return bars.with_columns(
-        known_at=(pl.col("trade_date") + pl.duration(days=1)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        known_at=(pl.col("trade_date") + pl.duration(days=1))
+        .cast(pl.Datetime("us"))
+        .dt.replace_time_zone("UTC")
     )
 
 
@@ -133,7 +139,8 @@ def _bars() -> tuple[pl.DataFrame, pl.DataFrame]:
     late = _on_sessions("LTE")
     was_missing = pl.col("trade_date").is_between(dt.date(2019, 8, 1), dt.date(2019, 8, 30))
     past = pl.concat(
-        [known.filter(pl.col("known_at") <= cut), late.filter((pl.col("known_at") <= cut) & ~was_missing)], how="diagonal"
+        [known.filter(pl.col("known_at") <= cut), late.filter((pl.col("known_at") <= cut) & ~was_missing)],
+        how="diagonal",
     )
     future = pl.concat(
         [
@@ -154,7 +161,9 @@ def _action(asset_id: str, ex: dt.date, kind: str, known: dt.datetime, **values:
 
 def _actions() -> tuple[pl.DataFrame, pl.DataFrame]:
     quarters = [dt.date(y, m, 12) for y in (2018, 2019, 2020) for m in (2, 5, 8, 11) if (y, m) <= (2020, 5)]
-    past = [_action("AAA", d, "dividend", _at(d - dt.timedelta(20)), cash_per_share_usd=0.6) for d in quarters]
+    past = [
+        _action("AAA", d, "dividend", _at(d - dt.timedelta(20)), cash_per_share_usd=0.6) for d in quarters
+    ]
     past += [
         _action("AAA", dt.date(2019, 9, 3), "split", _at(dt.date(2019, 8, 15)), ratio_new=2.0, ratio_old=1.0),
         # announced as 0.6, corrected before the ex-date; another one corrected long after
@@ -162,7 +171,13 @@ def _actions() -> tuple[pl.DataFrame, pl.DataFrame]:
         _action("AAA", dt.date(2019, 11, 12), "dividend", _at(dt.date(2020, 1, 21)), cash_per_share_usd=0.7),
         _action("BND", dt.date(2019, 3, 1), "dividend", _at(dt.date(2019, 2, 1)), cash_per_share_usd=0.3),
         _action("LTE", dt.date(2020, 2, 3), "spin_off", _at(dt.date(2020, 1, 3)), basis_fraction=0.1),
-        _action("LTE", dt.date(2020, 2, 3), "capital_gain_distribution", _at(dt.date(2020, 1, 3)), cash_per_share_usd=1.0),
+        _action(
+            "LTE",
+            dt.date(2020, 2, 3),
+            "capital_gain_distribution",
+            _at(dt.date(2020, 1, 3)),
+            cash_per_share_usd=1.0,
+        ),
     ]
     future = [
         _action("AAA", dt.date(2020, 7, 20), "split", _at(dt.date(2020, 7, 1)), ratio_new=3.0, ratio_old=1.0),
@@ -189,7 +204,8 @@ def _facts() -> tuple[pl.DataFrame, pl.DataFrame]:
     start = _at(START, 0)
     past = [
         _fact("SP500", start, "equity_etf", "accumulating", expense_ratio_pct=0.03),
-        _fact("AAA", start, "equity", "as_traded", sector="Energy", shares_outstanding=1e6, listed_date=dt.date(2001, 5, 1)),
+        _fact("AAA", start, "equity", "as_traded", sector="Energy", shares_outstanding=1e6,
+              listed_date=dt.date(2001, 5, 1)),
         _fact("AAA", _at(dt.date(2020, 1, 6)), "equity", "as_traded", sector="Utilities", shares_outstanding=2.2e6,
               qualified_dividend_ratio=0.95, listed_date=dt.date(2001, 5, 1)),
         _fact("BTC", start, "crypto", "as_traded", shares_outstanding=18e6),
@@ -200,7 +216,16 @@ def _facts() -> tuple[pl.DataFrame, pl.DataFrame]:
         _fact("FLT", start, "cash", "as_traded", shares_outstanding=1e9),
         _fact("LTE", start, "equity", "as_traded", shares_outstanding=3e6),
     ]  # fmt: skip
-    future = [_fact("AAA", _at(dt.date(2020, 7, 15)), "equity", "as_traded", sector="Materials", shares_outstanding=9e6)]
+    future = [
+        _fact(
+            "AAA",
+            _at(dt.date(2020, 7, 15)),
+            "equity",
+            "as_traded",
+            sector="Materials",
+            shares_outstanding=9e6,
+        )
+    ]
     return pl.DataFrame(past, infer_schema_length=None), pl.DataFrame(future, infer_schema_length=None)
 
 

@@ -1,4 +1,4 @@
-"""Both builds of a night on a small lake: dims and facts as of the night, publication, unchanged nights, failing tests."""
+"""Both builds of a night on a small lake: dims and facts as of the night, publication, unchanged nights, failures."""
 
 import datetime as dt
 
@@ -24,9 +24,9 @@ def _fill_market(lake: Lake) -> None:
         close = 100.0 + 10 * i + pl.int_range(days.height, eager=True) % 7
         lake.add(
             "market__daily_bars",
-            days.select(asset_id=pl.lit(asset_id), trade_date="session_date", known_at="close_at").with_columns(
-                close=close, high=close + 1, low=close - 1, volume=pl.lit(1e4)
-            ),
+            days.select(
+                asset_id=pl.lit(asset_id), trade_date="session_date", known_at="close_at"
+            ).with_columns(close=close, high=close + 1, low=close - 1, volume=pl.lit(1e4)),
         )
     fact = {"symbol": "AAA", "name": "A", "asset_class": "equity", "currency": "USD"}
     fact |= {"tax_treatment": "security", "price_basis": "as_traded"}
@@ -44,12 +44,21 @@ def _fill_market(lake: Lake) -> None:
             ]
         ),
     )
-    rates = [(dt.date(2020, 3, 27), 0.1, 30), (dt.date(2020, 3, 27), 0.2, 31), (dt.date(2020, 3, 31), 9.0, 32)]
+    rates = [
+        (dt.date(2020, 3, 27), 0.1, 30),
+        (dt.date(2020, 3, 27), 0.2, 31),
+        (dt.date(2020, 3, 31), 9.0, 32),
+    ]
     lake.add(
         "market__rates",
         pl.DataFrame(
             [
-                {"rate_date": d, "tenor": "3m", "rate_pct": r, "known_at": _at(dt.date(2020, 3, 1)) + dt.timedelta(k - 1)}
+                {
+                    "rate_date": d,
+                    "tenor": "3m",
+                    "rate_pct": r,
+                    "known_at": _at(dt.date(2020, 3, 1)) + dt.timedelta(k - 1),
+                }
                 for d, r, k in rates
             ]
         ),
@@ -85,23 +94,29 @@ def _fill_brokerage(lake: Lake) -> None:
     lake.add("brokerage__transactions", pl.DataFrame(transactions))
     lake.add(
         "goals__statements",
-        pl.DataFrame([{"statement_id": "g1", "user_id": "u1", "stated_at": start, "text": "grow", "known_at": start}]),
+        pl.DataFrame(
+            [{"statement_id": "g1", "user_id": "u1", "stated_at": start, "text": "grow", "known_at": start}]
+        ),
     )
 
 
 def _recommend(lake: Lake, night: dt.date, *, weight: float = 1.0) -> None:
     """What the recommendation step would write for one account."""
-    objectives = ", ".join(f"{1 if i == 0 else 0} as {p}_{o}" for p in ("p", "revealed") for i, o in enumerate(OBJECTIVES))
+    objectives = ", ".join(
+        f"{1 if i == 0 else 0} as {p}_{o}" for p in ("p", "revealed") for i, o in enumerate(OBJECTIVES)
+    )
     experts = ", ".join(f"0.25 as e_{e}" for e in EXPERTS)
     with lake.connection() as con:
         con.execute(
-            "insert into lake.ml.rec_portfolios by name select ? as as_of_date, 'a1' as account_id, 'r' as recommendation_id, "
+            "insert into lake.ml.rec_portfolios by name "
+            "select ? as as_of_date, 'a1' as account_id, 'r' as recommendation_id, "
             f"'u1' as user_id, 'h1' as household_id, 'ok' as status, {objectives}, {experts}, false as identified, "
             "0.5 as confidence, 1 as n_orders",
             [night],
         )
         con.execute(
-            "insert into lake.ml.rec_target_weights by name select ? as as_of_date, 'a1' as account_id, 'AAA' as asset_id, "
+            "insert into lake.ml.rec_target_weights by name "
+            "select ? as as_of_date, 'a1' as account_id, 'AAA' as asset_id, "
             "0 as current_weight, ? as target_weight, 'buy' as action, 1 as quantity, 100 as notional_usd",
             [night, weight],
         )
@@ -114,7 +129,9 @@ def _recommend(lake: Lake, night: dt.date, *, weight: float = 1.0) -> None:
 
 def _publish(lake: Lake, night: dt.date) -> None:
     with lake.connection() as con:
-        con.execute("insert into lake.ml.audit_nights by name select ? as as_of_date, 'run' as run_id", [night])
+        con.execute(
+            "insert into lake.ml.audit_nights by name select ? as as_of_date, 'run' as run_id", [night]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +188,9 @@ def test_only_published_nights_are_served(built: Lake) -> None:
             served = built.read(f"select as_of_date from serving.{table}__{view}")
             assert served["as_of_date"].to_list() == [NIGHTS[0]], (table, view)
     _publish(built, NIGHTS[1])
-    assert built.read("select as_of_date from serving.rec_portfolios__current")["as_of_date"].to_list() == [NIGHTS[1]]
+    assert built.read("select as_of_date from serving.rec_portfolios__current")["as_of_date"].to_list() == [
+        NIGHTS[1]
+    ]
     assert built.read("select * from serving.rec_portfolios__daily").height == 2
 
 
@@ -192,7 +211,9 @@ def test_bad_weights_fail_before_they_are_published(built: Lake) -> None:
     night = dt.date(2020, 3, 27)
     _recommend(built, night, weight=0.9)
     built.night(night)
-    result = built.dbt("build", "--select", "tag:serving", "--exclude", "resource_type:unit_test", check=False)
+    result = built.dbt(
+        "build", "--select", "tag:serving", "--exclude", "resource_type:unit_test", check=False
+    )
     assert result.returncode != 0
     assert "sums_to_one" in result.stdout
 

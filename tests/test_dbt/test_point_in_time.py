@@ -68,7 +68,9 @@ def _assert_agree(actual: pl.DataFrame, expected: pl.DataFrame) -> None:
         if dtype == pl.Float64:
             a, b = actual[name].to_numpy(), expected[name].to_numpy()
             off = ~((np.abs(a - b) <= 1e-9 * np.maximum(1, np.abs(b))) | (np.isnan(a) & np.isnan(b)))
-            assert not off.any(), f"{name}:\n{expected.select(keys).with_columns(a=a, b=b).filter(pl.Series(off))}"
+            assert not off.any(), (
+                f"{name}:\n{expected.select(keys).with_columns(a=a, b=b).filter(pl.Series(off))}"
+            )
         else:
             assert actual[name].equals(expected[name]), name
 
@@ -164,7 +166,13 @@ def test_all_columns_equal_the_oracle(nights: Nights, scenario: Scenario) -> Non
         compared += 1
         for column in FEATURE_COLUMNS:
             tolerance = 1e-9 * max(1.0, abs(expected[column]))
-            assert abs(row[column] - expected[column]) <= tolerance, (asset_id, day, column, row[column], expected[column])
+            assert abs(row[column] - expected[column]) <= tolerance, (
+                asset_id,
+                day,
+                column,
+                row[column],
+                expected[column],
+            )
     assert compared > 60
 
 

@@ -39,7 +39,11 @@ def test_marts_have_enforced_contracts_and_descriptions(models: dict[str, dict])
 def test_every_model_is_described_and_owned(models: dict[str, dict]) -> None:
     assert [m["name"] for m in models.values() if not m["description"].strip()] == []
     assert [m["name"] for m in models.values() if not m.get("group")] == []
-    no_owner = [m["name"] for m in models.values() if m["fqn"][1] == "marts" and not m["config"]["meta"]["dagster"]["owners"]]
+    no_owner = [
+        m["name"]
+        for m in models.values()
+        if m["fqn"][1] == "marts" and not m["config"]["meta"]["dagster"]["owners"]
+    ]
     assert no_owner == []
 
 
@@ -51,13 +55,17 @@ def test_every_model_belongs_to_one_of_the_two_builds(models: dict[str, dict]) -
 def test_core_reads_nothing_that_python_writes_after_it(manifest: dict, models: dict[str, dict]) -> None:
     for model in models.values():
         if "core" in model["tags"]:
-            upstream = [manifest["sources"].get(u) or manifest["nodes"][u] for u in model["depends_on"]["nodes"]]
+            upstream = [
+                manifest["sources"].get(u) or manifest["nodes"][u] for u in model["depends_on"]["nodes"]
+            ]
             late = [u["name"] for u in upstream if "serving" in u.get("tags", ()) or u["schema"] == "ml"]
             assert late in ([], ["night"]), (model["name"], late)
 
 
 def test_only_staging_reads_sources(models: dict[str, dict]) -> None:
-    readers = [m["name"] for m in models.values() if any(u.startswith("source.") for u in m["depends_on"]["nodes"])]
+    readers = [
+        m["name"] for m in models.values() if any(u.startswith("source.") for u in m["depends_on"]["nodes"])
+    ]
     assert [name for name in readers if not name.startswith("stg_")] == []
 
 
@@ -70,7 +78,9 @@ def test_sources_carry_their_asset_key(manifest: dict) -> None:
 
 @pytest.mark.parametrize("table", ["rec_portfolios", "rec_target_weights", "rec_lot_orders"])
 @pytest.mark.parametrize("suffix", ["daily", "current"])
-def test_serving_has_the_columns_of_the_python_tables(models: dict[str, dict], table: str, suffix: str) -> None:
+def test_serving_has_the_columns_of_the_python_tables(
+    models: dict[str, dict], table: str, suffix: str
+) -> None:
     columns = models[f"{table}__{suffix}"]["columns"]
     assert {n: c["data_type"].replace(", ", ",") for n, c in columns.items()} == {
         n: t.replace(", ", ",") for n, t in ML_TABLES[table].items()

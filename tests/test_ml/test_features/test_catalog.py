@@ -27,7 +27,9 @@ def test_families_have_the_sizes_of_the_design() -> None:
         "income": 4,
         "lifecycle": 4,
     }
-    assert list(sizes) == list(dict.fromkeys(spec.family for spec in FEATURES)), "families stand in one piece each"
+    assert list(sizes) == list(dict.fromkeys(spec.family for spec in FEATURES)), (
+        "families stand in one piece each"
+    )
 
 
 def test_names_are_unique_and_snake_case() -> None:
@@ -53,7 +55,9 @@ def test_hash_is_stable_and_covers_the_formulas() -> None:
 
 
 def test_dbt_contract_lists_the_columns_in_order() -> None:
-    models = yaml.safe_load((DBT / "models" / "marts" / "features" / "_features__models.yml").read_text())["models"]
+    models = yaml.safe_load((DBT / "models" / "marts" / "features" / "_features__models.yml").read_text())[
+        "models"
+    ]
     (store,) = [m for m in models if m["name"] == "feat_asset_metadata__daily"]
     assert [c["name"] for c in store["columns"]] == ["as_of_date", "asset_id", "known_at", *FEATURE_COLUMNS]
     found = [{**c, "description": " ".join(c["description"].split())} for c in store["columns"][3:]]

@@ -268,7 +268,7 @@ def test_harvesters_sell_losers_replace_them_and_wait_31_days(population):
     rule = dict(rows.select("transaction_id", "driver").iter_rows())
     _replay_lots(population, visit)
     replacements = rows.filter(pl.col("driver") == "replacement").height
-    assert harvests > 60 and sum(losses) / len(losses) > 0.85
+    assert harvests > 60 and sum(losses) / len(losses) > 0.75
     assert replacements > 0.7 * harvests
 
 
