@@ -2,17 +2,6 @@
     change of it rebuilds the feature chain. -#}
 {% macro feature_version() %}{{ return('b9c40ab32844cd16') }}{% endmacro %}
 
-{#- The neutral value of a missing cell, and ten decimals: window sums differ in their last bits with the rows that the
-    window was cut from. -#}
-{% macro neutral(value, otherwise) -%}
-    round(coalesce({{ value }}, {{ otherwise }}), 10)
-{%- endmacro %}
-
-{#- A flag of the feature store. -#}
-{% macro flag(condition) -%}
-    if({{ condition }}, 1.0, 0.0)::double
-{%- endmacro %}
-
 {#- What stands in for a missing input, by column in catalog order (held against the catalog by a test). Flags and
     lifecycle__imputed_share_ratio are computed apart. -#}
 {% macro feature_neutral_values() %}
@@ -49,3 +38,14 @@
         'lifecycle__harvestable_drawdown_31d_ratio': 0.0,
     }) }}
 {% endmacro %}
+
+{#- The neutral value of a missing cell, and ten decimals: window sums differ in their last bits with the rows that the
+    window was cut from. -#}
+{% macro neutral(value, otherwise) -%}
+    round(coalesce({{ value }}, {{ otherwise }}), 10)
+{%- endmacro %}
+
+{#- A flag of the feature store. -#}
+{% macro flag(condition) -%}
+    if({{ condition }}, 1.0, 0.0)::double
+{%- endmacro %}

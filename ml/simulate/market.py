@@ -199,8 +199,10 @@ def _calendar(start: date, sessions: pl.DataFrame | int, end: date | None = None
         count = frame.height if end is None else int((frame["session_date"] <= end).sum())
     if count < 2:
         raise ValueError(f"no sessions to simulate from {start} (to {end}); pass at least two")
-    stamps = [frame[c].dt.convert_time_zone("UTC").dt.epoch("us").to_numpy() for c in ("open_at", "close_at")]
-    return _Calendar(frame["session_date"].to_numpy().astype("datetime64[D]"), *stamps, count)
+    opens, closes = (
+        frame[c].dt.convert_time_zone("UTC").dt.epoch("us").to_numpy() for c in ("open_at", "close_at")
+    )
+    return _Calendar(frame["session_date"].to_numpy().astype("datetime64[D]"), opens, closes, count)
 
 
 def _stretches(

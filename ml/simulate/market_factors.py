@@ -21,16 +21,16 @@ FACTORS = FIRST_SECTOR + len(SECTORS)
 # Calm to turbulent and back; mean simple return and scale a session of the equity market.
 _LEAVE_CALM, _LEAVE_TURBULENT = 1 - 0.9865, 1 - 0.9704
 _MEAN = (0.00080, -0.00050)
-_SCALE = (0.0073, 0.0142)
+_SCALE = (0.0085, 0.0155)
 # alpha, gamma, beta, degrees of freedom of each kind of factor; unit unconditional variance.
-_MARKET_GARCH = (0.0, 0.18, 0.895, 8.0)
+_MARKET_GARCH = (0.0, 0.22, 0.865, 8.0)
 _SECTOR_GARCH = (0.05, 0.02, 0.93, 7.0)
 _YIELD_GARCH = (0.05, 0.0, 0.93, 8.0)
 _COMMODITY_GARCH = (0.05, 0.0, 0.93, 7.0)
 _CRYPTO_GARCH = (0.10, 0.0, 0.87, 5.0)
 # Share of yield moves that follow the equity market (positive: bonds fall when equities rise), by
 # regime; bonds move with equities when calm and against them in turmoil.
-_YIELD_LINK = (-0.15, 0.65)
+_YIELD_LINK = (-0.15, 0.80)
 _START_RATE_PCT = 2.0
 
 
@@ -84,14 +84,24 @@ def garch_paths(key, sessions, parameters):
 
 
 @compiled
-def regime_path(key, sessions, leave_calm, leave_turbulent):
-    """Return 0 (calm) or 1 (turbulent) per session, starting calm."""
+def regime_path(key, market, leave_calm, leave_turbulent):
+    """Return 0 (calm) or 1 (turbulent) per session, starting calm.
+
+    Turmoil tends to start on a fall: leaving calm is eight times as likely after a shock below -0.8
+    (about 18 % of the sessions) as otherwise, which adds to the leverage effect.
+    """
+    sessions = market.shape[0]
     out = np.zeros(sessions, np.int64)
     state = 0
     for t in range(sessions):
-        if uniform(key, t, 3, 0) < (leave_calm if state == 0 else leave_turbulent):
+        chance = leave_turbulent
+        if state == 0:
+            chance = leave_calm * (3.5 if market[t] < -0.8 else 0.44)
+        if uniform(key, t, 3, 0) < chance:
             state = 1 - state
-        out[t] = state
+        # The new state holds from the next session on, so that a shock does not scale itself.
+        if t + 1 < sessions:
+            out[t + 1] = state
     return out
 
 
@@ -113,7 +123,7 @@ def simulate_factors(sessions: int, seed: int) -> MarketFactors:
     kinds = [_MARKET_GARCH, _YIELD_GARCH, _COMMODITY_GARCH, _CRYPTO_GARCH]
     parameters = np.array(kinds + [_SECTOR_GARCH] * len(SECTORS))
     paths = garch_paths(key, sessions, parameters)
-    turbulent = regime_path(key, sessions, _LEAVE_CALM, _LEAVE_TURBULENT)
+    turbulent = regime_path(key, paths[:, MARKET].copy(), _LEAVE_CALM, _LEAVE_TURBULENT)
     market = paths[:, MARKET]
     link = np.array(_YIELD_LINK)[turbulent]
     yields = link * market + np.sqrt(1 - link**2) * paths[:, YIELDS]

@@ -16,13 +16,14 @@
     {%- if config.get('contract').enforced -%}
         {{ get_assert_columns_equivalent(sql) }}
     {%- endif -%}
-    {%- if existing is not none -%}
+    {%- set is_new = existing is none or should_full_refresh() -%}
+    {%- if not is_new -%}
         {% do assert_same_columns(existing, sql) %}
     {%- endif -%}
 
     {% call statement('main', auto_begin=True) %}
-        {% if existing is none %}
-        create table {{ target_relation }} as select * from ({{ sql }}) limit 0;
+        {% if is_new %}
+        create or replace table {{ target_relation }} as select * from ({{ sql }}) limit 0;
         {% if config.get('partitioned_by') %}
         alter table {{ target_relation }} set partitioned by ({{ config.get('partitioned_by') }});
         {% endif %}
@@ -56,7 +57,7 @@
 {% macro delete_replaced(relation, replaced) %}
     {%- set window = build_window() -%}
     {%- set clean = "select asset_id from " ~ ref('int_assets__planned') ~ " where not needs_rebuild" -%}
-    {%- if window.base_session == 0 or should_full_refresh() -%}
+    {%- if window.base_session == 0 -%}
         delete from {{ relation }}
     {%- elif replaced == 'sessions' -%}
         delete from {{ relation }} where session_no > {{ window.base_session }}
