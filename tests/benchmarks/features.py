@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import polars as pl
 
 from dagster_project.ml_tables import ml_ddl
@@ -29,6 +28,7 @@ from dagster_project.resources.warehouse import Warehouse, extension_directory
 from dagster_project.settings import DBT_PROJECT_DIR, Settings
 from dagster_project.sources.calendar import session_frame
 from dagster_project.sources.contracts import RAW_TABLES
+from ml.simulate.market import BENCHMARK_ASSET_ID, iter_market_blocks
 
 ASSETS = 10_000
 YEARS = 10
@@ -49,50 +49,24 @@ MODELS = (
     "feat_asset_metadata__daily",
     "int_assets__built",
 )
-_BLOCK = 250
 _INGESTED_AT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
-def _sessions(years: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The sessions of the history, and the one after it."""
+def _sessions(years: int) -> tuple[pl.DataFrame, dt.date]:
+    """The sessions of the history and the one after it; the history's last day."""
     frame = session_frame()
-    last = frame.filter(pl.col("session_date") <= LAST_SESSION)
     first = LAST_SESSION.replace(year=LAST_SESSION.year - years)
-    after = frame.filter(pl.col("session_date") > LAST_SESSION).head(1)
-    return last.filter(pl.col("session_date") > first), after
+    until = frame.filter(pl.col("session_date") > LAST_SESSION)["session_date"][0]
+    return frame.filter(pl.col("session_date") > first, pl.col("session_date") <= until), LAST_SESSION
 
 
-def _write_bars(folder: Path, assets: int, sessions: pl.DataFrame) -> list[Path]:
-    """Geometric Brownian motion with a market factor; one Parquet file per block of assets.
-
-    The last row is the new session.
-    """
-    n = sessions.height
-    market = np.random.default_rng(0).normal(0.0003, 0.01, n)
-    paths = []
-    for start in range(0, assets, _BLOCK):
-        rng = np.random.default_rng(start + 1)
-        count = min(_BLOCK, assets - start)
-        beta = rng.uniform(0.5, 1.5, (count, 1)) if start else np.ones((count, 1))
-        own = rng.normal(0, 0.015, (count, n))
-        close = 50 * np.exp(np.cumsum(beta * market + own, axis=1))
-        high, low = (close * np.exp(sign * np.abs(rng.normal(0, 0.005, (count, n)))) for sign in (1, -1))
-        volume = np.round(rng.lognormal(13, 1, (count, n)))
-        names = np.array([f"S{start + i:06d}" for i in range(count)])
-        frame = pl.DataFrame(
-            {
-                "asset_id": np.repeat(names, n),
-                "trade_date": np.tile(sessions["session_date"].to_numpy(), count),
-                "high": high.ravel(),
-                "low": low.ravel(),
-                "close": close.ravel(),
-                "volume": volume.ravel(),
-                "known_at": pl.concat([sessions["close_at"]] * count),
-            }
-        )
-        paths.append(folder / f"bars_{start:06d}.parquet")
-        frame.write_parquet(paths[-1])
-    return paths
+def _write_market(folder: Path, assets: int, sessions: pl.DataFrame) -> None:
+    """Simulated bars and corporate actions, one Parquet file of each per stretch of sessions."""
+    start = sessions["session_date"][0]
+    blocks = iter_market_blocks(assets=assets, start_date=start, sessions=sessions, seed=0)
+    for number, (bars, actions) in enumerate(blocks):
+        bars.write_parquet(folder / f"bars_{number:04d}.parquet")
+        actions.write_parquet(folder / f"actions_{number:04d}.parquet")
 
 
 class _Home:
@@ -106,38 +80,37 @@ class _Home:
         extension_directory(self.settings)
         self.warehouse = Warehouse(self.settings)
         self.warehouse.bootstrap([*(c.ddl() for c in RAW_TABLES.values()), *ml_ddl()])
-        history, self.after = _sessions(years)
-        self.last = history["session_date"][-1]
-        paths = _write_bars(folder, assets, pl.concat([history, self.after]))
+        sessions, self.last = _sessions(years)
+        self.after = sessions["session_date"][-1]
+        _write_market(folder, assets, sessions)
         with self.warehouse.connection(read_only=False) as con:
-            sessions = session_frame()  # noqa: F841 (DuckDB reads it by name)
-            con.execute("insert into lake.raw.market__sessions by name select * from sessions")
+            calendar = session_frame()  # noqa: F841 (DuckDB reads it by name)
+            con.execute("insert into lake.raw.market__sessions by name select * from calendar")
             con.execute("set preserve_insertion_order = false")
-            self.files = str(folder / "bars_*.parquet")
-            self._insert(con, f"trade_date <= date '{self.last}'")
+            self._insert(con, "market__daily_bars", "bars", f"trade_date <= date '{self.last}'")
+            self._insert(con, "market__corporate_actions", "actions", "true")
             con.execute(
                 "insert into lake.raw.market__assets by name "
                 "select distinct asset_id, timestamptz '2000-01-01 00:00:00+00' as known_at, asset_id as symbol, "
                 "asset_id as name, 'equity' as asset_class, 'Energy' as sector, 'USD' as currency, "
                 "1e8 as shares_outstanding, 'security' as tax_treatment, 'as_traded' as price_basis, "
                 "'simulated' as source, 'assets' as source_file, asset_id as content_key, ? as ingested_at "
-                f"from '{self.files}' order by asset_id",
+                f"from '{folder}/bars_*.parquet' order by asset_id",
                 [_INGESTED_AT],
             )
-        self.paths = paths
 
-    def _insert(self, con: duckdb.DuckDBPyConnection, where: str) -> None:
+    def _insert(self, con: duckdb.DuckDBPyConnection, table: str, files: str, where: str) -> None:
         con.execute(
-            "insert into lake.raw.market__daily_bars by name "
-            "select *, 'simulated' as source, 'bars' as source_file, 0 as source_line, "
-            f"'k' as content_key, ? as ingested_at from '{self.files}' where {where}",
+            f"insert into lake.raw.{table} by name select *, 'simulated' as source, '{files}' as source_file, "
+            f"0 as source_line, 'k' as content_key, ? as ingested_at "
+            f"from '{self.folder}/{files}_*.parquet' where {where}",
             [_INGESTED_AT],
         )
 
     def add_next_session(self) -> None:
         """Append the bars of the session after the history."""
         with self.warehouse.connection(read_only=False) as con:
-            self._insert(con, f"trade_date > date '{self.last}'")
+            self._insert(con, "market__daily_bars", "bars", f"trade_date > date '{self.last}'")
 
     def night(self, day: dt.date) -> None:
         """Name the night to build."""
@@ -160,8 +133,7 @@ class _Home:
             **dbt_environment(self.settings),
             "DBT_TAXLOOM_TEMP_DIR": str(self.folder / "tmp"),
         }
-        # The first simulated asset is the market.
-        variables = ("--vars", json.dumps({"market_asset_id": "S000000"}))
+        variables = ("--vars", json.dumps({"market_asset_id": BENCHMARK_ASSET_ID}))
         command = [DBT_EXECUTABLE, "run", "--select", CHAIN, *variables, *folders, *target]
         result = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         if result.returncode:
@@ -234,7 +206,7 @@ def _measure(folder: Path, assets: int, years: int) -> list[dict[str, Any]]:
     (folder / "bare.duckdb").unlink()
     _say_models("bare DuckDB", bare)
     home.add_next_session()
-    increment = home.build(home.after["session_date"][0])
+    increment = home.build(home.after)
     _say_models("dbt increment", increment)
     size = f"{assets:,} assets x {years} years"
     ours, peer, step = (sum(seconds.values()) for seconds in (rebuild, bare, increment))
