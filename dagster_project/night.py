@@ -216,7 +216,7 @@ def _failure(result: "dg.ExecuteInProcessResult") -> str:
 def _summary(settings: Settings, session: dt.date, seconds: float, run_id: str) -> None:
     from dagster_project.query import fetch
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     literal = f"DATE '{session.isoformat()}'"
     counts = Table(title=f"Night of {session}: rows written", title_justify="left")
     counts.add_column("table")

@@ -1,5 +1,6 @@
 """``taxloom show USER``: one user's current recommendation, for a person to read."""
 
+import sys
 from typing import Any
 
 import polars as pl
@@ -30,7 +31,8 @@ def show_user(settings: Settings, user: str) -> None:
         raise QueryError(
             f"user '{user}' has no current recommendation; users of the published night: {names} ..."
         )
-    console = Console(highlight=False)
+    # Into a pipe or a file nothing is cut: a shortened value would be a wrong value.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     for number in range(portfolios.height):
         _show_portfolio(settings, console, portfolios.slice(number, 1))
     console.print(
@@ -70,6 +72,7 @@ def _show_portfolio(settings: Settings, console: Console, frame: pl.DataFrame) -
         console.print(_table("lot orders", orders, _ORDER_COLUMNS))
 
 
+_PIPE_WIDTH = 160
 _WEIGHT_COLUMNS = (
     "asset_id",
     "action",
