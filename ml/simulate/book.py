@@ -10,7 +10,7 @@ from collections import namedtuple
 import numpy as np
 
 from ml.simulate.archetypes import HIFO, SPECIFIC, P
-from ml.simulate.compiled import compiled, inner
+from ml.simulate.compiled import compiled, inlined, inner
 from ml.simulate.counter_rng import uniform
 
 NANO, MICRO_IN_NANO = 1_000_000_000, 1_000
@@ -35,8 +35,10 @@ DRIVERS = ("rule", "liquidity", "december", "invest", "replacement", "delisting"
 # Which lots a sale may touch.
 ANY, LONG_OR_LOSS, LOSSES = map(np.int64, range(3))
 
-_METHOD, _FRACTIONAL, _FEE, _TWO_FILL = P["method"], P["fractional"], P["fee"], P["two_fill"]
-_U_FILL, _U_LOT = 900, 901
+_METHOD, _FRACTIONAL, _FEE, _TWO_FILL, _THRESHOLD = (
+    P[name] for name in ("method", "fractional", "fee", "two_fill", "harvest_threshold")
+)
+_U_FILL, _U_LOT = map(np.int64, (900, 901))
 
 
 def new_book(assets: int, max_events: int) -> Book:
@@ -63,7 +65,7 @@ def copy_row(table, source, target):
         table[target, i] = table[source, i]
 
 
-@inner
+@inlined
 def reset(book):
     """Empty the book for the next account; the row buffers are overwritten, not cleared."""
     for i in range(book.state.shape[0]):
@@ -143,19 +145,19 @@ def worth(market, t, asset, qty):
     return qty * 1e-9 * market.price[t, asset] * 100.0
 
 
-@inner
-def _is_eligible(book, market, t, i, desire, threshold):
+@inlined
+def _is_eligible(book, market, p, t, i, desire):
     """Return whether lot i may be sold under the desire."""
     if desire == ANY:
         return True
     lot = book.lots[i]
     value = worth(market, t, lot[LOT_ASSET], lot[LOT_QTY])
     if desire == LOSSES:
-        return value <= lot[LOT_COST] * (1.0 - threshold)
+        return value <= lot[LOT_COST] * (1.0 - p[_THRESHOLD])
     return lot[LOT_DAY] < market.long_term_before[t] or value <= lot[LOT_COST] * 0.9995 - 2.0
 
 
-@inner
+@inlined
 def _sort_by_cost(book, n):
     """Sort the first n entries of book.order by unit cost, highest first, ties oldest first."""
     for i in range(1, n):
@@ -171,8 +173,8 @@ def _sort_by_cost(book, n):
         book.order[j + 1] = current
 
 
-@inner
-def choose_lots(book, market, p, key, t, asset, desire, threshold):
+@inlined
+def choose_lots(book, market, p, key, t, asset, desire):
     """Fill book.eligible with lots to sell, in order, and return (count, names_lots).
 
     A broker's default order (FIFO, HIFO) is followed: the sale ends before the first lot that the
@@ -180,7 +182,7 @@ def choose_lots(book, market, p, key, t, asset, desire, threshold):
     """
     method = int(p[_METHOD])
     specific = method == SPECIFIC and book.inexact[asset] == 0
-    n = 0
+    n = ZERO
     for i in range(book.state[N_LOTS]):
         if book.lots[i, LOT_ASSET] == asset:
             book.order[n] = i
@@ -192,7 +194,7 @@ def choose_lots(book, market, p, key, t, asset, desire, threshold):
         _sort_by_cost(book, n)
     m = 0
     for k in range(n):
-        if _is_eligible(book, market, t, book.order[k], desire, threshold):
+        if _is_eligible(book, market, p, t, book.order[k], desire):
             book.eligible[m] = book.order[k]
             m += 1
         elif not specific:
@@ -201,12 +203,12 @@ def choose_lots(book, market, p, key, t, asset, desire, threshold):
 
 
 @inner
-def sell(book, market, p, key, t, asset, share, desire, threshold, driver, active):
+def sell(book, market, p, key, t, asset, share, desire, driver, active):
     """Sell ``share`` of the holding in one order under the desire; return the proceeds in cents."""
     price = price_micros(market, t, asset)
     if price == 0 or book.held[asset] <= 0 or book.state[SLOT] >= MAX_ORDERS_A_DAY:
         return ZERO
-    n, specific = choose_lots(book, market, p, key, t, asset, desire, threshold)
+    n, specific = choose_lots(book, market, p, key, t, asset, desire)
     available = np.int64(0)
     for k in range(n):
         available += book.lots[book.eligible[k], LOT_QTY]
@@ -248,7 +250,7 @@ def _log_order(book, t, kind, asset, quantity, first, price, fee, driver, active
     return total
 
 
-@inner
+@inlined
 def _consume(book, event, asset, quantity, n, specific):
     """Take the quantity from the chosen lots, note which (if named) and drop the empty ones."""
     left = quantity
@@ -268,7 +270,7 @@ def _consume(book, event, asset, quantity, n, specific):
         lot[LOT_QTY] -= take
         left -= take
     book.held[asset] -= quantity
-    kept = 0
+    kept = ZERO
     for i in range(book.state[N_LOTS]):
         if book.lots[i, LOT_QTY] > 0:
             copy_row(book.lots, i, kept)

@@ -23,6 +23,7 @@ _TIME = np.uint64(0xD1342543DE82EF95)
 _PURPOSE = np.uint64(0xDA942042E4DD58B5)
 _ITEM = np.uint64(0x2545F4914F6CDD1D)
 _TO_UNIT = 2.0**-53
+_NEVER, _FIRST = np.int64(-1), np.int64(0)
 
 
 @compiled
@@ -76,7 +77,7 @@ def uniforms(keys, purpose):
     """Return one uniform per key, float64 of the shape of ``keys`` (uint64, one-dimensional)."""
     out = np.empty(keys.shape[0])
     for i in range(keys.shape[0]):
-        out[i] = uniform(keys[i], -1, purpose, 0)
+        out[i] = uniform(keys[i], _NEVER, purpose, _FIRST)
     return out
 
 
@@ -94,7 +95,7 @@ def normals(keys, purpose):
     """Return one standard normal per key, float64 of the shape of ``keys``."""
     out = np.empty(keys.shape[0])
     for i in range(keys.shape[0]):
-        out[i] = normal(keys[i], -1, purpose, 0)
+        out[i] = normal(keys[i], _NEVER, purpose, _FIRST)
     return out
 
 

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,17 +12,10 @@ from ml.simulate.book import (
     CASH,
     DECEMBER,
     DELISTING,
-    DEPOSIT,
-    DIVIDEND,
-    EV_DEN,
-    EV_NUM,
     LIQUIDITY,
     LONG_OR_LOSS,
     LOT_ASSET,
-    LOT_QTY,
-    MAX_PENDING,
     MAX_POSITIONS,
-    MECHANICAL,
     N_EVENTS,
     N_LOTS,
     N_PENDING,
@@ -29,7 +23,6 @@ from ml.simulate.book import (
     N_USES,
     NONE,
     OVERFLOW,
-    PEND_ACTIVE,
     PEND_ASSET,
     PEND_CENTS,
     PEND_KIND,
@@ -39,7 +32,6 @@ from ml.simulate.book import (
     POS_QTY,
     REPLACE,
     SLOT,
-    SPLIT,
     WITHDRAWAL,
     ZERO,
     buy,
@@ -49,26 +41,29 @@ from ml.simulate.book import (
     refresh_positions,
     reset,
     sell,
-    value_cents,
     worth,
 )
-from ml.simulate.compiled import compiled, inner
+from ml.simulate.compiled import compiled, inlined, inner
 from ml.simulate.counter_rng import uniform
-from ml.simulate.panel import SPLIT_ACTION, MarketArrays, PricePanel
-from ml.simulate.rules import PAYMENT, REPLACEMENT, decide, invest, may_buy, pick_candidate
+from ml.simulate.flows import apply_corporate_actions, deposit
+from ml.simulate.handles import BookHandle, MarketHandle
+from ml.simulate.panel import PricePanel
+from ml.simulate.rules import REPLACEMENT, decide, invest, may_buy, pick_candidate
 
 (_ARCHETYPE, _SECOND, _SECOND_SHARE, _SWITCH_AFTER, _SWITCH_TO, _ATTENTION, _NOISE_SELL, _NOISE_BUY,
- _DECEMBER, _FIRST, _CONTRIBUTION, _DAY, _WITHDRAW, _PLAN_AFTER, _PLAN_AMOUNT, _POSITIONS) = (
+ _DECEMBER, _WITHDRAW, _PLAN_AFTER, _PLAN_AMOUNT, _POSITIONS) = (
     P[name]
     for name in (
         "archetype second second_share switch_after switch_to attention noise_sell noise_buy "
-        "december_hazard first_deposit contribution contribution_day withdraw_hazard plan_after plan_amount "
-        "positions"
+        "december_hazard withdraw_hazard plan_after plan_amount positions"
     ).split()
 )  # fmt: skip
-(_U_LOOK, _U_ACTIVE, _U_NOISE, _U_SIZE, _U_PICK, _U_SPEND, _U_DEC, _U_WITHDRAW, _U_GROW, _U_CASH, _U_EXIT) = (
-    range(11)
+# Purposes of draws: distinct numbers, nothing else; 8 is that of ml/simulate/flows.py.
+_U_LOOK, _U_ACTIVE, _U_NOISE, _U_SIZE, _U_PICK, _U_SPEND, _U_DEC, _U_WITHDRAW, _U_CASH, _U_EXIT = map(
+    np.int64, (0, 1, 2, 3, 4, 5, 6, 7, 9, 10)
 )
+# Items of draws are numpy integers as well: the compiler would specialise on each plain constant.
+_ONE, _SELL_DRAW, _BUY_DRAW = map(np.int64, (1, 100, 10_000))
 _FIRST_EVENTS = 4096
 
 
@@ -129,14 +124,16 @@ def run_accounts(
 
 
 @compiled
-def _live(book, market: MarketArrays, p, key, opened):
+def _live(book_arrays, market_arrays, p, key, opened):
     """Run one account from its opening session to the end of the grid."""
+    book: Any = BookHandle(*book_arrays)
+    market: Any = MarketHandle(*market_arrays)
     reset(book)
     sessions = market.price.shape[0]
     for t in range(opened, sessions):
         book.state[SLOT] = 0
-        _corporate_actions(book, market, t)
-        paid_in = _deposit(book, market, p, key, t, opened)
+        apply_corporate_actions(book, market, t)
+        paid_in = deposit(book, market, p, key, t, opened)
         active = _active(p, key, t, opened)
         _leave_delisted(book, market, p, key, t, active)
         _replace(book, market, p, key, t)
@@ -145,7 +142,7 @@ def _live(book, market: MarketArrays, p, key, opened):
         looking = p[_ATTENTION]
         if active == HARVEST and market.month[t] >= 11:
             looking = min(1.0, 2.5 * looking)
-        looks = uniform(key, t, _U_LOOK, 0) < looking
+        looks = uniform(key, t, _U_LOOK, ZERO) < looking
         if active == PRESERVATION and market.month_session[t] == 0:
             looks, looking = True, 1.0
         if looks and t > opened:
@@ -154,97 +151,24 @@ def _live(book, market: MarketArrays, p, key, opened):
             _december(book, market, p, key, t, active)
         if t - opened < 5:
             invest(book, market, p, key, t, active, np.int64(p[_POSITIONS]))
-        elif (looks and uniform(key, t, _U_CASH, 0) < 0.6) or (paid_in and active >= 2):
+        elif (looks and uniform(key, t, _U_CASH, ZERO) < 0.6) or (paid_in and active >= 2):
             invest(book, market, p, key, t, active, np.int64(3))
         if book.state[OVERFLOW]:
             return
 
 
-@inner
+@inlined
 def _active(p, key, t, opened):
     """Return the objective in force: the archetype, its mixture partner or what it switched to."""
     first = p[_ARCHETYPE]
     if p[_SWITCH_AFTER] >= 0 and t - opened >= p[_SWITCH_AFTER]:
         first = p[_SWITCH_TO]
-    if p[_SECOND_SHARE] > 0 and uniform(key, t, _U_ACTIVE, 0) < p[_SECOND_SHARE]:
+    if p[_SECOND_SHARE] > 0 and uniform(key, t, _U_ACTIVE, ZERO) < p[_SECOND_SHARE]:
         first = p[_SECOND]
     return np.int64(first)
 
 
-@inner
-def _corporate_actions(book, market, t):
-    """Apply today's splits, book dividends of today's ex-date and pay those that are due."""
-    for k in range(market.action_start[t], market.action_start[t + 1]):
-        asset = market.action_asset[k]
-        if book.held[asset] <= 0:
-            continue
-        if market.action_kind[k] == SPLIT_ACTION:
-            _split(book, t, asset, market.action_num[k], market.action_den[k])
-            continue
-        cents = value_cents(book.held[asset], market.action_cash[k])
-        n = book.state[N_PENDING]
-        if cents > 0 and n < MAX_PENDING:
-            row = book.pending[n]
-            row[PEND_KIND], row[PEND_SESSION], row[PEND_ASSET] = PAYMENT, market.action_pay[k], asset
-            row[PEND_CENTS], row[PEND_ACTIVE] = cents, book.held[asset]
-            book.state[N_PENDING] = n + 1
-    kept = 0
-    for k in range(book.state[N_PENDING]):
-        row = book.pending[k]
-        if row[PEND_KIND] == PAYMENT and row[PEND_SESSION] <= t:
-            log_event(
-                book,
-                t,
-                DIVIDEND,
-                row[PEND_ASSET],
-                row[PEND_ACTIVE],
-                ZERO,
-                row[PEND_CENTS],
-                ZERO,
-                MECHANICAL,
-                NONE,
-            )
-        else:
-            copy_row(book.pending, k, kept)
-            kept += 1
-    book.state[N_PENDING] = kept
-
-
-@inner
-def _split(book, t, asset, num, den):
-    """Multiply every lot by num/den (rounded down to 1e-9 shares) and log the shares added or removed."""
-    before = book.held[asset]
-    after = np.int64(0)
-    for i in range(book.state[N_LOTS]):
-        if book.lots[i, LOT_ASSET] == asset:
-            qty = book.lots[i, LOT_QTY]
-            new = qty // den * num + (qty % den) * num // den
-            if (qty % den) * num % den != 0:
-                book.inexact[asset] = 1
-            book.lots[i, LOT_QTY] = new
-            after += new
-    book.held[asset] = after
-    e = log_event(book, t, SPLIT, asset, abs(after - before), ZERO, ZERO, ZERO, MECHANICAL, NONE)
-    if e >= 0:
-        book.events[e, EV_NUM], book.events[e, EV_DEN] = num, den
-
-
-@inner
-def _deposit(book, market, p, key, t, opened):
-    """Pay in the first sum or the month's contribution; return whether cash came in."""
-    if t == opened:
-        log_event(book, t, DEPOSIT, NONE, ZERO, ZERO, np.int64(p[_FIRST]), ZERO, MECHANICAL, NONE)
-        return True
-    due = market.month_session[t] == np.int64(p[_DAY]) and t - opened > 15
-    if p[_CONTRIBUTION] <= 0 or not due or uniform(key, t, _U_GROW, 0) < 0.05:
-        return False
-    years = (t - opened) // 252
-    amount = np.int64(p[_CONTRIBUTION] * (1.0 + 0.03 * years) / 500.0) * 500
-    log_event(book, t, DEPOSIT, NONE, ZERO, ZERO, amount, ZERO, MECHANICAL, NONE)
-    return True
-
-
-@inner
+@inlined
 def _leave_delisted(book, market, p, key, t, active):
     """Sell what is being acquired: at random once announced, at the latest on its last session."""
     i = 0
@@ -252,15 +176,15 @@ def _leave_delisted(book, market, p, key, t, active):
         asset = book.lots[i, LOT_ASSET]
         if market.announced[asset] <= t:
             if t >= market.last_session[asset] or uniform(key, t, _U_EXIT, asset) < 0.15:
-                if sell(book, market, p, key, t, asset, 1.0, ANY, 0.0, DELISTING, active) > 0:
+                if sell(book, market, p, key, t, asset, 1.0, ANY, DELISTING, active) > 0:
                     i = -1
         i += 1
 
 
-@inner
+@inlined
 def _replace(book, market, p, key, t):
     """Buy the queued substitutes of harvested assets that are due."""
-    kept = 0
+    kept = ZERO
     for k in range(book.state[N_PENDING]):
         row = book.pending[k]
         if row[PEND_KIND] != REPLACEMENT or row[PEND_SESSION] > t:
@@ -284,13 +208,13 @@ def _replace(book, market, p, key, t):
 def _needs(book, market, p, key, t, opened, active):
     """Take out the planned sum on its session, or a random share of the account now and then."""
     planned = p[_PLAN_AFTER] >= 0 and t - opened == np.int64(p[_PLAN_AFTER])
-    if not planned and uniform(key, t, _U_WITHDRAW, 0) >= p[_WITHDRAW]:
+    if not planned and uniform(key, t, _U_WITHDRAW, ZERO) >= p[_WITHDRAW]:
         return
     refresh_positions(book, market, t)
     value = book.state[CASH] + 0.0
     for i in range(book.state[N_POSITIONS]):
         value += worth(market, t, book.positions[i, POS_ASSET], book.positions[i, POS_QTY])
-    need = p[_PLAN_AMOUNT] if planned else (0.03 + 0.12 * uniform(key, t, _U_SPEND, 0)) * value
+    need = p[_PLAN_AMOUNT] if planned else (0.03 + 0.12 * uniform(key, t, _U_SPEND, ZERO)) * value
     need = min(need, 0.6 * value)
     if not planned:
         need = np.floor(need / 100_00) * 100_00
@@ -301,7 +225,7 @@ def _needs(book, market, p, key, t, opened, active):
         i = _pick_to_sell(book, market, key, t, active, attempt)
         held = worth(market, t, book.positions[i, POS_ASSET], book.positions[i, POS_QTY])
         share = 1.0 if held < 1.3 * missing else 1.03 * missing / held
-        sell(book, market, p, key, t, book.positions[i, POS_ASSET], share, ANY, 0.0, LIQUIDITY, active)
+        sell(book, market, p, key, t, book.positions[i, POS_ASSET], share, ANY, LIQUIDITY, active)
         refresh_positions(book, market, t)
     amount = min(np.int64(need), book.state[CASH])
     if amount >= 50_00:
@@ -327,24 +251,24 @@ def _pick_to_sell(book, market, key, t, active, number):
     return pick
 
 
-@inner
+@inlined
 def _noise(book, market, p, key, t, active):
     """Sell a random position, or buy a random asset, for no reason that the objective knows."""
-    if uniform(key, t, _U_NOISE, 0) < p[_NOISE_SELL]:
+    if uniform(key, t, _U_NOISE, ZERO) < p[_NOISE_SELL]:
         refresh_positions(book, market, t)
         if book.state[N_POSITIONS] > 0:
-            i = _pick_to_sell(book, market, key, t, active, 100)
-            size = uniform(key, t, _U_SIZE, 0)
+            i = _pick_to_sell(book, market, key, t, active, _SELL_DRAW)
+            size = uniform(key, t, _U_SIZE, ZERO)
             share = 1.0 if size < 0.5 else (0.5 if size < 0.8 else 0.25)
-            sell(book, market, p, key, t, book.positions[i, POS_ASSET], share, ANY, 0.0, LIQUIDITY, active)
-    if uniform(key, t, _U_NOISE, 1) < p[_NOISE_BUY]:
-        asset = np.int64(uniform(key, t, _U_PICK, 10_000) * market.listed_count[t])
+            sell(book, market, p, key, t, book.positions[i, POS_ASSET], share, ANY, LIQUIDITY, active)
+    if uniform(key, t, _U_NOISE, _ONE) < p[_NOISE_BUY]:
+        asset = np.int64(uniform(key, t, _U_PICK, _BUY_DRAW) * market.listed_count[t])
         if may_buy(book, market, p, t, asset):
-            size = (0.3 + 0.7 * uniform(key, t, _U_SIZE, 1)) * book.state[CASH]
+            size = (0.3 + 0.7 * uniform(key, t, _U_SIZE, _ONE)) * book.state[CASH]
             buy(book, market, p, key, t, asset, size, LIQUIDITY, active)
 
 
-@inner
+@inlined
 def _december(book, market, p, key, t, active):
     """Sell losers for the tax year though harvesting is not the objective (Odean 1998)."""
     if active == HARVEST or active == HOLDER:
@@ -355,4 +279,4 @@ def _december(book, market, p, key, t, active):
         loss = 1.0 - worth(market, t, asset, book.positions[i, POS_QTY]) / max(cost, 1)
         if loss > 0.03 and uniform(key, t, _U_DEC, asset) < p[_DECEMBER]:
             desire = LONG_OR_LOSS if active == LONG_ONLY else ANY
-            sell(book, market, p, key, t, asset, 1.0, desire, 0.0, DECEMBER, active)
+            sell(book, market, p, key, t, asset, 1.0, desire, DECEMBER, active)

@@ -30,6 +30,7 @@ from ml.simulate.book import (
     MAX_POSITIONS,
     N_PENDING,
     N_POSITIONS,
+    NONE,
     PEND_ACTIVE,
     PEND_ASSET,
     PEND_CENTS,
@@ -46,7 +47,7 @@ from ml.simulate.book import (
     sell,
     worth,
 )
-from ml.simulate.compiled import inner
+from ml.simulate.compiled import inlined, inner
 from ml.simulate.counter_rng import normal, uniform
 from ml.simulate.panel import SAFE_CLASSES
 from ml.types import ASSET_CLASSES
@@ -55,6 +56,7 @@ _BOND, _CASH_CLASS = (ASSET_CLASSES.index(c) for c in SAFE_CLASSES)
 _ETF = ASSET_CLASSES.index("equity_etf")
 REPLACEMENT, PAYMENT = 0, 1
 WASH_DAYS = 30
+_WEEK, _MONTH, _QUARTER, _YEAR = map(np.int64, (5, 21, 63, 252))
 
 (_ATTENTION, _TARGET, _STOP, _USES_STOP, _HORIZON, _SIGN, _LOSER, _GAIN, _LONG, _TRIM, _THRESHOLD, _DELAY,
  _EQUITY, _SELLS_LOSSES, _EXCLUDED, _RATE, _POSITIONS, _CASH_SHARE, _ADD) = (
@@ -66,8 +68,8 @@ WASH_DAYS = 30
     ).split()
 )  # fmt: skip
 # Purposes of draws: distinct numbers, nothing else.
-_U_SELL, _U_SHARE, _U_CARE, _U_ADD, _U_WHICH, _U_CANDIDATE, _U_SIZE, _U_TASTE, _U_SAFE, _U_EXTRA = range(
-    100, 110
+_U_SELL, _U_SHARE, _U_CARE, _U_ADD, _U_WHICH, _U_CANDIDATE, _U_SIZE, _U_TASTE, _U_SAFE, _U_EXTRA = map(
+    np.int64, range(100, 110)
 )
 
 
@@ -97,13 +99,12 @@ def decide(book, market, p, key, t, active, looking):
         asset = book.positions[i, POS_ASSET]
         gain = worth(market, t, asset, book.positions[i, POS_QTY]) / max(book.positions[i, POS_COST], 1) - 1.0
         age = market.ordinal[t] - book.positions[i, POS_OLDEST]
+        share, desire = 1.0, ANY
         if active == HARVEST:
-            _harvest(book, market, p, key, t, i, gain, looking)
-            continue
-        if active == LONG_ONLY:
-            _long_only(book, market, p, key, t, asset, gain, age, looking)
-            continue
-        if active == ALPHA:
+            chance, share, desire = _harvest(book, market, p, key, t, i, gain, looking)
+        elif active == LONG_ONLY:
+            chance, share, desire = _long_only_chance(p, gain, age, looking), p[_TRIM], LONG_OR_LOSS
+        elif active == ALPHA:
             chance = _alpha_chance(market, p, t, asset, age)
         elif active == SHORT_GAIN:
             chance = _short_gain_chance(p, gain, age, looking)
@@ -117,24 +118,25 @@ def decide(book, market, p, key, t, active, looking):
         else:
             chance = 0.0
         if uniform(key, t, _U_SELL, asset) < chance:
-            share = 1.0
             if active == LONG_GAIN or active == PRESERVATION or active == RANDOM:
                 share = p[_TRIM] if uniform(key, t, _U_SHARE, asset) < 0.6 else 1.0
-            sell(book, market, p, key, t, asset, share, ANY, 0.0, RULE, active)
+            proceeds = sell(book, market, p, key, t, asset, share, desire, RULE, active)
+            if active == HARVEST and desire != LONG_OR_LOSS and proceeds > 0:
+                _lock(book, market, p, key, t, asset, proceeds)
 
 
-@inner
+@inlined
 def _alpha_chance(market, p, t, asset, age):
     """Sell when the horizon is over or the five-day signal has turned, whatever the gain."""
     days = p[_HORIZON] * 365.0 / 252.0
     if age >= days:
         return 0.08
-    signal = p[_SIGN] * log_return(market, t, asset, 5)
+    signal = p[_SIGN] * log_return(market, t, asset, _WEEK)
     turned = signal < -1.5 * daily_volatility(market, t, asset)
     return 0.04 if turned and age >= 1 else 0.0
 
 
-@inner
+@inlined
 def _short_gain_chance(p, gain, age, looking):
     """Take the profit at the target, hold losers unless a stop is used."""
     if gain >= p[_TARGET]:
@@ -147,7 +149,7 @@ def _short_gain_chance(p, gain, age, looking):
     return min(1.0, patience * p[_LOSER] * (1.0 + 2.0 * abs(gain)) / looking)
 
 
-@inner
+@inlined
 def _long_gain_chance(p, gain, age, is_long, looking):
     """Hardly sell before a year, wait when it is near, trim afterwards."""
     if gain < 0:
@@ -168,7 +170,7 @@ def is_safe(market, asset):
     return market.asset_class[asset] == _BOND or market.asset_class[asset] == _CASH_CLASS
 
 
-@inner
+@inlined
 def _preservation_chance(book, market, p, t, i):
     """Sell risk when volatility rises or a position falls from its high; trim what has grown."""
     asset = book.positions[i, POS_ASSET]
@@ -176,7 +178,7 @@ def _preservation_chance(book, market, p, t, i):
         return 0.001
     if market.stress[t] > 1.35 and daily_volatility(market, t, asset) > 0.008:
         return 0.025
-    if log_return(market, t, asset, 63) < -0.12:
+    if log_return(market, t, asset, _QUARTER) < -0.12:
         return 0.02
     total = book.state[CASH] + 0.0
     for k in range(book.state[N_POSITIONS]):
@@ -185,25 +187,24 @@ def _preservation_chance(book, market, p, t, i):
     return 0.06 if weight > 1.6 * p[_EQUITY] / max(p[_POSITIONS], 1.0) + 0.05 else 0.003
 
 
-@inner
+@inlined
 def _harvest(book, market, p, key, t, i, gain, looking):
-    """Sell losing lots, lock the asset for 31 days and queue a correlated replacement."""
+    """Return (chance, share, desire): losing lots now and then, a winner hardly ever."""
     asset = book.positions[i, POS_ASSET]
     is_long = book.positions[i, POS_OLDEST] < market.long_term_before[t]
     if gain > 0 and is_long and uniform(key, t, _U_EXTRA, asset) < 0.0003 / looking:
-        sell(book, market, p, key, t, asset, p[_TRIM], LONG_OR_LOSS, 0.0, RULE, HARVEST)
-        return
-    if uniform(key, t, _U_SELL, asset) > (0.5 if market.month[t] >= 11 else 0.08):
-        return
+        return 1.0, p[_TRIM], LONG_OR_LOSS
     recent = market.ordinal[t] - book.positions[i, POS_NEWEST] <= WASH_DAYS
     whole = gain <= -p[_THRESHOLD]
     # A purchase within 30 days would wash the loss unless it is sold along; most know that.
     if recent and not whole and uniform(key, t, _U_CARE, asset) < 0.85:
-        return
-    desire = ANY if whole and recent else LOSSES
-    proceeds = sell(book, market, p, key, t, asset, 1.0, desire, p[_THRESHOLD], RULE, HARVEST)
-    if proceeds <= 0:
-        return
+        return 0.0, 1.0, LOSSES
+    return 0.5 if market.month[t] >= 11 else 0.08, 1.0, ANY if whole and recent else LOSSES
+
+
+@inlined
+def _lock(book, market, p, key, t, asset, proceeds):
+    """Lock a harvested asset for 31 days or more and queue a correlated replacement."""
     extra = np.int64(uniform(key, t, _U_EXTRA, asset + 1) * 20)
     book.locked[asset] = market.ordinal[t] + WASH_DAYS + 1 + extra
     n = book.state[N_PENDING]
@@ -214,14 +215,12 @@ def _harvest(book, market, p, key, t, i, gain, looking):
         book.state[N_PENDING] = n + 1
 
 
-@inner
-def _long_only(book, market, p, key, t, asset, gain, age, looking):
+@inlined
+def _long_only_chance(p, gain, age, looking):
     """Sell what is long-term now and then, losses only if that is the habit, short gains never."""
-    hazard = 1.3 * p[_LONG] if gain >= 0 else (1.5 * p[_GAIN] if p[_SELLS_LOSSES] > 0 else 0.0)
-    if gain >= 0 and age < 366:
-        return
-    if uniform(key, t, _U_SELL, asset) < hazard / looking:
-        sell(book, market, p, key, t, asset, p[_TRIM], LONG_OR_LOSS, 0.0, RULE, LONG_ONLY)
+    if gain >= 0:
+        return 1.3 * p[_LONG] / looking if age >= 366 else 0.0
+    return 1.5 * p[_GAIN] / looking if p[_SELLS_LOSSES] > 0 else 0.0
 
 
 @inner
@@ -234,20 +233,22 @@ def may_buy(book, market, p, t, asset):
     return book.locked[asset] <= market.ordinal[t]
 
 
-@inner
+@inlined
 def _appeal(market, p, key, t, asset, active):
     """Return the archetype's liking for an asset; the taste is the investor's own and lasting."""
-    taste = normal(key, -1, _U_TASTE, market.asset_key[asset])
+    taste = normal(key, NONE, _U_TASTE, market.asset_key[asset])
     volatility = daily_volatility(market, t, asset)
     if active == ALPHA:
-        signal = p[_SIGN] * log_return(market, t, asset, 5) / (volatility * 2.236)
+        signal = p[_SIGN] * log_return(market, t, asset, _WEEK) / (volatility * 2.236)
         return 1.5 * signal + 30.0 * volatility + 0.2 * taste
     if active == SHORT_GAIN:
-        return 0.5 * log_return(market, t, asset, 21) / (volatility * 4.58) + 30.0 * volatility + 0.5 * taste
+        return (
+            0.5 * log_return(market, t, asset, _MONTH) / (volatility * 4.58) + 30.0 * volatility + 0.5 * taste
+        )
     if active == PRESERVATION:
         return -150.0 * volatility + 0.3 * taste
     if active == LONG_GAIN or active == LONG_ONLY or active == HARVEST:
-        momentum = log_return(market, t, asset, 252) - log_return(market, t, asset, 21)
+        momentum = log_return(market, t, asset, _YEAR) - log_return(market, t, asset, _MONTH)
         weight = 0.2 if active == HARVEST else 0.6
         return weight * momentum + taste + (0.5 if market.asset_class[asset] == _ETF else 0.0)
     return taste if active == HOLDER else uniform(key, t, _U_TASTE, asset)
@@ -275,7 +276,7 @@ def pick_candidate(book, market, p, key, t, active, number):
     return chosen
 
 
-@inner
+@inlined
 def pick_held(book, market, p, key, t, number):
     """Return a held asset to add to; losers are 1.5 times as likely as winners (Odean 1998)."""
     total, pick = 0.0, np.int64(-1)
