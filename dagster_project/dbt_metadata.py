@@ -29,6 +29,7 @@ def with_metadata(invocation: DbtCliInvocation, warehouse: Warehouse) -> Iterato
     cache = LineageCache(warehouse.settings.home / "cache" / "column_lineage.json")
     nodes: dict[str, Any] = {**invocation.manifest["nodes"], **invocation.manifest["sources"]}
     with warehouse.connection() as con:
+        columns = _columns(con)
         for event in invocation.stream():
             unique_id = _unique_id(event)
             if (
@@ -43,7 +44,7 @@ def with_metadata(invocation: DbtCliInvocation, warehouse: Warehouse) -> Iterato
                 output_name=event.output_name,
                 metadata={
                     **event.metadata,
-                    **_model_metadata(con, nodes, unique_id, invocation.target_path, cache),
+                    **_model_metadata(con, columns, nodes, unique_id, invocation.target_path, cache),
                 },
                 data_version=event.data_version,
             )
@@ -58,13 +59,19 @@ def _unique_id(event: Any) -> str | None:
 
 
 def _model_metadata(
-    con: Any, nodes: dict[str, Any], unique_id: str, target_path: Path, cache: LineageCache
+    con: Any,
+    columns: dict[str, Columns],
+    nodes: dict[str, Any],
+    unique_id: str,
+    target_path: Path,
+    cache: LineageCache,
 ) -> dict[str, Any]:
     node = nodes[unique_id]
-    columns = _columns(con)
+    built = con.execute(f"describe {_table(node)}").fetchall()
+    columns[_table(node)] = {name: str(kind).lower() for name, kind, *_ in built}
     metadata: dict[str, Any] = {
         "dagster/column_schema": dg.TableSchema(
-            columns=[dg.TableColumn(name, kind) for name, kind in columns.get(_table(node), {}).items()]
+            columns=[dg.TableColumn(name, kind) for name, kind in columns[_table(node)].items()]
         )
     }
     if node["config"]["materialized"] != "view":

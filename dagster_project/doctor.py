@@ -80,7 +80,7 @@ def _packages(settings: Settings) -> Finding:
 
 
 def _extensions(settings: Settings) -> Finding:
-    from dagster_project.resources.warehouse import EXTENSIONS, WarehouseError, extension_directory
+    from dagster_project.resources.attach import EXTENSIONS, WarehouseError, extension_directory
 
     try:
         folder = extension_directory(settings)

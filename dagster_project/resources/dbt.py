@@ -10,12 +10,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from dagster_dbt import DbtCliResource, DbtProject
+from packaging.version import Version
 
-from dagster_project.resources.warehouse import attach_options, catalog_uri, extension_directory
+from dagster_project.resources.attach import attach_options, catalog_uri, extension_directory
 from dagster_project.settings import DBT_PROJECT_DIR, PROJECT_ROOT, Settings
 
 DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
@@ -108,20 +111,19 @@ def ensure_manifest(settings: Settings) -> Path:
 
 
 class LakeDbt(DbtCliResource):
-    """``DbtCliResource`` for a profile whose path is ``:memory:`` with an attached DuckLake.
+    """``DbtCliResource`` that leaves out what the night does not use: seconds before every command.
 
-    dagster-dbt makes a DuckDB path absolute and read-only to fetch row counts and column
-    metadata, which breaks an in-memory database; this undoes both. It overrides a private
-    method: dagster-dbt is pinned and a test covers the metadata.
+    dagster-dbt starts ``dbt --version`` and opens a second adapter in this process, with which it could
+    fetch row counts and columns; ``dbt_metadata.py`` reads them from the warehouse instead. Both methods
+    are private: dagster-dbt is pinned and a test covers the metadata.
     """
 
     def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> Any:
-        adapter = super()._initialize_dbt_core_adapter(args)
-        credentials = adapter.config.credentials
-        if credentials.path.endswith(":memory:"):
-            credentials.path = ":memory:"
-            (credentials.config_options or {}).pop("access_mode", None)
-        return adapter
+        return None
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        return Version(metadata.version("dbt-core"))
 
 
 def make_dbt_resource(settings: Settings) -> LakeDbt:

@@ -8,26 +8,21 @@ transaction opens, and every read of a step is pinned to one snapshot.
 import contextlib
 import datetime as dt
 import fcntl
-import importlib.util
 import json
 import os
-import platform
 import re
-import shutil
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 
+from dagster_project.resources.attach import WarehouseError, attach_options, catalog_uri, extension_directory
 from dagster_project.settings import Settings
 
-EXTENSIONS = ("ducklake", "sqlite_scanner", "postgres_scanner", "icu")
 # In search order: an unqualified table name in `taxloom sql` resolves to the most public schema first.
 SCHEMAS = ("serving", "features", "tax", "core", "audit", "ml", "raw", "intermediate", "staging")
 _RETRYABLE = re.compile(r"conflict|database is locked|cannot commit|SQLITE_BUSY", re.IGNORECASE)
@@ -36,10 +31,6 @@ _MAX_TRIES = 8
 
 # What a query raises: the database's own error, so that callers need not know the database.
 DatabaseError = duckdb.Error
-
-
-class WarehouseError(RuntimeError):
-    """The warehouse could not be opened, read or written; the message names the remedy."""
 
 
 @dataclass(frozen=True)
@@ -61,67 +52,63 @@ class TableWrite:
     delete_where: str | None = None
 
 
-def _platform_name() -> str:
-    """DuckDB's name of this platform, as its extension folders spell it."""
-    machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}[
-        platform.machine().lower()
-    ]
-    system = {"linux": "linux", "darwin": "osx", "win32": "windows"}[sys.platform]
-    return f"{system}_{machine}"
+@dataclass
+class _Engine:
+    """An in-memory DuckDB with the extensions loaded, and what is attached to it as ``lake``.
 
-
-def extension_directory(settings: Settings) -> Path:
-    """Lay the extensions that the PyPI packages ship where DuckDB looks for them; no download.
-
-    Returns
-    -------
-    Path
-        Value for DuckDB's ``extension_directory``.
-
-    Raises
-    ------
-    WarehouseError
-        A package ``duckdb-extension-*`` is missing.
+    Starting one and loading the catalog's tables costs a quarter of a second, and a night asks a
+    hundred times; an idle engine that already sees the wanted snapshot answers at once.
     """
-    target = settings.extension_dir / f"v{duckdb.__version__}" / _platform_name()
-    target.mkdir(parents=True, exist_ok=True)
-    for name in EXTENSIONS:
-        link = target / f"{name}.duckdb_extension"
-        if link.exists():
-            continue
-        spec = importlib.util.find_spec(f"duckdb_extension_{name}")
-        if spec is None or spec.origin is None:
-            raise WarehouseError(
-                f"DuckDB extension '{name}' is not installed: add the package "
-                f"duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__} (run `uv sync`)"
-            )
-        source = Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / link.name
-        if not source.exists():
-            raise WarehouseError(
-                f"DuckDB extension '{name}' for v{duckdb.__version__} is not at {source}: run `uv sync`"
-            )
-        part = link.with_suffix(f".{os.getpid()}")
-        try:
-            os.link(source, part)
-        except OSError:  # another file system
-            shutil.copyfile(source, part)
-        part.replace(link)
-    return settings.extension_dir
+
+    con: duckdb.DuckDBPyConnection
+    started_with: tuple[Any, ...]
+    attached: tuple[Any, ...] | None = None
+
+    def attach(self, settings: Settings, options: str) -> None:
+        """Attach the lake with these options, unless it is."""
+        wanted = _attachment(settings, options)
+        if self.attached == wanted:
+            return
+        if self.attached is not None:
+            self.con.execute("use memory; detach lake")
+            self.attached = None
+        self.con.execute(f"attach '{catalog_uri(settings)}' as lake ({options}); use lake")
+        self.attached = _attachment(settings, options)  # anew: the attach may have created the catalog's file
 
 
-def catalog_uri(settings: Settings) -> str:
-    """DuckLake's attach string of the catalog, embedded or shared."""
-    if settings.catalog:
-        return f"ducklake:postgres:{settings.catalog}"
-    return f"ducklake:sqlite:{settings.catalog_file}"
+_IDLE: list[_Engine] = []
+_MAX_IDLE = 2
 
 
-def attach_options(settings: Settings) -> dict[str, str]:
-    """Options of the ATTACH, shared by Python and the dbt profile."""
-    options = {"data_path": str(settings.data_path)}
-    if not settings.catalog:
-        options |= {"meta_journal_mode": "WAL", "meta_busy_timeout": "10000"}
-    return options
+def _engine(settings: Settings, options: str) -> _Engine:
+    """Take an idle engine of this process, the one attached alike if there is one, or start one."""
+    started_with = (os.getpid(), str(extension_directory(settings)), settings.memory_limit)
+    idle = [engine for engine in _IDLE if engine.started_with == started_with]
+    idle.sort(key=lambda engine: engine.attached == _attachment(settings, options))
+    if idle:
+        _IDLE.remove(idle[-1])
+        return idle[-1]
+    con = duckdb.connect(
+        ":memory:",
+        config={
+            "extension_directory": started_with[1],
+            "autoinstall_known_extensions": "false",
+            "memory_limit": settings.memory_limit,
+            # Files are read through the system's cache; a second copy would stay with the idle engine.
+            "enable_external_file_cache": "false",
+        },
+    )
+    con.execute("load icu; set timezone = 'UTC'")
+    return _Engine(con, started_with)
+
+
+def _attachment(settings: Settings, options: str) -> tuple[str, tuple[int, int] | None, str]:
+    """What an attach refers to; a home that was deleted and made anew has another catalog file."""
+    try:
+        found = settings.catalog_file.stat()
+    except FileNotFoundError:
+        return catalog_uri(settings), None, options
+    return catalog_uri(settings), (found.st_dev, found.st_ino), options
 
 
 class Warehouse:
@@ -145,7 +132,7 @@ class Warehouse:
     def connection(
         self, *, read_only: bool = True, snapshot: int | None = None
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """An attached connection whose current catalog is the lake; closed on exit.
+        """An attached connection whose current catalog is the lake; the caller's until exit.
 
         Parameters
         ----------
@@ -161,26 +148,21 @@ class Warehouse:
         if not read_only:
             self.settings.catalog_file.parent.mkdir(parents=True, exist_ok=True)
             self.settings.data_path.mkdir(parents=True, exist_ok=True)
-        con = duckdb.connect(
-            ":memory:",
-            config={
-                "extension_directory": str(extension_directory(self.settings)),
-                "autoinstall_known_extensions": "false",
-                "memory_limit": self.settings.memory_limit,
-            },
-        )
+        options = [f"{key.upper()} '{value}'" for key, value in attach_options(self.settings).items()]
+        if read_only or snapshot is not None:
+            options.append("READ_ONLY")
+        if snapshot is not None:
+            options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
+        engine = _engine(self.settings, ", ".join(options))
         try:
-            con.execute("load icu; set timezone = 'UTC'")
-            options = [f"{key.upper()} '{value}'" for key, value in attach_options(self.settings).items()]
-            if read_only or snapshot is not None:
-                options.append("READ_ONLY")
-            if snapshot is not None:
-                options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
-            con.execute(f"attach '{catalog_uri(self.settings)}' as lake ({', '.join(options)})")
-            con.execute("use lake")
-            yield con
-        finally:
-            con.close()
+            engine.attach(self.settings, ", ".join(options))
+            yield engine.con
+        except BaseException:
+            engine.con.close()  # its state is unknown: an open transaction, a failed attach
+            raise
+        _IDLE.append(engine)
+        while len(_IDLE) > _MAX_IDLE:
+            _IDLE.pop(0).con.close()
 
     def snapshot_id(self) -> int:
         """The newest committed snapshot."""
@@ -311,6 +293,7 @@ class Warehouse:
                 if item.frame.height:
                     con.register(f"frame_{index}", item.frame.to_arrow())
                     con.execute(f"insert into {item.table} by name select * from frame_{index}")
+                    con.unregister(f"frame_{index}")
             info = json.dumps({"run_id": run_id})
             con.execute(
                 "call lake.set_commit_message('taxloom', ?, extra_info => ?)",
@@ -337,6 +320,8 @@ class Warehouse:
                 )
                 after = int(_single_value(con, "select count(*) from lake.snapshots()"))
             if not self.settings.catalog:
+                while _IDLE:  # an attached engine could keep the file from being compacted
+                    _IDLE.pop().con.close()
                 with contextlib.closing(sqlite3.connect(self.settings.catalog_file)) as catalog:
                     catalog.execute("vacuum")
         return {"snapshots_before": before, "snapshots_after": after}

@@ -23,8 +23,9 @@ import duckdb
 import polars as pl
 
 from dagster_project.ml_tables import ml_ddl
+from dagster_project.resources.attach import extension_directory
 from dagster_project.resources.dbt import DBT_EXECUTABLE, dbt_environment
-from dagster_project.resources.warehouse import Warehouse, extension_directory
+from dagster_project.resources.warehouse import Warehouse
 from dagster_project.settings import DBT_PROJECT_DIR, Settings
 from dagster_project.sources.calendar import session_frame
 from dagster_project.sources.contracts import RAW_TABLES
