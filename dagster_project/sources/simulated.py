@@ -5,11 +5,13 @@ too, on the packaged prices; their rows have source ``simulated`` and say so whe
 A generator runs once per seed to the end of the data; readers cut by ``known_at``.
 """
 
+import datetime as dt
+import functools
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -27,6 +29,13 @@ _HOUSEHOLD_TABLES: Final = {
     "goals": "goals__statements",
 }
 
+
+# Accounts open over five years from here: rows stay put when the price data grows at its end.
+_FIRST_OPENING: Final = dt.date(2014, 1, 1)
+_OPENING_YEARS: Final = 5.0
+_ID_COLUMNS: Final = tuple(
+    "user_id household_id account_id transaction_id order_id lot_reference statement_id".split()
+)
 
 _MARKET_TABLES: Final = {
     "assets": "market__assets",
@@ -109,7 +118,8 @@ def household_batches(
     users : int
         Number of users.
     seed : int
-        Same market, number and seed: same rows. The seed is part of every identifier.
+        Same market, number and seed: same rows. The seed and the generator's version are part of every
+        identifier, so that what another version made is another population, not a conflicting one.
     cache_dir : Path, optional
         Where the tables are kept between nights, under a hash of everything that decides them.
     """
@@ -129,19 +139,47 @@ def household_batches(
 def _generate(prices: pl.DataFrame, actions: pl.DataFrame, users: int, seed: int) -> dict[str, pl.DataFrame]:
     from ml.simulate.households import generate_households
 
+    settled = _settled_openings(prices)
     households = generate_households(
-        prices, session_frame(), users=users, seed=seed, corporate_actions=actions
+        prices, session_frame(), users=users, seed=seed, corporate_actions=actions, **settled
     )
-    return {name: getattr(households, name) for name in _HOUSEHOLD_TABLES}
+    return {name: _with_version(getattr(households, name), seed) for name in _HOUSEHOLD_TABLES}
+
+
+def _settled_openings(prices: pl.DataFrame) -> dict[str, Any]:
+    """When accounts open, if the prices reach over that time; shorter data decides by its own span."""
+    from ml.simulate.panel import price_span
+
+    first, last = price_span(prices)
+    all_open = _FIRST_OPENING.replace(year=_FIRST_OPENING.year + int(_OPENING_YEARS))
+    if first > _FIRST_OPENING or last < all_open:
+        return {}
+    return {"start_date": _FIRST_OPENING, "opening_years": _OPENING_YEARS}
+
+
+def _with_version(frame: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """Put the generator's version behind the seed in every identifier: u7-000001 becomes u7vc41d-000001."""
+    version = generator_version()
+    names = [name for name in _ID_COLUMNS if name in frame.columns]
+    return frame.with_columns(pl.col(names).str.replace_all(rf"\b([a-z]+{seed})-", f"${{1}}{version}-"))
+
+
+@functools.cache
+def generator_version() -> str:
+    """Hash of the code that decides household rows: v and four digits of base 16."""
+    import ml.simulate
+
+    digest = hashlib.sha256()
+    for path in sorted(Path(str(ml.simulate.__file__)).parent.glob("*.py")):
+        if not path.name.startswith("market"):
+            digest.update(path.name.encode() + path.read_bytes())
+    return "v" + digest.hexdigest()[:4]
 
 
 def _identity(prices: pl.DataFrame, actions: pl.DataFrame, users: int, seed: int) -> str:
     """Hash of all that the generated rows depend on: the code, the market, the size and the seed."""
-    import ml.simulate
-
-    digest = hashlib.sha256(f"{users} {seed} {pl.__version__}".encode())
-    for path in sorted(Path(str(ml.simulate.__file__)).parent.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
+    digest = hashlib.sha256(f"{users} {seed} {pl.__version__} {generator_version()}".encode())
+    digest.update(Path(__file__).read_bytes())
     for frame in (prices, actions):
         digest.update(frame.hash_rows(seed=0).to_numpy().tobytes())
     return digest.hexdigest()[:32]

@@ -1,6 +1,7 @@
 """Simulated rows fit the contracts whole, and a population is reproducible."""
 
 import datetime as dt
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from dagster_project.sources.ingest import ingest
 from dagster_project.sources.packaged_facts import BENCHMARK_ASSET_IDS
 from dagster_project.sources.selection import brokerage_batches, market_batches
-from dagster_project.sources.simulated import household_prices
+from dagster_project.sources.simulated import generator_version, household_prices
 
 USERS = 30
 SEED = 11
@@ -68,3 +69,33 @@ def test_same_seed_gives_the_same_rows(market, households):
         for batches in (households[:1], other[:1])
     ]
     assert not ids[0] & ids[1]
+
+
+def test_rows_stay_put_when_the_price_data_grows(market, households):
+    cut = dt.date(2021, 6, 30)
+    shorter = [
+        replace(batch, frame=batch.frame.filter(pl.col("trade_date") <= cut))
+        if batch.table == "market__daily_bars"
+        else batch
+        for batch in market
+    ]
+    earlier = {b.table: b.frame for b in brokerage_batches("packaged", shorter, users=USERS, seed=SEED)}
+    later = {b.table: b.frame for b in households}
+    until = pl.col("known_at") < dt.datetime(2021, 6, 1, tzinfo=dt.UTC)
+    for table, key in (("brokerage__transactions", "transaction_id"), ("brokerage__accounts", "account_id")):
+        known = [frame[table].filter(until).sort(key).drop("source_line") for frame in (earlier, later)]
+        assert known[0].height > 10
+        assert known[0].equals(known[1])
+
+
+def test_identifiers_name_the_generator_and_fit_together(households):
+    frames = {batch.table: batch.frame for batch in households}
+    mark = f"{SEED}{generator_version()}-"
+    users = set(frames["brokerage__users"]["user_id"])
+    assert all(user.startswith(f"u{mark}") for user in users)
+    assert set(frames["brokerage__accounts"]["user_id"]) <= users
+    trades = frames["brokerage__transactions"]
+    assert set(trades["account_id"]) <= set(frames["brokerage__accounts"]["account_id"])
+    named = trades["lot_reference"].drop_nulls().str.split(";").explode().str.split(":").list.first()
+    assert named.len() > 0
+    assert set(named) <= set(trades["transaction_id"])
