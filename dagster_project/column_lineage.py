@@ -106,6 +106,7 @@ def column_lineage(sql: str, schema: Mapping[str, Columns]) -> Lineage:
         group, table_name = name.split(".", 1)
         nested.setdefault(group, {})[table_name] = columns
     qualified = qualify(tree, schema=nested, dialect="duckdb", validate_qualify_columns=False, identify=False)
+    _place_by_name(qualified)
     scope = build_scope(qualified)
     if scope is None or not isinstance(qualified, exp.Query):
         raise ValueError("not a query")
@@ -119,3 +120,31 @@ def column_lineage(sql: str, schema: Mapping[str, Columns]) -> Lineage:
                 parents.add((table_name, item.name.rsplit(".", 1)[-1].strip('"')))
         result[column] = sorted(parents)
     return result
+
+
+def _place_by_name(tree: Any) -> None:
+    """Bring the sides of every ``union by name`` into one order of columns: sqlglot pairs them by place."""
+    from sqlglot import exp
+
+    # The innermost first: a side may itself be a union by name.
+    for union in reversed(list(tree.find_all(exp.SetOperation))):
+        if union.args.get("by_name"):
+            names = list(dict.fromkeys([*union.left.named_selects, *union.right.named_selects]))
+            for side in (union.left, union.right):
+                _arrange(side, names)
+            union.set("by_name", False)
+
+
+def _arrange(query: Any, names: Sequence[str]) -> None:
+    """Give every select of a query exactly these columns, null where it has none of the name."""
+    from sqlglot import exp
+
+    if isinstance(query, exp.Subquery):
+        _arrange(query.this, names)
+    elif isinstance(query, exp.SetOperation):
+        _arrange(query.left, names)
+        _arrange(query.right, names)
+    else:
+        found = dict(zip(query.named_selects, query.selects, strict=True))
+        absent = {name: exp.alias_(exp.Null(), name) for name in names if name not in found}
+        query.set("expressions", [found.get(name, absent.get(name)) for name in names])

@@ -6,6 +6,7 @@ beyond choosing rows and versions.
 """
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 
 import polars as pl
@@ -127,6 +128,14 @@ class NightReader:
             "core.fct_goal_statements",
             "user_id, stated_at, statement_id",
             where="user_id in (select user_id from ml.night_accounts)",
+        )
+
+    def bars(self) -> pl.DataFrame:
+        """Raw bars, every version known, of the days that :meth:`prices` looks back on."""
+        return self.query(
+            "select * from raw.market__daily_bars where known_at <= $as_of_at and trade_date <= $as_of_date and "
+            "trade_date > $as_of_date::date - $days::integer order by asset_id, trade_date, source, known_at",
+            days=math.ceil((RETURN_WINDOW_SESSIONS + 10) * 365 / 252),
         )
 
     def prices(self) -> pl.DataFrame:

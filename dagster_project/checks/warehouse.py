@@ -1,4 +1,4 @@
-"""Gates on prices and transactions before anything is computed from them."""
+"""Gates on bars, prices and transactions before anything is computed from them."""
 
 import dagster as dg
 
@@ -22,6 +22,21 @@ def prices_are_sound(context: dg.AssetCheckExecutionContext, lake: LakeResource)
 
 
 @dg.asset_check(
+    # Judged beside the prices made of them: before dbt the night would wait for Great Expectations' import,
+    # which otherwise goes on while dbt works.
+    asset=["core", "fct_asset_prices__daily"],
+    additional_deps=[["raw", "market__daily_bars"]],
+    blocking=True,
+    partitions_def=nyse_sessions,
+    description="Raw bars of the window that the experts read have a price, a sound range and a moment of knowledge.",
+)
+def bars_are_sound(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
+    """Great Expectations suite ``daily_bars``."""
+    reader = NightReader.open(lake.open(), as_of_date(context))
+    return gate("daily_bars", reader.bars(), as_of_at=reader.as_of_at)
+
+
+@dg.asset_check(
     asset=["core", "fct_transactions"],
     blocking=True,
     partitions_def=nyse_sessions,
@@ -33,4 +48,4 @@ def transactions_are_sound(context: dg.AssetCheckExecutionContext, lake: LakeRes
     return gate("transactions", reader.transactions(), as_of_at=reader.as_of_at)
 
 
-CHECKS = [prices_are_sound, transactions_are_sound]
+CHECKS = [prices_are_sound, bars_are_sound, transactions_are_sound]

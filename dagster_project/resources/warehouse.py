@@ -94,6 +94,7 @@ def _engine(settings: Settings, options: str) -> _Engine:
             "extension_directory": started_with[1],
             "autoinstall_known_extensions": "false",
             "memory_limit": settings.memory_limit,
+            "temp_directory": str(settings.home / "tmp"),
             # Files are read through the system's cache; a second copy would stay with the idle engine.
             "enable_external_file_cache": "false",
         },

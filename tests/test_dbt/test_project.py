@@ -124,3 +124,11 @@ def test_nothing_is_downloaded_and_nothing_phones_home() -> None:
 def test_one_thread(manifest: dict) -> None:
     profiles = yaml.safe_load((DBT_DIR / "profiles.yml").read_text())["taxloom"]["outputs"]
     assert {output["threads"] for output in profiles.values()} == {1}
+
+
+def test_the_spill_folder_is_chosen_when_duckdb_starts() -> None:
+    # As a setting it would be set anew on every connection, which DuckDB refuses once anything has spilled.
+    outputs = yaml.safe_load((DBT_DIR / "profiles.yml").read_text())["taxloom"]["outputs"]
+    for target in outputs.values():
+        assert {"temp_directory", "memory_limit"} <= set(target["config_options"])
+        assert "temp_directory" not in target["settings"]

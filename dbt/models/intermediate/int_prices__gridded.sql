@@ -55,6 +55,8 @@ neighbours as not materialized (
     select
         *,
         lag(session_no) over bars_in_order as previous_session_no,
+        -- where corporate actions land: never on a seed or a first bar, so that the join below is of keys alone
+        if(previous_session_no is null or is_seed, null, session_no) as action_session_no,
         lag(close_usd) over bars_in_order as previous_close_usd,
         lag(adjusted_close_usd) over bars_in_order as previous_adjusted_close_usd,
         lag(high_usd) over bars_in_order as previous_high_usd,
@@ -88,9 +90,7 @@ returned as not materialized (
         on
             bars.asset_id = landed.asset_id
             and bars.vintage_session = landed.vintage_session
-            and bars.session_no = landed.session_no
-            and bars.previous_session_no is not null
-            and not bars.is_seed
+            and bars.action_session_no = landed.session_no
 
 ),
 

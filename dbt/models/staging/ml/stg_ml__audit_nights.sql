@@ -20,7 +20,6 @@ renamed as (
         ---------- numerics
         n_portfolios,
         n_orders,
-        inputs_snapshot_id,
 
         ---------- times
         as_of_date,
