@@ -13,7 +13,17 @@ import polars as pl
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "sessions": ("session_date",),
-    "users": ("user_id", "household_id"),
+    "users": (
+        "user_id",
+        "household_id",
+        "tax_year",
+        "filing_status",
+        "state",
+        "ordinary_taxable_income_usd",
+        "magi_usd",
+        "st_carryover_usd",
+        "lt_carryover_usd",
+    ),
     "accounts": (
         "account_id",
         "user_id",
@@ -37,7 +47,19 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "first_long_term_date",
     ),
     "cash": ("state_date", "account_id", "cash_usd"),
-    "tax_unit_years": ("tax_unit_id", "tax_year", "st_rate", "lt_rate", "status", "reason"),
+    "tax_unit_years": (
+        "tax_unit_id",
+        "tax_year",
+        "st_net_usd",
+        "lt_net_usd",
+        "ordinary_dividends_usd",
+        "qualified_dividends_usd",
+        "interest_usd",
+        "st_rate",
+        "lt_rate",
+        "status",
+        "reason",
+    ),
     "wash_windows": (
         "household_id",
         "asset_id",
@@ -97,6 +119,8 @@ class RecommendSettings:
         restricted, since margin is not modelled.
     liquidity_horizon_days : int
         A stated liquidity need becomes a cash reserve this many days before its date.
+    rate_rounds : int
+        Rounds in which marginal rates and orders are brought to agree.
     default_st_rate, default_lt_rate : float
         Marginal rates of a tax unit without a year summary; said in the portfolio's reason.
     chunk_accounts : int
@@ -118,6 +142,7 @@ class RecommendSettings:
     wash_window_days: int = 30
     margin_ratio: float = 0.05
     liquidity_horizon_days: int = 92
+    rate_rounds: int = 5
     default_st_rate: float = 0.24
     default_lt_rate: float = 0.15
     chunk_accounts: int = 1_024

@@ -4,7 +4,7 @@ What belongs here: the order of the steps and the portfolio rows. What does not:
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -19,10 +19,11 @@ from ml.recommend.frames import Solved, order_rows, weight_rows
 from ml.recommend.inputs import NightInputs, RecommendSettings
 from ml.recommend.locks import order_sale_lots, wash_windows
 from ml.recommend.market import Universe
-from ml.recommend.optimize import CONVERGED, Solution, solve
+from ml.recommend.optimize import CONVERGED, Problem, Solution, objective, solve
 from ml.recommend.portfolios import no_account_rows, portfolio_rows
 from ml.recommend.rounding import Orders, round_orders
 from ml.recommend.schema import ORDERS_SCHEMA, PORTFOLIO_SCHEMA, SHORT_GAINS_LAST, WEIGHTS_SCHEMA, NightResult
+from ml.recommend.settle import UNSETTLED, UnitTaxes, settle
 from ml.recommend.status import Rates, account_statuses, marginal_rates
 from ml.recommend.targets import TargetFunction, TargetMaker, policy_mix
 from ml.types import TAX_DEFERRED_ACCOUNT_TYPES
@@ -167,7 +168,6 @@ def _solve(
 ) -> tuple[Solved, np.ndarray]:
     """Steps 1 to 3 for the accounts with status ok; marks those that fail, returns notes per account."""
     as_of, n_assets = inputs.as_of_date, len(universe.asset_ids)
-    notes = np.full(len(accounts), "", dtype=object)
     deferred = accounts["is_tax_deferred"].to_numpy()
     avoid = accounts.select("user_id").join(
         inputs.constraints.select("user_id", "avoid_short_term_gains"),
@@ -186,32 +186,89 @@ def _solve(
     weights = dense_weights(book, n_assets)
     held = np.zeros((len(accounts), n_assets), dtype=bool)
     held[book.lot_account[book.lot_asset >= 0], book.lot_asset[book.lot_asset >= 0]] = True
-    while True:
-        rows = np.flatnonzero(status == "ok")
-        pairs = choose_pairs(
-            weights[rows], held[rows], targets[rows], excluded[rows], reserve[rows] / book.value[rows],
-            universe, as_of, settings,
-        )  # fmt: skip
-        pair_of_lot = _pair_of_lot(book, rows, pairs, n_assets)
-        recent = (pair_of_lot >= 0) & windows.bought[home[book.lot_account], book.lot_asset]
-        lots = order_sale_lots(
-            book, pair_of_lot, len(pairs.asset), accounts["lot_method"].to_numpy(), rates.short, rates.long,
-            deferred, long_only, recent,
-        )  # fmt: skip
-        branches = choose_branches(pairs, lots, windows, home[rows], universe.is_wash_exempt, settings)
-        solution = solve(build_problem(pairs, lots, branches, settings))
-        orders = round_orders(
-            solution, pairs, lots, branches, book, rows, universe.price[as_of][pairs.asset],
-            accounts["is_fractional"].to_numpy()[rows], deferred[rows], settings,
-        )  # fmt: skip
-        if not _mark_failures(rows, branches, solution, orders, status, reason):
-            break
-    for i in np.flatnonzero(branches.level > 0):
-        how = "involuntary sales raise cash" + (f", {SHORT_GAINS_LAST}" if branches.level[i] == 2 else "")
-        missing = branches.shortfall[i] * book.value[rows[i]]
-        notes[rows[i]] = f"; {how}" + (f", {missing:.2f} USD short of the reserve" if missing >= 0.01 else "")
-    ids = accounts["account_id"].to_numpy().astype(object)[rows]
-    return Solved(as_of, ids, rows, universe, book, pairs, lots, branches, solution, orders), notes
+
+    def attempt(short_rate: np.ndarray, long_rate: np.ndarray) -> _Attempt:
+        """Steps 1 to 3 at given rates; accounts that fail are left out and the others solved again."""
+        outcome, why = status.copy(), reason.copy()
+        while True:
+            rows = np.flatnonzero(outcome == "ok")
+            pairs = choose_pairs(
+                weights[rows], held[rows], targets[rows], excluded[rows], reserve[rows] / book.value[rows],
+                universe, as_of, settings,
+            )  # fmt: skip
+            pair_of_lot = _pair_of_lot(book, rows, pairs, n_assets)
+            recent = (pair_of_lot >= 0) & windows.bought[home[book.lot_account], book.lot_asset]
+            lots = order_sale_lots(
+                book, pair_of_lot, len(pairs.asset), accounts["lot_method"].to_numpy(), short_rate, long_rate,
+                deferred, long_only, recent,
+            )  # fmt: skip
+            branches = choose_branches(pairs, lots, windows, home[rows], universe.is_wash_exempt, settings)
+            problem = build_problem(pairs, lots, branches, settings)
+            solution = solve(problem)
+            orders = round_orders(
+                solution, pairs, lots, branches, book, rows, universe.price[as_of][pairs.asset],
+                accounts["is_fractional"].to_numpy()[rows], deferred[rows], settings,
+            )  # fmt: skip
+            if not _mark_failures(rows, branches, solution, orders, outcome, why):
+                break
+        ids = accounts["account_id"].to_numpy().astype(object)[rows]
+        solved = Solved(as_of, ids, rows, universe, book, pairs, lots, branches, solution, orders)
+        return _Attempt(solved, problem, outcome, why)
+
+    result, unsettled = settle(attempt, rates, UnitTaxes.build(accounts, inputs), settings)
+    status[:], reason[:] = result.status, result.reason
+    return result.solved, _notes(result.solved, unsettled)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """Orders of the accounts at given rates, and what they mean for the rates."""
+
+    solved: Solved
+    problem: Problem
+    status: np.ndarray
+    reason: np.ndarray
+
+    @property
+    def short_gain(self) -> np.ndarray:
+        """Short-term gains less losses per account; int64, 1e-6 USD."""
+        return self._gains(is_long_term=False)
+
+    @property
+    def long_gain(self) -> np.ndarray:
+        """Long-term gains less losses per account; int64, 1e-6 USD."""
+        return self._gains(is_long_term=True)
+
+    @property
+    def burden(self) -> np.ndarray:
+        """Drift and cost per account without tax, USD."""
+        untaxed = replace(self.problem, lot_slope=np.zeros_like(self.problem.lot_slope))
+        spread = np.zeros(len(self.status))
+        rows = self.solved.rows
+        spread[rows] = objective(untaxed, self.solved.solution.trade) * self.solved.book.value[rows]
+        return spread
+
+    def _gains(self, *, is_long_term: bool) -> np.ndarray:
+        lots, orders = self.solved.lots, self.solved.orders
+        chosen = lots.is_long_term[orders.lot] == is_long_term
+        total = np.zeros(len(self.status), dtype=np.int64)
+        np.add.at(total, lots.account[orders.lot[chosen]], orders.piece_gain[chosen])
+        return total
+
+
+def _notes(solved: Solved, unsettled: np.ndarray) -> np.ndarray:
+    """What a portfolio's reason says beside its target, per account; empty if nothing."""
+    notes = np.full(len(unsettled), "", dtype=object)
+    branches, value = solved.branches, solved.book.value
+    for i, row in enumerate(solved.rows):
+        if branches.level[i] > 0:
+            last = f", {SHORT_GAINS_LAST}" if branches.level[i] == 2 else ""
+            missing = branches.shortfall[i] * value[row]
+            short = f", {missing:.2f} USD short of the reserve" if missing >= 0.01 else ""
+            notes[row] += f"; involuntary sales raise cash{last}{short}"
+        if unsettled[row]:
+            notes[row] += f"; {UNSETTLED}"
+    return notes
 
 
 def _mark_failures(

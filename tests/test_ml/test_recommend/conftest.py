@@ -60,6 +60,27 @@ def _market(rng: np.random.Generator, n_assets: int, sessions: list[date]) -> di
     return {"prices": frame, "features": features, "assets": assets}
 
 
+def with_tax_facts(users: pl.DataFrame, **facts: object) -> pl.DataFrame:
+    """Add the columns of ``core.dim_users`` that say what a user's tax depends on; null unless given."""
+    types = {
+        "tax_year": pl.Int32,
+        "filing_status": pl.String,
+        "state": pl.String,
+        **dict.fromkeys(
+            ("ordinary_taxable_income_usd", "magi_usd", "st_carryover_usd", "lt_carryover_usd"), USD
+        ),
+    }
+    return users.with_columns(
+        pl.lit(facts.get(name)).cast(dtype).alias(name) for name, dtype in types.items()
+    )
+
+
+def with_nets(years: pl.DataFrame, **nets: object) -> pl.DataFrame:
+    """Add the year-to-date nets of ``ml.tax_unit_years``; null (rates stay as given) unless given."""
+    names = ("st_net_usd", "lt_net_usd", "ordinary_dividends_usd", "qualified_dividends_usd", "interest_usd")
+    return years.with_columns(pl.lit(nets.get(name)).cast(USD).alias(name) for name in names)
+
+
 def _accounts(rng: np.random.Generator, count: int) -> pl.DataFrame:
     users = [f"u{i // 2:03d}" for i in range(count)]
     homes = [f"h{i // 4:03d}" for i in range(count)]
@@ -149,7 +170,13 @@ def _people(rng: np.random.Generator, accounts: pl.DataFrame, names: list[str]) 
     return {
         "mixes": mixes,
         "constraints": constraints.filter(pl.Series(some)),
-        "users": pl.concat([users, lonely]),
+        "users": with_tax_facts(
+            pl.concat([users, lonely]),
+            filing_status="married_joint",
+            state="CA",
+            ordinary_taxable_income_usd=150_000,
+            magi_usd=180_000,
+        ),
     }
 
 
@@ -189,6 +216,12 @@ def build_night(seed: int, n_accounts: int = 24, n_assets: int = 15, sessions: i
             "status": "ok",
             "reason": "",
         }
+    )
+    years = with_nets(
+        years, ordinary_dividends_usd=0, qualified_dividends_usd=0, interest_usd=0
+    ).with_columns(
+        pl.Series("st_net_usd", rng.integers(-9_000, 9_000, len(units))).cast(USD),
+        pl.Series("lt_net_usd", rng.integers(-9_000, 9_000, len(units))).cast(USD),
     )
     return NightInputs(
         as_of_date=AS_OF,
@@ -281,7 +314,7 @@ def build_hand_night(
     cash = {"a0": 0.0} if cash is None else cash
     money = [(s, a, str(c)) for s in WEEK for a, c in cash.items()]
     mix = mix or {"long_term_gain": 1.0}
-    users = frame.select("user_id", "household_id").unique(maintain_order=True)
+    users = with_tax_facts(frame.select("user_id", "household_id").unique(maintain_order=True))
     columns = {
         "user_id": pl.String,
         "excluded_asset_ids": pl.List(pl.String),
@@ -331,7 +364,8 @@ def build_hand_night(
             pl.lit(0.15).alias("lt_rate"),
             pl.lit("ok").alias("status"),
             pl.lit("").alias("reason"),
-        ),
+        )
+        .pipe(with_nets),
         wash_windows=pl.DataFrame(
             list(windows), schema=dict(zip(window_names, window_types, strict=True)), orient="row"
         ).with_columns(pl.lit(1).cast(QUANTITY).alias("quantity")),

@@ -232,7 +232,9 @@ def test_statuses_name_their_reason_and_have_no_rows(hand_night, wanting) -> Non
                 "reason": ["one row", "section 1256", "another row"],
             }
         ),
-        "users": pl.concat([night.users, pl.DataFrame({"user_id": ["new"], "household_id": [None]})]),
+        "users": pl.concat(
+            [night.users, night.users[:1].with_columns(user_id=pl.lit("new"), household_id=None)]
+        ),
     }
     night = night.__class__(**{**vars(night), **extra})
     result = run(night, wanting(a7={"B": 1.0}))
