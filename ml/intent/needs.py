@@ -6,6 +6,7 @@ horizon. What does not: finding numbers and dates (``numbers.py``, ``dates.py``)
 """
 
 import re
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
@@ -27,113 +28,151 @@ _NOT_NEED_RIGHT: Final = re.compile(
     r"^\s*(?:-\s*)?(?:\w+\s+){0,2}?(?:account|portfolio|gains?|loss(?:es)?|limit|deduction|profits?|salary|income|job|bonus|in\s+(?:loss|gains|stocks?|options|rsus|losses|profit|savings|the\s+account|my\s+account|this\s+account|here|total)|invested|inheritance|target|position|stake|worth\s+of|life\s+insurance|a\s+(?:month|year)\s+(?:in|into|from)|each\s+month|monthly|per\s+month|every\s+month|basis|shares?|miles|people|words|times)\b"
 )
 _STRONG_NEED_LEFT: Final = re.compile(
-    r"\b(?:need(?:s|ed)?|withdraw(?:ing)?|take\s+out|taking\s+out|pull(?:ing)?(?:\s+out)?|cash\s+out|free\s+up|raise|set\s+aside|pay|owe|keep|have|get|send|give|require|outlay\b.*|exception\b.*|due)\s+(?:me\s+|us\s+|you\s+to\s+\w+\s+|to\s+(?:\w+\s+){0,3}?|about\s+|around\s+|roughly\s+|approximately\s+|exactly\s+|some\s+|another\s+|at\s+least\s+|up\s+to\s+|say\s+|maybe\s+|a\s+total\s+of\s+|him\s+|her\s+|them\s+|the\s+)*\Z"
+    r"\b(?:need(?:s|ed|ing)?|withdraw(?:ing|al\s+of)?|take(?:\s+out)?|taking(?:\s+out)?|pull(?:ing)?(?:\s+out)?|cash\s+out|free\s+up|raise|set\s+aside|put\s+aside|pay|owe|hand|wire|transfer|promised|find|want(?=\s+\$)|get\s+my\s+hands\s+on|have(?=\s+[\d$,.]+k?\s+(?:ready|available|in\s+cash))|get|send|give|require|outlay\b[^.;!?\n]{0,40}|exception\b[^.;!?\n]{0,40}|due)\s+(?:me\s+|us\s+|you\s+to\s+\w+\s+|to\s+(?:\w+\s+){0,3}?|about\s+|around\s+|roughly\s+|approximately\s+|exactly\s+|some\s+|another\s+|at\s+least\s+|up\s+to\s+|say\s+|maybe\s+|a\s+total\s+of\s+|him\s+|her\s+|them\s+|the\s+)*\Z"
 )
 _SHARE_OF: Final = re.compile(
     r"^\s*(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+|that\s+|what(?:'s|\s+is)?\s+|it\b|everything|all\s+of\s+)(?:\w+\s+){0,2}?(?:account|portfolio|money|holdings|balance|total|fund|investments?|value|shares?|savings|it|pot|whole|there|here|assets|stocks?|cash)?\b|^\s*(?:out|in\s+cash|cash|liquid|withdrawn|needs|will|has|should|must|for\s+(?:a|my|our|the)\b)"
 )
 _NOT_SHARE: Final = re.compile(
-    r"\b(?:max(?:imum)?|more\s+than|at\s+most|up\s+to|under|over|least|return|returns|yield|yields|gain|gains|gained|profit|make|earn|down|up|drop|drops|dropped|drawdown|lose|loss|lost|bracket|rate|rates|tax|beat|by|fell|rose|growth|inflation|apr|interest|allocation|target|weight|risk|fee|fees|about|chance|stocks|bonds|in\s+one|concentrat\w+)\s+(?:\w+\s+){0,2}?\Z"
+    r"\b(?:max(?:imum)?|more\s+than|at\s+most|up\s+to|under|over|least|return|returns|yield|yields|gain|gains|gained|profit|make|earn|down|up|drop|drops|dropped|drawdown|lose|loss|lost|bracket|rate|rates|tax|beat|by|fell|rose|growth|inflation|apr|interest|allocation|target|weight|risk|fee|fees|chance|stocks|bonds|in\s+one|concentrat\w+)\s+(?:\w+\s+){0,2}?\Z"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A cash need as found.
+
+    Attributes
+    ----------
+    liquidity : Liquidity or None
+        None if the text states none.
+    deadlines : list of (start, end)
+        Times it used, which are then no horizon; the whole sentence where it has no date.
+    spans : list of (start, end)
+        Clauses that state it.
+    is_sized : bool
+        Whether an amount or a share is stated.
+    """
+
+    liquidity: Liquidity | None = None
+    deadlines: list[tuple[int, int]] = field(default_factory=list)
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    is_sized: bool = False
 
 
 def find_liquidity(
     text: CleanText, amounts: list[Quantity], shares: list[Quantity], times: list[TimeSpan]
-) -> tuple[Liquidity | None, list[tuple[int, int]], bool]:
-    """Find money that is to be taken out.
-
-    Returns
-    -------
-    liquidity : Liquidity or None
-    spans : list of (start, end)
-        Sentences and times it used, which are then no horizon.
-    is_sized : bool
-        Whether an amount or a share is stated.
-    """
+) -> Need:
+    """Find money that is to be taken out; of several needs the most clearly stated, then the first."""
     lower = text.lower
-    for sentence in text.sentences():
-        if _NEED.search(lower, sentence.start, sentence.end) is None:
+    sentences = text.sentences()
+    candidates: list[tuple[float, int, Quantity, Piece, bool]] = []
+    for sentence in sentences:
+        for quantity, is_share in [(q, False) for q in amounts] + [(q, True) for q in shares]:
+            if sentence.start <= quantity.start < sentence.end:
+                judge = _share_score if is_share else _amount_score
+                score = judge(lower, quantity, sentence, times)
+                if score >= _NEEDED:
+                    candidates.append((-score, quantity.start, quantity, sentence, is_share))
+    for _, _, quantity, sentence, is_share in sorted(candidates, key=lambda c: c[:2]):
+        time = _deadline(lower, times, sentence, text.clauses(sentence), quantity)
+        if quantity.is_foreign and time is None:
             continue
-        inside = [q for q in amounts if sentence.start <= q.start < sentence.end]
-        amount = next((q for q in inside if _is_need(lower, q, sentence)), None)
-        portion = [q for q in shares if sentence.start <= q.start < sentence.end]
-        share = (
-            next((q for q in portion if _is_share_need(lower, q, sentence)), None) if amount is None else None
-        )
-        anchor = (
-            amount
-            or share
-            or next((q for q in inside if q.is_foreign and _is_need(lower, q, sentence, True)), None)
-        )
-        time = _deadline(lower, times, sentence, text.clauses(sentence), anchor)
-        dated_need = time is not None and _DATED_NEED.search(lower, sentence.start, sentence.end) is not None
-        if anchor is None and not dated_need:
+        return _need(text, sentence, quantity, is_share, time)
+    for sentence in sentences:
+        if _DATED_NEED.search(lower, sentence.start, sentence.end) is None:
             continue
-        by = (time.first, time.last) if time is not None else None
-        if (
-            time is not None
-            and time.months is not None
-            and time.months[0] == time.months[1]
-            and time.lead != "within"
-        ):
-            by = (time.first, time.last)
-        if anchor is not None and anchor is not amount and anchor is not share and by is None:
-            continue
-        spans = [(sentence.start, sentence.end)] if time is None else [(time.start, time.end)]
-        liquidity = Liquidity(
-            amount_usd=None if amount is None else round(amount.value, 2),
-            share_of_portfolio=None if share is None else round(share.value, 6),
-            by=by,
-        )
-        return liquidity, spans, amount is not None or share is not None
-    return None, [], False
+        time = _deadline(lower, times, sentence, text.clauses(sentence), None)
+        refused = _NO_NEED.search(lower, sentence.start, sentence.end)
+        if time is not None and time.lead != "now" and refused is None:
+            return _need(text, sentence, None, False, time)
+    return Need()
 
 
+def _need(
+    text: CleanText, sentence: Piece, quantity: Quantity | None, is_share: bool, time: TimeSpan | None
+) -> Need:
+    clauses = text.clauses(sentence)
+    at = [quantity.start] if quantity else []
+    at += [time.start] if time and sentence.start <= time.start < sentence.end else []
+    parts = [clause_of(clauses, position) for position in at]
+    is_usable = quantity is not None and not quantity.is_foreign
+    return Need(
+        liquidity=Liquidity(
+            amount_usd=round(quantity.value, 2) if quantity and is_usable and not is_share else None,
+            share_of_portfolio=round(quantity.value, 6) if quantity and is_share else None,
+            by=None if time is None else (time.first, time.last),
+        ),
+        deadlines=[(sentence.start, sentence.end)] if time is None else [(time.start, time.end)],
+        spans=[(part.start, part.end) for part in parts],
+        is_sized=is_usable,
+    )
+
+
+_NEEDED: Final = 2.0
 _DATED_NEED: Final = re.compile(
-    r"\b(?:need|needs|needed|sell|withdraw|take|pull|raise|free\s+up|cash|money|pay|due|liquid)\b[^.;!?\n]{0,120}\b(?:down[\s-]?payment|tuition|wedding|closing|roof|surgery|bill|taxes|house|home|car|renovat\w+|remodel\w*|sabbatical|gift|expenses?|cash|money|out)\b"
+    r"\b(?:need|needs|needed|sell|withdraw|take|pull|raise|free\s+up|cash|money|pay|due|liquid)\b[^.;!?\n]{0,120}\b(?:down[\s-]?payment|tuition|wedding|closing|roof|surgery|bills?|taxes|house|home|car|renovat\w+|remodel\w*|sabbatical|gift|expenses?|cash|money|out)\b"
     r"|\b(?:down[\s-]?payment|tuition|wedding|tax\s+bill|closing)\b[^.;!?\n]{0,80}\b(?:due|needed|coming\s+up|in|by|next)\b"
+)
+_NO_NEED: Final = re.compile(
+    r"\b(?:don'?t|do\s+not|won'?t|will\s+not|not|never|no)\s+(?:\w+\s+){0,2}?(?:need|touch|take|withdraw|pull)\w*\b|\bno\s+(?:cash\s+)?needs?\b|\bmight\b|\bmay\s+(?:possibly\s+)?(?:need|have)\b|\b(?:could|possibly|perhaps|maybe)\b"
+)
+_PURPOSE_RIGHT: Final = re.compile(
+    r"^\s*(?:(?:dollars?|bucks|usd|in\s+cash|cash)\s+)?(?:(?:out\s+)?(?:of|from)\s+(?:it|this|here|the\s+account|this\s+account|my\s+account|the\s+portfolio)\s+)?(?:(?:on|in|by|next)\s+(?:\w+\s+){1,3})?(?:for|toward|towards|to\s+(?:pay|buy|cover|fund|help|give|send|put|replace|fix|repair|settle|clear|close)|of\s+(?:tuition|rent|taxes))\b"
+)
+_OUT_RIGHT: Final = re.compile(
+    r"^\s*(?:(?:of\s+(?:it|this|that|the\s+\w+|my\s+\w+|our\s+\w+|everything|what\s+i\s+have)|dollars?|bucks|usd|please|thanks?)[\s,]+){0,2}?"
+    r"(?:(?:in\s+cash|out|back|ready|liquid|available|withdrawable)\b|(?:is|are|was|gets?|will\s+be|has\s+to|have\s+to|must|should|needs?\s+to|ought\s+to|goes|go|going|comes?)\s+(?:be\s+|come\s+|go\s+|get\s+|leave\s+)*(?:in\s+(?:cash|my|our)|out|due|needed|available|withdraw\w*|withdrawable|ready|liquid|paid|sent|wired|transferred|spent|leave|to\s+(?:my|our|the|a|him|her|them)|set\s+aside|there|freed|raised|released|my|on\s+hand)\b|\s*-?\s*(?:due|needed)\b)"
+)
+_BY_RIGHT: Final = re.compile(
+    r"^\s*(?:(?:of\s+(?:it|this|the\s+\w+|my\s+\w+)|dollars?|bucks|usd|in\s+cash|please|ready|available|out)[\s,]+){0,3}?(?:by|before|within|no\s+later\s+than|due|on|this|next|in|come|at\s+the\s+(?:end|start)|tomorrow|the\s+day\s+after)\b"
+)
+_PROFIT: Final = re.compile(
+    r"\b(?:make|making|profit|gains?|earn|grow|turn|double|target|win|reach|worth)\b[^.;!?\n]{0,30}\Z"
 )
 
 
-def _is_need(lower: str, amount: Quantity, sentence: Piece, is_foreign_ok: bool = False) -> bool:
-    if amount.is_foreign and not is_foreign_ok:
-        return False
-    left, right = (
-        lower[max(sentence.start, amount.start - 60) : amount.start],
-        lower[amount.end : amount.end + 60],
-    )
+def _amount_score(lower: str, amount: Quantity, sentence: Piece, times: list[TimeSpan]) -> float:
+    """Say how clearly an amount is to be taken out; :data:`_NEEDED` is enough."""
+    left = lower[max(sentence.start, amount.start - 60) : amount.start]
+    right = lower[amount.end : amount.end + 60]
     if re.match(r"\s*(?:%|percent)", right):
-        return False
-    if _NOT_NEED_RIGHT.match(right) and not re.match(r"\s*(?:in\s+cash|out)", right):
-        return False
+        return 0.0
+    is_out = _OUT_RIGHT.match(right) is not None
+    if _NOT_NEED_RIGHT.match(right) and not is_out:
+        return 0.0
     if _STRONG_NEED_LEFT.search(left):
-        return not re.search(
+        is_refused = re.search(
             r"\b(?:don'?t|do\s+not|never|no)\s+(?:\w+\s+){0,2}?need\w*\s+(?:the\s+)?\Z", left
         )
-    if _NOT_NEED_LEFT.search(left):
-        return False
-    window_start = max(sentence.start, amount.start - 90)
-    window_end = min(sentence.end, amount.end + 90)
-    return _NEED.search(lower, window_start, window_end) is not None
+        return 0.0 if is_refused else 4.0
+    if _NOT_NEED_LEFT.search(left) and not is_out:
+        return 0.0
+    window = lower[max(sentence.start, amount.start - 110) : min(sentence.end, amount.end + 90)]
+    is_dated = any(sentence.start <= t.start < sentence.end for t in times)
+    score = 2.0 * (_NEED.search(window) is not None) + 2.5 * is_out
+    score += 1.5 * (_PURPOSE_RIGHT.match(right) is not None) * amount.is_explicit
+    if is_dated and not _PROFIT.search(left):
+        score += 0.5 + 1.5 * (_BY_RIGHT.match(right) is not None) * amount.is_explicit
+    return score
 
 
-def _is_share_need(lower: str, share: Quantity, sentence: Piece) -> bool:
-    left, right = (
-        lower[max(sentence.start, share.start - 50) : share.start],
-        lower[share.end : share.end + 60],
-    )
-    if not _SHARE_OF.match(right) or re.match(
-        r"\s*(?:a|per)\s+(?:year|annum|month)|\s*(?:return|gain|yield|loss|drop)", right
-    ):
-        return False
+def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeSpan]) -> float:
+    """Say how clearly a share of the portfolio is to be taken out."""
+    left = lower[max(sentence.start, share.start - 50) : share.start]
+    right = lower[share.end : share.end + 70]
+    if not _SHARE_OF.match(right) and not re.match(r"\s*(?:by|in|within|next|before)\b", right):
+        return 0.0
+    if re.match(r"\s*(?:a|per)\s+(?:year|annum|month)|\s*(?:return|gain|yield|loss|drop|profit)", right):
+        return 0.0
     if _STRONG_NEED_LEFT.search(left):
-        return True
+        return 4.0
     if _NOT_SHARE.search(left):
-        return False
-    return (
-        _NEED.search(lower, max(sentence.start, share.start - 80), min(sentence.end, share.end + 80))
-        is not None
-    )
+        return 0.0
+    is_dated = any(sentence.start <= t.start < sentence.end for t in times)
+    window = lower[max(sentence.start, share.start - 80) : min(sentence.end, share.end + 80)]
+    score = 2.0 * (_NEED.search(window) is not None) + 2.5 * (_OUT_RIGHT.match(right) is not None)
+    return score + 1.5 * (re.match(r"[\w\s]{0,24}?\bfor\s+(?:a|an|my|our|the)\b", right) is not None) + 0.5 * is_dated
 
 
 def _deadline(

@@ -11,10 +11,11 @@ from typing import Final
 
 import polars as pl
 
+from ml.intent.combine import combine
 from ml.intent.constraints import active_constraints
 from ml.intent.dates import find_times
 from ml.intent.exclusions import find_exclusions
-from ml.intent.grammar import find_mentions, find_risk, find_tax, rank_objectives, settle_alpha
+from ml.intent.grammar import Mention, find_mentions, find_risk, find_tax, rank_objectives, settle_alpha
 from ml.intent.needs import find_horizon, find_liquidity
 from ml.intent.numbers import find_amounts, find_shares
 from ml.intent.schema import InvestmentIntent, Span
@@ -78,26 +79,33 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
         m for m in find_mentions(cleaned) if not any(s < m.end and m.start < e for s, e in exclusion_spans)
     ]
     risk = find_risk(cleaned)
-    ranked = rank_objectives(cleaned, mentions, risk)
-    tax = find_tax(cleaned, mentions)
     amounts, shares = find_amounts(cleaned.lower), find_shares(cleaned.lower)
-    liquidity, deadline, is_sized = find_liquidity(cleaned, amounts, shares, times)
+    need = find_liquidity(cleaned, amounts, shares, times)
+    ranked, guessed = combine(
+        cleaned,
+        rank_objectives(cleaned, mentions, risk),
+        exclusion_spans + need.spans,
+        frozenset(m.objective for m in mentions),
+    )
+    if guessed is not None:
+        mentions.append(Mention(ranked.primary or "", *guessed, weight=1.0, rank=0))
+    tax = find_tax(cleaned, mentions)
     horizon = None
     if ranked.primary is not None:
-        horizon = find_horizon(cleaned, times, mentions, deadline, stated_at)
+        horizon = find_horizon(cleaned, times, mentions, need.deadlines, stated_at)
         ranked = settle_alpha(cleaned, ranked, horizon)
-    used = [(m.start, m.end) for m in mentions] + exclusion_spans + deadline
+    used = [(m.start, m.end) for m in mentions] + exclusion_spans + need.deadlines + need.spans
     used += [(t.start, t.end) for t in times] + [(q.start, q.end) for q in (*amounts, *shares)]
     return InvestmentIntent(
         objective=ranked.primary,  # type: ignore[arg-type]
         secondary=ranked.secondary,  # type: ignore[arg-type]
         horizon_months=horizon,
-        liquidity=liquidity,
+        liquidity=need.liquidity,
         risk_tolerance=next(iter(risk)) if len(risk) == 1 else None,  # type: ignore[arg-type]
         exclusions=exclusions,
         tax=tax,
         actionable=not ranked.is_contradictory
-        and (ranked.primary is not None or is_sized or bool(exclusions) or tax.any()),
+        and (ranked.primary is not None or need.is_sized or bool(exclusions) or tax.any()),
         not_understood=_not_understood(text, cleaned, used),
         parser_version=PARSER_VERSION,
     )
