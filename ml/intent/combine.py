@@ -11,7 +11,7 @@ objectives that the grammar did not see ("profits taxed at the favourable rate")
 from typing import Final
 
 from ml.intent.classifier import shipped_classifier
-from ml.intent.grammar import LONG_TEXT, Ranked
+from ml.intent.grammar import LONG_TEXT, Mention, Ranked
 from ml.intent.lexicon import MONEY_TOPIC, UNDECIDED, WISH
 from ml.intent.paraphrases import NONE_LABEL
 from ml.intent.text import CleanText
@@ -25,7 +25,11 @@ _MIN_LETTERS: Final = 8
 
 
 def combine(
-    text: CleanText, ranked: Ranked, other_spans: list[tuple[int, int]], named: frozenset[str]
+    text: CleanText,
+    ranked: Ranked,
+    other_spans: list[tuple[int, int]],
+    mentions: list[Mention],
+    declined: frozenset[str],
 ) -> tuple[Ranked, tuple[int, int] | None]:
     """Let the classifier complete what the grammar found.
 
@@ -36,9 +40,11 @@ def combine(
     ranked : Ranked
         The grammar's reading.
     other_spans : list of (start, end)
-        What states cash needs and exclusions: the classifier does not see it.
-    named : frozenset of str
-        Objectives that the grammar saw or saw declined; none of them is overruled into.
+        What states cash needs and exclusions or declines: the classifier does not see it.
+    mentions : list of Mention
+        What the grammar saw.
+    declined : frozenset of str
+        Objectives that the text declines: never taken from the classifier.
 
     Returns
     -------
@@ -68,11 +74,24 @@ def combine(
     if best is None:
         return ranked, None
     certainty, label, span = best
+    if label in declined:
+        return ranked, None
     if ranked.primary is None:
         return Ranked(label, None, False), span
-    if label in _OVERRULING and label not in named and certainty >= OVERRULE_CUT_OFF:
+    if label not in _OVERRULING or certainty < OVERRULE_CUT_OFF or label == ranked.primary:
+        return ranked, None
+    if not any(m.objective == label for m in mentions) or _is_one_sentence(text, mentions):
         return Ranked(label, None, False), span
     return ranked, None
+
+
+def _is_one_sentence(text: CleanText, mentions: list[Mention]) -> bool:
+    """Say whether all that was named stands in one clause: then it is one wish, not two."""
+    return any(
+        all(clause.start <= m.start < clause.end for m in mentions)
+        for sentence in text.sentences()
+        for clause in text.clauses(sentence)
+    )
 
 
 def _pieces(text: CleanText, other_spans: list[tuple[int, int]]) -> list[tuple[int, int, str]]:

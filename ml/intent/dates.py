@@ -67,7 +67,8 @@ _UNIT_MONTHS: Final = {
     "decade": 120.0,
 }
 _NUMBER = rf"(?:\d{{1,3}}(?:\.\d)?|{WORD_NUMBER}|an?|a\s+couple(?:\s+of)?|a\s+few|several|half\s+an?|couple(?:\s+of)?|few)"
-_UNIT = r"(?:days?|weeks?|wks?|months?|mos?|mths?|quarters?(?!\s+of\b)|years?|yrs?|decades?)"
+# Common slips of the keyboard are read too: a horizon of "20 yeers" is stated.
+_UNIT = r"(?:days?|weeks?|wks?|weeeks|weks|months?|mos?|mths?|mnths?|monhts|motnhs|quarters?(?!\s+of\b)|years?|yrs?|yeers?|yers|yeras|yeasr|yaers|eyars|decades?)"
 _DURATION = re.compile(
     rf"(?<![\w.$])(?P<low>{_NUMBER})(?P<plus>\s?\+)?(?:\s?(?:-|to|or|and)\s?(?P<high>{_NUMBER}))?(?P<plus2>\s?\+)?[\s-]?(?P<unit>{_UNIT})\b(?P<more>\s(?:or|and)\s(?:more|longer|beyond))?"
 )
@@ -255,6 +256,11 @@ def _calendar_periods(lower: str, stated_at: date) -> list[TimeSpan]:
     for match in _EVENT.finditer(lower):
         found.append(_yearly(match, *_EVENTS[match.group("event")], None, stated_at))
     for match in _SEASON.finditer(lower):
+        # "the balance must not fall" is no season.
+        if match.group("season") == "fall" and not re.search(
+            r"\b(?:in|by|this|next|before|until|till|during|the|late|early|mid|come|for)\b", match.group("lead") or ""
+        ):
+            continue
         found.append(_yearly(match, *_SEASONS[match.group("season")], match.group("y"), stated_at))
     for match in _MONTH_ONLY.finditer(lower):
         found.append(_named_month(match, stated_at))
@@ -381,16 +387,18 @@ _BARE_MONTHS: Final = {
     "weeks": (0.25, 2.0),
     "months": (1.0, 9.0),
     "decade": (120.0, 120.0),
-    "decades": (120.0, 360.0),
     "year or so": (10.0, 15.0),
     "year or two": (12.0, 24.0),
-    "years": (24.0, 96.0),
 }
 
 
 def _unit_name(unit: str) -> str:
     unit = unit.rstrip("s")
-    return {"wk": "week", "mo": "month", "mth": "month", "yr": "year"}.get(unit, unit)
+    if unit.startswith(("y", "ey")):
+        return "year"
+    return {"wk": "week", "weeek": "week", "wek": "week", "mo": "month", "mth": "month"}.get(
+        unit, "month" if unit.startswith("m") else unit
+    )
 
 
 def _is_memory(before: str, after: str) -> bool:

@@ -33,7 +33,7 @@ _TERMS: Final[tuple[tuple[str, str, str], ...]] = (
     ("theme", "gambling", r"gambling|gaming\s+(?:stocks|companies)|betting|sports[\s-]?books?|lotter(?:y|ies)|bookmakers"),
     ("theme", "adult_entertainment", r"adult\s+(?:entertainment|content|industry|films?)|porn(?:ography)?|strip\s+clubs"),
     ("theme", "private_prisons", r"(?:private\s+|for[\s-]profit\s+)?prisons?(?:\s+operators?)?|detention\s+cent(?:er|re)s|jails"),
-    ("theme", "animal_testing", r"animal[\s-]test\w*|(?:test\w*|experiment\w*)\s+on\s+animals|vivisection|animal\s+cruelty"),
+    ("theme", "animal_testing", r"animal[\s-]test\w*|(?:test\w*|experiment\w*)\s+on\s+animals|vivisection|animal\s+(?:cruelty|abuse|experiments?)|cruel\w*\s+to\s+animals"),
     ("theme", "weapons", r"weapons?(?:\s+(?:makers?|manufacturers?))?|guns?(?:\s*makers?|\s+manufacturers?)?|gunmakers|firearms?|arms\s+(?:makers?|manufacturers?|dealers?|companies|trade|industry|producers?)|ammunition|munitions|war\s+profiteers|military\s+contractors?|bombs"),
     ("industry", "Aerospace & Defense", r"aerospace(?:\s*(?:and|&)\s*defen[cs]e)?|defen[cs]e(?=\s+(?:stocks?|contractors?|companies|sector|industry|names|firms|shares|makers)|\s*(?:,|and|or|\.|;|$))(?:\s+contractors?)?"),
     ("theme", "china", r"china|chinese(?:\s+(?:stocks?|companies|equities|adrs?|tech|names))?"),
@@ -93,7 +93,7 @@ _CUE: Final = re.compile(
     r"\b(?:no|never|without|avoid(?:ing|s)?|exclud(?:e|es|ing)|except(?:\s+for)?|skip(?:ping)?|leav(?:e|ing)\s+out|keep(?:ing)?\s+(?:me\s+|it\s+|us\s+|this\s+|everything\s+)?(?:out\s+of|away\s+from|clear\s+of|free\s+of)|"
     r"stay(?:ing)?\s+(?:out\s+of|away\s+from|clear\s+of|far\s+from)|steer(?:ing)?\s+clear\s+of|hands\s+off|"
     r"(?:don'?t|do\s+not|won'?t|will\s+not|wouldn'?t|can'?t|cannot|not|refuse\s+to|rather\s+not|hate\s+to|not\s+going\s+to|wish\s+not\s+to|prefer\s+not\s+to)|nothing|none|zero|ban(?:ning)?|hate|opposed\s+to|object\s+to|boycott(?:ing)?|divest(?:ing)?(?:\s+from)?|"
-    r"free\s+of|minus|apart\s+from|other\s+than|anything\s+but|everything\s+but|all\s+but|omit(?:ting)?|remov(?:e|ing)|blacklist|screen(?:ing)?\s+out|drop|ditch|against|leave|keep|filter\s+out|weed\s+out|cut|lose|get\s+rid\s+of|rule\s+out|bar|forbid|prohibit|stop\s+buying|allergic\s+to|restricted\s+from|barred\s+from)\b"
+    r"free\s+of|minus|apart\s+from|other\s+than|anything\s+but|everything\s+but|all\s+but|omit(?:ting)?|remov(?:e|ing)|blacklist|screen(?:ing)?\s+out|drop|ditch|(?:am|i'm|we're|are|is)\s+against|leave|keep|filter\s+out|weed\s+out|cut|lose|get\s+rid\s+of|rule\s+out|bar|forbid|prohibit|stop\s+buying|allergic\s+to|restricted\s+from|barred\s+from)\b"
 )
 _NEEDS_OUT: Final = re.compile(r"^(?:leave|keep|cut|screen\w*|take|filter|weed)$")
 _GAP_WORDS = (
@@ -107,6 +107,13 @@ _FIRST_GAP: Final = re.compile(rf"^(?:\s|[-'\"/&,]|\b(?:{_GAP_WORDS})\b){{0,24}}
 _NEXT_GAP: Final = re.compile(
     r"^(?:\s|[,/&'\"()-]|\b(?:and|or|nor|any|the|stocks?|compan(?:y|ies)|shares|sectors?|industr(?:y|ies)|anything|in|of|from|related|names?|makers?|producers?|firms?|stuff|plus|also|no|to|do|with|things?|like|such|as|other|all|kinds?|types?|funds?|etfs?|either|both|not|even|contractors?|manufacturers?|businesses|especially|including|even|out)\b){1,14}$"
 )
+# "no boomer oil stocks", "nothing from landlords or REITs": one word that is none of the known ones.
+_ONE_STRANGER: Final = re.compile(
+    r"^\s(?:from\s|in\s|of\s|any\s)?(?!more\b|longer\b|less\b|problem|need|rush|particular|matter|issue|idea|hurry|worries|doubt|fees?\b|short|risk|loss|gain|limit)[a-z-]{3,16}\s(?:or\s|and\s)?$"
+)
+_TOLERATED: Final = re.compile(
+    r"(?:nothing|not)\s+(?:\w+\s+)?against\b|(?:don'?t|do\s+not|wouldn'?t)\s+(?:\w+\s+)?(?:mind|care)\b|no\s+(?:problem|issue|objection|quarrel|qualm)s?\s+(?:with|to|about)\b|not\s+(?:opposed|averse)\b"
+)
 _SELLING: Final = re.compile(r"\b(?:sell|selling|sold|trim|part\s+with|liquidate|unload|get\s+rid)\b")
 _STRICT_CUES: Final = re.compile(r"^(?:no|zero|nothing|none|minus|cut|lose|drop|against|except)$")
 _AFTER: Final = re.compile(
@@ -116,7 +123,7 @@ _BARE_TICKER: Final = re.compile(r"\$?\b[A-Z]{2,5}(?:\.[A-Z])?\b")
 _NOT_TICKERS: Final = frozenset(
     "IRA IRAS ETF ETFS USA US CPA IRS ESG REIT REITS SPAC SPACS FDIC CD CDS OK NO NOT AND OR THE FOR ANY PLEASE PLS STOCK STOCKS "
     "I AM MY NEVER BUY SELL ALL CEO IPO EV EVS AI RSU RSUS ESPP TLH AMT NIIT LLC LTD INC FAQ BTC ETH OTC ASAP FYI IMO USD TV "
-    "DO DONT NEED WANT OF IN ON TO IT IS OUT ME WE SO AT BY UP IF AS BE GO HSA UK EU NYSE VIX QE FED GDP OIL GAS GUN GUNS".split()
+    "STCG LTCG STCGS LTCGS SPX QTD YTD EOY EOM DO DONT NEED WANT OF IN ON TO IT IS OUT ME WE SO AT BY UP IF AS BE GO HSA UK EU NYSE VIX QE FED GDP OIL GAS GUN GUNS".split()
 )
 # "I work at X, so don't buy more of it": the company is named before the pronoun that excludes it.
 _EMPLOYER: Final = re.compile(
@@ -154,13 +161,16 @@ def find_exclusions(lower: str, cased: str) -> tuple[tuple[Exclusion, ...], list
     found: set[tuple[str, str]] = set()
     spans: list[tuple[int, int]] = []
     for cue in _CUE.finditer(lower):
+        if _TOLERATED.match(lower, cue.start(), min(len(lower), cue.start() + 40)):
+            continue
         for _, end, kind, name in _scope(lower, cue, terms):
             found.add((kind, name))
             spans.append((cue.start(), end))
     for start, end, kind, name in terms:
-        if _AFTER.match(lower[end : end + 60]) and not _SELLING.search(lower[max(0, start - 30) : start]):
+        after = _AFTER.match(lower[end : end + 60])
+        if after and not _SELLING.search(lower[max(0, start - 30) : start]):
             found.add((kind, name))
-            spans.append((start, end))
+            spans.append((start, end + after.end()))
     for start, end, kind, name in terms:
         if (
             kind == "symbol"
@@ -191,7 +201,7 @@ def _scope(
         if governed:
             if not _NEXT_GAP.match(gap):
                 break
-        elif len(gap) > 90 or _SELLING.search(gap) or not _FIRST_GAP.match(gap):
+        elif len(gap) > 90 or _SELLING.search(gap) or not (_FIRST_GAP.match(gap) or _ONE_STRANGER.match(gap)):
             return []
         elif _STRICT_CUES.match(word) and len(gap.split()) > 6:
             return []

@@ -19,10 +19,10 @@ from ml.intent.text import CleanText, Piece
 _NEED: Final = re.compile(
     r"\b(?:need(?:s|ed|ing)?|require[sd]?|withdraw\w*|tak(?:e|ing)\s+(?:\w+\s+){0,3}?out|tak(?:e|ing)\s+(?:about\s+|around\s+|roughly\s+)?(?=\$|\d)|pull(?:ing)?|cash(?:ing)?\s+out|get(?:ting)?\s+(?:\w+\s+){0,3}?out|c[ao]me?\s+out|coming\s+out|has\s+to\s+come|out\s+of\s+(?:it|this|the\s+account|here|my\s+account)|"
     r"free(?:ing)?\s+up|rais(?:e|ing)|set(?:ting)?\s+aside|liquid(?:ate|ity)?|in\s+cash|cash\s+(?:ready|available|by|for|next|on\s+hand)|have\s+(?:\w+\s+){0,2}?(?:ready|available)|(?:to\s+|must\s+|will\s+|have\s+to\s+|i'll\s+|gotta\s+)(?:pay|spend|cover|fund|send|give|gift|wire|use)\b|pay(?:ing)?\s+(?:for|off|the|my|our)|due\b|owe[sd]?|"
-    r"down[\s-]?payment|downpayment|tuition|wedding|closing\s+costs|roof|surgery|medical\s+bills?|tax\s+bill|(?:estimated|property)\s+tax(?:es)?|sabbatical|gift(?:ing)?\s+(?:to|for)|renovat\w+|remodel\w*|kitchen|funeral|outlay|expenses?|bills?\b|for\s+the\s+irs|deposit\s+on|buy(?:ing)?\s+(?:a|an|our|my)\s+(?:\w+\s+)?(?:house|home|car|condo|boat|apartment|place|truck|van|rv)|set\s+aside|earmark\w*|reserve|on\s+hand|accessible|available|to\s+my\s+account)\b"
+    r"down[\s-]?payment|downpayment|tuition|wedding|closing\s+costs|roof|surgery|medical\s+bills?|tax\s+bill|(?:estimated|property)\s+tax(?:es)?|sabbatical|gift(?:ing|s)?\s+(?:to|for|of)|giv(?:e|ing)\s+(?:to|our|my|each|away)\b|donat\w+|tithe|c[ao]me?s?\s+from\s+(?:here|this|it)|vacation|holiday\s+trip|honeymoon|renovat\w+|remodel\w*|kitchen|funeral|outlay|expenses?|bills?\b|for\s+the\s+irs|deposit\s+on|buy(?:ing)?\s+(?:a|an|our|my)\s+(?:\w+\s+)?(?:house|home|car|condo|boat|apartment|place|truck|van|rv)|set\s+aside|earmark\w*|reserve|on\s+hand|accessible|available|to\s+my\s+account)\b"
 )
 _NOT_NEED_LEFT: Final = re.compile(
-    r"(?:\b(?:have|has|had|got|hold|holding|own|worth|portfolio|account|balance|nest\s+egg|invest(?:ed|ing)?|inherit(?:ed|ing|ance)?|received|won|sold|start(?:ed|ing)?(?:\s+with)?|began|original|initial|limit|cap|gain|gains|loss|losses|lost|lose|losing|made|make|making|earn(?:s|ed|ing)?|income|salary|paid|bonus|contribut\w+|add(?:ing)?|sav(?:e|ed|ing)|deposit(?:ed|ing)?\s+(?:another\s+)?|put(?:ting)?\s+in|grow|growing|turn(?:ing)?|double|from|profit|target|goal|reach|hit|offset|harvest\w*|reali[sz]\w+|deduct\w*|write\s+off|book|with|these|those|the\s+(?:first|original|initial)|over|above|past|down|up|insurance|bought|paid|was|were|is|are|into|per|manag\w+|basis)\b[\s\w'()]{0,18})\Z"
+    r"(?:\b(?:have|has|had|got|hold|holding|own|worth|portfolio|account|balance|nest\s+egg|invest(?:ed|ing)?|inherit(?:ed|ing|ance)?|received|won|sold|start(?:ed|ing)?(?:\s+with)?|began|original|initial|limit|cap|gain|gains|loss|losses|lost|lose|losing|made|make|making|earn(?:s|ed|ing)?|income|salary|paid|bonus|contribut\w+|add(?:ing)?|sav(?:e|ed|ing)|deposit(?:ed|ing)?\s+(?:another\s+)?|put(?:ting)?\s+in|grow|growing|turn(?:ing)?|double|from|profit|target|goal|reach|hit|offset|harvest\w*|reali[sz]\w+|deduct\w*|write\s+off|book|put|with|these|those|the\s+(?:first|original|initial)|over|above|past|down(?!\s*-?payment)|up|insurance|bought|paid|was|were|is|are|into|per|manag\w+|basis)\b[\s\w'()]{0,18})\Z"
 )
 _NOT_NEED_RIGHT: Final = re.compile(
     r"^\s*(?:-\s*)?(?:\w+\s+){0,2}?(?:account|portfolio|gains?|loss(?:es)?|limit|deduction|profits?|salary|income|job|bonus|in\s+(?:loss|gains|stocks?|options|rsus|losses|profit|savings|the\s+account|my\s+account|this\s+account|here|total)|invested|inheritance|target|position|stake|worth\s+of|life\s+insurance|a\s+(?:month|year)\s+(?:in|into|from)|each\s+month|monthly|per\s+month|every\s+month|basis|shares?|miles|people|words|times)\b"
@@ -122,10 +122,13 @@ _PURPOSE_RIGHT: Final = re.compile(
 )
 _OUT_RIGHT: Final = re.compile(
     r"^\s*(?:(?:of\s+(?:it|this|that|the\s+\w+|my\s+\w+|our\s+\w+|everything|what\s+i\s+have)|dollars?|bucks|usd|please|thanks?)[\s,]+){0,2}?"
-    r"(?:(?:in\s+cash|out|back|ready|liquid|available|withdrawable)\b|(?:is|are|was|gets?|will\s+be|has\s+to|have\s+to|must|should|needs?\s+to|ought\s+to|goes|go|going|comes?)\s+(?:be\s+|come\s+|go\s+|get\s+|leave\s+)*(?:in\s+(?:cash|my|our)|out|due|needed|available|withdraw\w*|withdrawable|ready|liquid|paid|sent|wired|transferred|spent|leave|to\s+(?:my|our|the|a|him|her|them)|set\s+aside|there|freed|raised|released|my|on\s+hand)\b|\s*-?\s*(?:due|needed)\b)"
+    r"(?:(?:in\s+cash|out|ready|liquid|available|withdrawable)\b|(?:is|are|was|gets?|will\s+be|has\s+to|have\s+to|must|should|needs?\s+to|ought\s+to|goes|go|going|comes?)\s+(?:be\s+|come\s+|go\s+|get\s+|leave\s+)*(?:in\s+(?:cash|my|our)|out|due|needed|available|withdraw\w*|withdrawable|ready|liquid|paid|sent|wired|transferred|spent|leave|to\s+(?:my|our|the|a|him|her|them)|set\s+aside|there|freed|raised|released|my|on\s+hand)\b|\s*-?\s*(?:due|needed)\b)"
 )
 _BY_RIGHT: Final = re.compile(
     r"^\s*(?:(?:of\s+(?:it|this|the\s+\w+|my\s+\w+)|dollars?|bucks|usd|in\s+cash|please|ready|available|out)[\s,]+){0,3}?(?:by|before|within|no\s+later\s+than|due|on|this|next|in|come|at\s+the\s+(?:end|start)|tomorrow|the\s+day\s+after)\b"
+)
+_FROM_HERE: Final = re.compile(
+    r"^\s*(?:dollars?\s+)?(?:out\s+)?(?:of|from)\s+(?:it|this|here|the\s+account|(?:this|my|our|the)\s+(?:account|portfolio))\b"
 )
 _PROFIT: Final = re.compile(
     r"\b(?:make|making|profit|gains?|earn|grow|turn|double|target|win|reach|worth)\b[^.;!?\n]{0,30}\Z"
@@ -139,13 +142,14 @@ def _amount_score(lower: str, amount: Quantity, sentence: Piece, times: list[Tim
     if re.match(r"\s*(?:%|percent)", right):
         return 0.0
     is_out = _OUT_RIGHT.match(right) is not None
-    if _NOT_NEED_RIGHT.match(right) and not is_out:
-        return 0.0
     if _STRONG_NEED_LEFT.search(left):
         is_refused = re.search(
             r"\b(?:don'?t|do\s+not|never|no)\s+(?:\w+\s+){0,2}?need\w*\s+(?:the\s+)?\Z", left
         )
-        return 0.0 if is_refused else 4.0
+        is_other = _NOT_NEED_RIGHT.match(right) and not _FROM_HERE.match(right) and not is_out
+        return 0.0 if is_refused or is_other else 4.0
+    if _NOT_NEED_RIGHT.match(right) and not is_out and not _FROM_HERE.match(right):
+        return 0.0
     if _NOT_NEED_LEFT.search(left) and not is_out:
         return 0.0
     window = lower[max(sentence.start, amount.start - 110) : min(sentence.end, amount.end + 90)]
@@ -202,11 +206,26 @@ def _deadline(
     )
 
 
-_HORIZON_NEAR: Final = 120
-_RETIRE_AT: Final = re.compile(
-    r"\b(?:i'?m|i\s+am|we'?re|age[d]?|turning)\s+(?:now\s+|about\s+|only\s+|just\s+)?(?P<age>[2-7]\d)\b[^?!\n]{0,120}?\b(?:retir\w*|stop\s+working|quit\s+working|pension|done\s+working)\b[^.;!?\n]{0,30}?\b(?:at|by|until|when\s+i'?m|around)\s+(?:age\s+|about\s+)?(?P<target>[4-8]\d)\b"
-    r"|\b(?:retir\w*|stop\s+working)\b[^.;!?\n]{0,30}?\b(?:at|by|until|when\s+i'?m|around)\s+(?:age\s+|about\s+)?(?P<target2>[4-8]\d)\b[^?!\n]{0,120}?\b(?:i'?m|i\s+am|aged?)\s+(?:now\s+|about\s+)?(?P<age2>[2-7]\d)\b"
+_HORIZON_NEAR: Final = 250
+_DEADLINE_LEAD: Final = re.compile(r"(?:by|before|until|till|through|no\s+later)\b")
+_AGE_NOW: Final = re.compile(
+    r"(?<!until )(?<!till )(?<!when )(?<!before )(?<!once )\b(?:i'?m|i\s+am|we'?re|aged?|turn(?:ed|ing)|just\s+turned)\s+(?:now\s+|about\s+|only\s+|just\s+|nearly\s+|almost\s+|age\s+)?(?P<age>[2-7]\d)\b(?!\s*(?:%|k\b|percent|months?|days?|weeks?|thousand))"
+    r"|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:years?|yrs?|yo)(?:[\s-]+old)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
 )
+_AGE_THEN: Final = re.compile(
+    r"\b(?:retir\w*|stop\s+working|quit(?:\s+working)?|pension|done\s+working|out\s+of\s+the\s+rat\s+race|work)\b[^.;!?\n]{0,30}?\b(?:at|by|until|till|when\s+i'?m|around|before)\s+(?:age\s+|about\s+|i'?m\s+|i\s+am\s+|i\s+turn\s+)?(?P<retire>[4-8]\d)\b"
+    r"|\b(?:until|till|by\s+the\s+time|when|before|once)\s+(?:i'?m|i\s+am|i\s+turn|i\s+hit|i\s+reach|age|im)\s+(?:age\s+)?(?P<turn>[3-8]\d)\b|\b(?:at|by)\s+age\s+(?P<by>[3-8]\d)\b|\b(?:till|until|at|by)\s+(?P<plain>[4-8][05])\b(?!\s*(?:%|k\b|percent|days|months|weeks|,|dollars))"
+)
+
+
+def _age_horizon(lower: str) -> float | None:
+    """Give the months from a stated age to a stated target age."""
+    now, then = _AGE_NOW.search(lower), _AGE_THEN.search(lower)
+    if now is None or then is None:
+        return None
+    ages = [int(next(group for group in match.groups() if group)) for match in (now, then)]
+    years = ages[1] - ages[0]
+    return 12.0 * years if 1 <= years <= 50 else None
 
 
 def find_horizon(
@@ -215,24 +234,23 @@ def find_horizon(
     mentions: list[Mention],
     used: list[tuple[int, int]],
     stated_at: date,
+    objective: str,
 ) -> tuple[int, int] | None:
     """Choose the time over which the objective is to be reached.
 
     A time counts if it stands in the sentence of a named objective or next to it and is neither the
     deadline of a cash need nor part of a tax rule (a year's holding, 30 days).
     """
-    ages = _RETIRE_AT.search(text.lower)
-    if ages is not None:
-        years = int(ages.group("target") or ages.group("target2")) - int(
-            ages.group("age") or ages.group("age2")
-        )
-        if 1 <= years <= 50:
-            return _tolerant(12.0 * years, 12.0 * years)
+    ages = _age_horizon(text.lower)
+    if ages is not None and (not mentions or {m.objective for m in mentions} != {"short_term_gain"}):
+        return _tolerant(ages, ages)
     best: tuple[float, TimeSpan] | None = None
     sentences = text.sentences()
     for time in times:
         if any(start <= time.start < end for start, end in used) or _is_rule(text.lower, time, mentions):
             continue
+        if objective == "tax_loss_harvesting" and time.months is None and not _DEADLINE_LEAD.match(time.lead):
+            continue  # "this year", "in December": when losses are taken, not how long
         home = next((s for s in sentences if s.start <= time.start < s.end), None)
         if home is None:
             continue
@@ -275,8 +293,10 @@ def _objective_distance(lower: str, time: TimeSpan, mentions: list[Mention], hom
     gap = min((max(0, max(time.start - m.end, m.start - time.end)) for m in near), default=None)
     if gap is not None:
         return float(gap)
+    if re.search(r"\b(?:last|past|previous|ago|since|used\s+to|was|were)\b", lower[max(home.start, time.start - 30) : time.start]):
+        return None
     plan = re.search(
-        r"\b(?:horizon|time\s*frame|timeline|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
+        r"\b(?:horizon|want|be|from\s+now|time|plan\w*|within|in|by|through|off|out|time\s*frame|timeline|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
         lower[home.start : home.end],
     )
     distance = min(max(0, max(time.start - m.end, m.start - time.end)) for m in mentions)

@@ -15,7 +15,7 @@ from ml.intent.combine import combine
 from ml.intent.constraints import active_constraints
 from ml.intent.dates import find_times
 from ml.intent.exclusions import find_exclusions
-from ml.intent.grammar import Mention, find_mentions, find_risk, find_tax, rank_objectives, settle_alpha
+from ml.intent.grammar import Mention, find_mentions, find_risk, find_tax, rank_objectives, settle_alpha, strengthen
 from ml.intent.needs import find_horizon, find_liquidity
 from ml.intent.numbers import find_amounts, find_shares
 from ml.intent.schema import InvestmentIntent, Span
@@ -75,24 +75,25 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
         return InvestmentIntent(not_understood=(whole,), parser_version=PARSER_VERSION)
     times = find_times(cleaned.lower, stated_at)
     exclusions, exclusion_spans = find_exclusions(cleaned.lower, cleaned.cased)
-    mentions = [
-        m for m in find_mentions(cleaned) if not any(s < m.end and m.start < e for s, e in exclusion_spans)
-    ]
+    mentions, declined = find_mentions(cleaned)
+    mentions = [m for m in mentions if not any(s < m.end and m.start < e for s, e in exclusion_spans)]
+    mentions = strengthen(cleaned, mentions, times)
     risk = find_risk(cleaned)
     amounts, shares = find_amounts(cleaned.lower), find_shares(cleaned.lower)
     need = find_liquidity(cleaned, amounts, shares, times)
     ranked, guessed = combine(
         cleaned,
         rank_objectives(cleaned, mentions, risk),
-        exclusion_spans + need.spans,
-        frozenset(m.objective for m in mentions),
+        exclusion_spans + need.spans + [(m.start, m.end) for m in declined],
+        mentions,
+        frozenset(m.objective for m in declined),
     )
     if guessed is not None:
         mentions.append(Mention(ranked.primary or "", *guessed, weight=1.0, rank=0))
-    tax = find_tax(cleaned, mentions)
+    tax = find_tax(cleaned, mentions, ranked)
     horizon = None
     if ranked.primary is not None:
-        horizon = find_horizon(cleaned, times, mentions, need.deadlines, stated_at)
+        horizon = find_horizon(cleaned, times, mentions, need.deadlines, stated_at, ranked.primary)
         ranked = settle_alpha(cleaned, ranked, horizon)
     used = [(m.start, m.end) for m in mentions] + exclusion_spans + need.deadlines + need.spans
     used += [(t.start, t.end) for t in times] + [(q.start, q.end) for q in (*amounts, *shares)]
