@@ -23,7 +23,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "lot_method",
         "is_fractional",
     ),
-    "assets": ("asset_id", "tax_treatment", "delisted_date"),
+    "assets": ("asset_id", "asset_class", "tax_treatment", "delisted_date"),
     "prices": ("as_of_date", "asset_id", "price_usd", "total_return_log", "is_stale"),
     "features": ("as_of_date", "asset_id"),
     "lots": (
@@ -55,6 +55,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "liquidity_share",
         "liquidity_by",
         "avoid_short_term_gains",
+        "horizon_to",
         "intent_changed_date",
     ),
     "issues": ("account_id", "status", "reason"),
@@ -97,6 +98,9 @@ class RecommendSettings:
         restricted, since margin is not modelled.
     liquidity_horizon_days : int
         A stated liquidity need becomes a cash reserve this many days before its date.
+    horizon_glide_months, horizon_floor_ratio : float
+        Within so many months of a stated horizon's end the share outside bonds and cash is capped; the
+        cap falls evenly from 1 to the floor.
     default_st_rate, default_lt_rate : float
         Marginal rates of a tax unit without a year summary; said in the portfolio's reason.
     chunk_accounts : int
@@ -118,6 +122,8 @@ class RecommendSettings:
     wash_window_days: int = 30
     margin_ratio: float = 0.05
     liquidity_horizon_days: int = 92
+    horizon_glide_months: float = 60.0
+    horizon_floor_ratio: float = 0.30
     default_st_rate: float = 0.24
     default_lt_rate: float = 0.15
     chunk_accounts: int = 1_024
@@ -160,7 +166,7 @@ class NightInputs:
         n_revealed, n_stated.
     constraints : polars.DataFrame
         At most a row per user: excluded_asset_ids (list), liquidity_amount_usd, liquidity_share,
-        liquidity_by, avoid_short_term_gains, intent_changed_date.
+        liquidity_by, avoid_short_term_gains, horizon_to, intent_changed_date.
     issues : polars.DataFrame
         Accounts that the ledger refused.
     inputs_version, models_version, settings_version : str
