@@ -58,6 +58,7 @@ _EVENTS: Final = {
     "halloween": ((10, 31), (10, 31)),
     "valentine's": ((2, 14), (2, 14)),
 }
+_FIRST_YEAR, _LAST_YEAR = 1900, 2200
 _UNIT_MONTHS: Final = {
     "day": 1 / DAYS_PER_MONTH,
     "week": 7 / DAYS_PER_MONTH,
@@ -158,6 +159,8 @@ def find_times(lower: str, stated_at: date) -> list[TimeSpan]:
     list of TimeSpan
         In order of position, not overlapping.
     """
+    if not _FIRST_YEAR <= stated_at.year <= _LAST_YEAR:  # no plan; and dates ahead would leave the calendar
+        return []
     found: list[TimeSpan] = []
     for reader in (_calendar_days, _calendar_periods, _durations):
         for span in reader(lower, stated_at):
