@@ -3,8 +3,8 @@
 What belongs here: the rule and its cut-offs. What does not: phrases (``grammar.py``), the model
 (``classifier.py``).
 
-The grammar explains itself and knows negation and rank, so what it names stands. The classifier is
-asked where the grammar names nothing, and where it is almost certain of one of the two tax
+The grammar explains itself and knows negation and rank, so what it names stands; what it only infers
+from a weak word ("I preserve fruit") does not stand against the classifier. The classifier is asked where the grammar names nothing, and where it is almost certain of one of the two tax
 objectives that the grammar did not see ("profits taxed at the favourable rate").
 """
 
@@ -20,6 +20,7 @@ from ml.intent.text import CleanText
 WHOLE_CUT_OFF: Final = 0.72
 SENTENCE_CUT_OFF: Final = 0.90
 OVERRULE_CUT_OFF: Final = 0.97
+VETO_CUT_OFF: Final = 0.60
 _OVERRULING: Final = ("long_term_gains_only", "tax_loss_harvesting")
 _MIN_LETTERS: Final = 8
 
@@ -61,6 +62,9 @@ def combine(
     model = shipped_classifier()
     probabilities = model.probabilities([piece for _, _, piece in pieces])
     is_long = len(text.lower.strip(" \n\x01")) >= LONG_TEXT
+    is_weak = ranked.primary is not None and not any(m.weight >= 1.0 or m.rank > 0 for m in mentions)
+    if is_weak and not is_long and float(probabilities[0][model.labels.index(NONE_LABEL)]) >= VETO_CUT_OFF:
+        return Ranked(None, None, False), None
     best: tuple[float, str, tuple[int, int]] | None = None
     for i, (start, end, _) in enumerate(pieces):
         label, certainty = model.labels[int(probabilities[i].argmax())], float(probabilities[i].max())

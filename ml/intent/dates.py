@@ -87,6 +87,7 @@ _DAY_MONTH = re.compile(
 _MONTH_DAY = re.compile(
     rf"{_BEFORE}\b(?P<month>{_MONTH})\s+(?:the\s+)?(?P<d>\d\d?)(?:st|nd|rd|th)?(?![\d%,.]?\d|k\b)(?:,?\s+(?P<y>20\d\d))?\b"
 )
+_NTH = re.compile(r"\b(?:by|on|before|until|due)\s+the\s+(?P<d>\d\d?)(?:st|nd|rd|th)\b(?!\s+(?:of|birthday|anniversary|floor))")
 _MONTH_ONLY = re.compile(
     rf"{_BEFORE}(?P<part>(?:late|early|mid)[\s-]+)?\b(?P<month>{_MONTH})(?:,?\s+(?:of\s+)?(?P<y>20\d\d)\b)?"
 )
@@ -190,6 +191,16 @@ def _ahead(month: int, day: int, year: str | None, stated_at: date) -> date | No
     return this
 
 
+def _nth_ahead(day: int, stated_at: date) -> date | None:
+    """Give the next day of a month with that number: "by the 20th"."""
+    for ahead in range(3):
+        month = stated_at.month - 1 + ahead
+        found = _safe(stated_at.year + month // 12, month % 12 + 1, day)
+        if found is not None and found >= stated_at:
+            return found
+    return None
+
+
 def _is_past(lead: str | None) -> bool:
     return bool(lead) and bool(re.match(r"(?:since|last|past|from)\b", lead or ""))
 
@@ -205,6 +216,10 @@ def _calendar_days(lower: str, stated_at: date) -> list[TimeSpan]:
             if day is None or day < stated_at or _is_past(parts.get("lead")):
                 continue
             found.append(TimeSpan(match.start(), match.end(), day, day, lead=parts.get("lead") or ""))
+    for match in _NTH.finditer(lower):
+        day = _nth_ahead(int(match.group("d")), stated_at)
+        if day is not None:
+            found.append(TimeSpan(match.start(), match.end(), day, day, lead="by "))
     for match in _SOON.finditer(lower):
         ahead = {"tomorrow": 1, "the day after tomorrow": 2, "this week": 7, "asap": 7, "immediately": 7}
         last = stated_at + timedelta(days=ahead.get(match.group("word"), 0))

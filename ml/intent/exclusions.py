@@ -19,7 +19,7 @@ _TERMS: Final[tuple[tuple[str, str, str], ...]] = (
     ("asset_class", "spacs", r"spacs?|blank[\s-]check\s+compan(?:y|ies)"),
     ("asset_class", "annuities", r"annuit(?:y|ies)"),
     ("asset_class", "options", r"options?\s+trad\w+|(?:stock\s+|covered\s+)?(?:calls?\s+(?:and|or)\s+puts?|options|derivatives)\b(?!\s+(?:open|are|available|on\s+the\s+table|for\s+me))"),
-    ("asset_class", "crypto", r"crypto(?:currenc(?:y|ies)|s)?|bitcoins?|btc|ethereum|eth|digital\s+(?:coins?|assets?|currenc\w+)|altcoins?|coins"),
+    ("asset_class", "crypto", r"crypto(?:currenc(?:y|ies)|s)?|bitcoins?|btc|ethereum|eth|digital\s+(?:coins?|assets?|currenc\w+)|(?:alt|shit|meme)[\s-]?coins?|coins"),
     ("asset_class", "reits", r"reits?|real[\s-]estate\s+(?:investment\s+)?trusts?"),
     ("asset_class", "gold", r"gold(?:\s+(?:miners?|bullion|bars|etfs?))?\b|precious\s+metals"),
     ("asset_class", "commodities", r"commodit(?:y|ies)|raw\s+materials|futures"),
@@ -100,7 +100,7 @@ _GAP_WORDS = (
     "buy|buying|bought|purchase|own|owning|hold|holding|want|wanting|to|me|us|any|all|the|a|an|in|into|of|from|with|anything|stuff|stocks?|stock|shares?|"
     "compan(?:y|ies)|exposure|invest|invested|investing|investments?|money|put|putting|include|including|add|adding|touch|touching|like|do|does|anymore|more|single|kinds?|sorts?|types?|out|"
     "away|clear|it|i|we|see|related|connected|tied|that|which|are|is|make|makes|making|made|maker|makers|get|give|have|having|has|please|ever|again|sectors?|industr(?:y|ies)|names?|funds?|etfs?|for|by|"
-    "individual|foreign|these|those|either|involved|profit|profits|profiting|linked|producers?|dealing|deals?|supporting|support|be|being|account|portfolio|this|my|our|on|even|also|go|going|near|anywhere|at|whatsoever|whole|entire|so-called|big|ties|"
+    "cent|penny|dime|dollar|bit|trace|good|conscience|individual|foreign|these|those|either|involved|profit|profits|profiting|linked|producers?|dealing|deals?|supporting|support|be|being|account|portfolio|this|my|our|on|even|also|go|going|near|anywhere|at|whatsoever|whole|entire|so-called|big|ties|"
     "employer|work|firms?|business(?:es)?|manufactur\\w+|things|except|such|as|no|nor|not|or|and|both|especially|particularly|certainly|absolutely|definitely|really|much|there|ones|owned|tied|heavy|trade|trading"
 )
 _FIRST_GAP: Final = re.compile(rf"^(?:\s|[-'\"/&,]|\b(?:{_GAP_WORDS})\b){{0,24}}$")
@@ -119,6 +119,12 @@ _STRICT_CUES: Final = re.compile(r"^(?:no|zero|nothing|none|minus|cut|lose|drop|
 _AFTER: Final = re.compile(
     r"^\s*(?:stocks?|shares|compan(?:y|ies)|sector|industry|names|funds?|etfs?)?\s*(?:(?:is|are|would\s+be|stays?|must\s+be|should\s+be)\s+(?:strictly\s+|completely\s+|totally\s+|absolutely\s+|all\s+)?(?:off[\s-]limits|off\s+the\s+table|out\b|not\s+(?:for\s+me|allowed|ok|okay|acceptable|welcome|an\s+option)|excluded|banned|forbidden|taboo|a\s+no|no[\s-]go|unacceptable)|need\s+not\s+apply|off[\s-]limits|[\s:-]+(?:no|never|no\s+thanks?|not\s+for\s+me|hard\s+pass|out)\b)|^-free\b"
 )
+# "Tesla I don't want to see again"; "crypto is the answer, he says; I don't want any in here".
+_FRONTED: Final = re.compile(
+    r"^\s*(?:stocks?|shares)?\s*,?\s*(?:i|we)\s+(?:don'?t|do\s+not|never|won'?t|can'?t|cannot|refuse\s+to)\s+(?:\w+\s+){0,2}?(?:want|own|hold|buy|touch|see|have)\b"
+    r"|^[^.!?\n]{0,90}?\b(?:don'?t|do\s+not|never)\s+want\s+(?:any|it|that|them)\b(?:\s+(?:of\s+(?:it|that|them)|in\s+(?:here|there|my\s+account)|here|there))?\s*(?:$|[.,;!?\n])"
+)
+_SO_ARE: Final = re.compile(r"\b(?:so|neither|nor)\s+(?:are|is|do|does)\b|\b(?:same|likewise)\s+(?:goes\s+)?(?:for|with)\b")
 _BARE_TICKER: Final = re.compile(r"\$?\b[A-Z]{2,5}(?:\.[A-Z])?\b")
 _NOT_TICKERS: Final = frozenset(
     "IRA IRAS ETF ETFS USA US CPA IRS ESG REIT REITS SPAC SPACS FDIC CD CDS OK NO NOT AND OR THE FOR ANY PLEASE PLS STOCK STOCKS "
@@ -160,15 +166,21 @@ def find_exclusions(lower: str, cased: str) -> tuple[tuple[Exclusion, ...], list
     terms = sorted(terms + _bare_tickers(cased, lower))
     found: set[tuple[str, str]] = set()
     spans: list[tuple[int, int]] = []
-    for cue in _CUE.finditer(lower):
+    cues = [*_CUE.finditer(lower), *_SO_ARE.finditer(lower)]
+    for cue in cues:
+        if cue.re is _SO_ARE and not any(end <= cue.start() for _, end in spans):
+            continue
         if _TOLERATED.match(lower, cue.start(), min(len(lower), cue.start() + 40)):
             continue
         for _, end, kind, name in _scope(lower, cue, terms):
             found.add((kind, name))
             spans.append((cue.start(), end))
     for start, end, kind, name in terms:
-        after = _AFTER.match(lower[end : end + 60])
-        if after and not _SELLING.search(lower[max(0, start - 30) : start]):
+        after = _AFTER.match(lower[end : end + 60]) or _FRONTED.match(lower[end : end + 130])
+        if after and not _SELLING.search(lower[max(0, start - 30) : end + after.end()]):
+            for first, last, listed_kind, listed in _listed_before(lower, terms, start):
+                found.add((listed_kind, listed))
+                spans.append((first, last))
             found.add((kind, name))
             spans.append((start, end + after.end()))
     for start, end, kind, name in terms:
@@ -181,6 +193,19 @@ def find_exclusions(lower: str, cased: str) -> tuple[tuple[Exclusion, ...], list
             spans.append((start, end))
     exclusions = tuple(Exclusion(kind=kind, name=name) for kind, name in sorted(found))  # type: ignore[arg-type]
     return exclusions, spans
+
+
+def _listed_before(
+    lower: str, terms: list[tuple[int, int, str, str]], start: int
+) -> list[tuple[int, int, str, str]]:
+    """Collect the terms of a list that ends at a position: "options and leveraged funds"."""
+    listed: list[tuple[int, int, str, str]] = []
+    for term in reversed([t for t in terms if t[1] <= start]):
+        if not _NEXT_GAP.match(lower[term[1] : start]):
+            break
+        listed.append(term)
+        start = term[0]
+    return listed
 
 
 def _scope(

@@ -37,7 +37,7 @@ _MARKET = (
 )
 _LOSS = r"(?:loss(?:es)?|losers?|losing\s+(?:positions?|lots?|stocks?|trades?|names?|holdings?)|paper\s+loss(?:es)?|capital\s+loss(?:es)?|red\s+(?:positions?|lots?|names?))"
 _REALISE = r"(?:reali[sz]\w{0,3}|harvest\w{0,3}|captur\w{1,3}|book(?:ing)?|bank(?:ing)?|tak(?:e|ing)|tri?gger(?:ing)?|crystalli[sz]\w{0,3}|collect(?:ing)?|generat\w{1,3}|creat\w{1,3}|claim(?:ing)?|recogni[sz]\w{0,3}|lock(?:ing)?\s+in|cash(?:ing)?\s+in|us(?:e|ing)(?:\s+up)?|incur(?:ring)?|bag(?:ging)?|pick(?:ing)?\s+up|scoop(?:ing)?\s+up|grab(?:bing)?)"
-_YEAR_HELD = r"(?:a\s+(?:full\s+)?year|one\s+year|1\s+year|one[\s-]year|1[\s-]?yr|(?:12|twelve)\s+months?|36[56]\s+days|a\s+year\s+and\s+a\s+day|long[\s-]?term)"
+_YEAR_HELD = r"(?:a\s+(?:full\s+)?year|one\s+year|1\s+year|one[\s-]year|1[\s-]?yr|(?:12|twelve)\s+months?|first\s+anniversary|36[56]\s+days|a\s+year\s+and\s+a\s+day|long[\s-]?term)"
 
 OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
     "short_term_alpha": _phrases(
@@ -191,7 +191,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         "",
         rf"""
         (?:no|never|avoid\w*|zero|without|don'?t|do\s+not|not|refuse\s+to|won'?t|nothing|hate|stop|any|skip|keep\s+me\s+out\s+of|stay\s+away\s+from|steer\s+clear\s+of|rather\s+not|minimi[sz]e)\s+(?:[\w']+\s+){{0,5}}?short[\s-]*term\s+(?:cap(?:ital)?\s+|taxable\s+|reali[sz]ed\s+)?(?:gains?|rates?|ones|profits?|sales|holdings?|lots?|tax(?:es|\s+rates?)?|treatment|stuff)\b
-        (?:no|never|don'?t|do\s+not|not|won'?t|refuse\s+to|nothing)\s+(?:\w+\s+){{0,3}}?(?:sell|sold|selling|sale|touch|part)\w*\s+(?:\w+[\s']+){{0,8}}?(?:before|until|unless|if|(?:i've\s+|i\s+|we\s+|we've\s+)?(?:held|owned|had)\s+(?:it\s+)?(?:for\s+)?(?:less|under|fewer|shorter)|(?:less|under|younger|newer)\s+than|held\s+(?:for\s+)?(?:less|under)|inside|within)\b[^.;!?\n]{{0,45}}?{_YEAR_HELD}
+        (?:no|never|don'?t|do\s+not|not|won'?t|refuse\s+to|nothing)\s+(?:\w+\s+){{0,3}}?(?:(?:sell|sold|selling|sale|touch|part)\w*|let\s+(?:\w+\s+){{1,3}}?go)\s+(?:\w+[\s']+){{0,8}}?(?:before|until|unless|if|(?:i've\s+|i\s+|we\s+|we've\s+)?(?:held|owned|had)\s+(?:it\s+)?(?:for\s+)?(?:less|under|fewer|shorter)|(?:less|under|younger|newer)\s+than|held\s+(?:for\s+)?(?:less|under)|inside|within)\b[^.;!?\n]{{0,45}}?{_YEAR_HELD}
         (?:nothing|no\s+(?:lots?|positions?|shares?|winners?))\s+(?:\w+\s+){{0,3}}?(?:under|less\s+than|younger\s+than|newer\s+than|inside|within|before|until)\s+(?:\w+\s+){{0,2}}?{_YEAR_HELD}\b
         (?:no|never|not)\s+(?:\w+\s+){{0,3}}?(?:gains?|profits?|winners?)\s+(?:\w+\s+){{0,5}}?(?:under|less\s+than|before|within|inside|younger\s+than|until)\s+(?:\w+\s+){{0,2}}?{_YEAR_HELD}
         """,
@@ -209,7 +209,7 @@ AVOID_REALISING: Final = re.compile(
 )
 WASH_SALE: Final = re.compile(
     r"\bwash[\s-]*(?:sales?|rules?|d\b|window|trades?|out\s+rule)|\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*(?:calendar[\s-])?days?\b(?=[^.;!?\n]{0,60}\b(?:window|rule|loss|disallow|buy|bought|repurchas|before\s+re|after|same|rebuy|back|between|period|wait|sale|apart|limit))"
-    r"|\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*days?\s+(?:rule|window)|substantially\s+identical"
+    r"|\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*days?\s+(?:rule|window)|substantially\s+identical|\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*days?\s+(?:thing|business|period|issue|requirement|law)"
     r"|\b(?:wife|husband|spouse|partner|fianc\w+|ira|401k|roth)\b[^.;!?\n]{0,50}\b(?:buys?|bought|buying|owns?|own|holds?|has|purchas\w+|same)\b[^.;!?\n]{0,40}\b(?:same|identical|them\s+too|those\s+too|it\s+too)\b"
     r"|\b(?:loss|losses|deduction)\b[^.;!?\n]{0,40}\bdisallow\w*|\bdisallow\w*[^.;!?\n]{0,30}\bloss"
     r"|\b(?:don'?t|do\s+not|never|without|not|avoid)\s+(?:\w+\s+){0,3}?(?:buy\w*|rebuy\w*|repurchas\w*|purchas\w*)\s+(?:\w+\s+){0,4}?(?:back|again|same)\b[^.;!?\n]{0,40}\b(?:month|days|soon|right\s+away|quickly|weeks)"
@@ -233,14 +233,14 @@ RISK: Final[dict[str, re.Pattern[str]]] = {
         r"|(?<!tax )(?<!tax-)\b(?:swings?|volatility|drawdowns?|losses|loss(?![\s-]+harvest)|drops?|risks?|dips?|crash(?:es)?|rollercoaster)\b[^.;!?\n,]{0,25}?\b(?:(?:is|are|would\s+be)\s+(?:totally\s+|perfectly\s+|completely\s+|all\s+)?(?:ok|okay|fine|acceptable|no\s+problem|welcome|alright)|(?:don'?t|doesn'?t|won'?t|wouldn'?t|do\s+not|does\s+not|would\s+not|will\s+not)\s+(?:really\s+|even\s+)?(?:bother|scare|faze|worry|keep\s+me|upset|frighten|rattle))"
         r"|\b(?:strong|iron|steel|cast[\s-]iron)\s+(?:stomach|nerves)\b|\bnerves\s+of\s+steel\b|\bthick[\s-]skinned\b|\brisk[\s-]*(?:taker|tolerant|seeking|lover|hungry)\b|\bgo\s+big\s+or\s+go\s+home\b"
         r"|\b(?:losing|lose)\s+(?:half|most|it\s+all|everything|\d\d\s?%)[^.;!?\n]{0,30}\b(?:fine|ok|okay|no\s+big\s+deal|wouldn'?t|doesn'?t|acceptable)\b"
-        r"|\bno\s+(?:problem|issue|worries|trouble)s?\s+(?:with|about)\s+(?:\S+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|drops?|loss(?:es)?)\b|\b(?:can|could|able\s+to|willing\s+to|prepared\s+to|happy\s+to|ready\s+to|i'll|will)\s+(?:\w+\s+){0,2}?(?:stomach|handle|take|accept|tolerate|ride\s+out|live\s+with|absorb|withstand|sit\s+through|lose)\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|big\s+\w+|loss(?:es)?|drops?|most|half|all\s+of\s+it|it\s+all|everything|(?:a\s+)?\d\d\s?%|a\s+lot)"
+        r"|\bno\s+(?:problem|issue|worries|trouble)s?\s+(?:with|about)\s+(?:\S+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|drops?|loss(?:es)?)\b|\b(?:can|could|able\s+to|willing\s+to|prepared\s+to|happy\s+to|ready\s+to|i'll|will)\s+(?:\w+\s+){0,2}?(?:stomach|handle|take|accept|tolerate|ride\s+out|live\s+with|absorb|withstand|sit\s+through|lose)\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|big\s+\w+|loss(?:es)?|drops?|most|half|all\s+of\s+it|it\s+all|everything|(?:a\s+)?\d\d\s?%\s+(?:loss|drop|drawdown|swings?|decline|hit|crash|fall|down)|a\s+lot)"
         r"|\b(?:don'?t\s+(?:mind|care\s+(?:about|if)|worry\s+about)|not\s+(?:afraid|scared|worried)\s+(?:of|about)|unfazed\s+by|love|bring\s+on)\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|los(?:s|ses|ing|e)|drops?|rollercoaster|ups\s+and\s+downs|going\s+to\s+zero)"
         r"|\b(?:aggressive(?:ly)?|risky|speculative|yolo|go(?:ing)?\s+all[\s-]in|swing\s+for\s+the\s+fences|high[\s-]octane)\b(?!\s+(?:harvest|tax|loss|dog|driv|market|sell|sales))|\bhigh[\s-]risk\b(?!\s+sofa)"
     ),
 }
 
 PRIMARY_CUE: Final = re.compile(
-    r"\b(?:first(?:\s+and\s+foremost)?|foremost|above\s+all|mainly|main|primar(?:y|ily)|top|priority|number\s+one|most\s+important(?:ly)?|mostly|chiefly|more\s+than\s+anything|the\s+(?:aim|goal|point|objective)\s+is|is\s+the\s+(?:aim|goal|point)|matters?\s+(?:most|more)|comes\s+first|only\s+(?:thing|goal)|what\s+i\s+really|essential)\b|#1"
+    r"\b(?:first(?:\s+and\s+foremost)?|foremost|above\s+all|mainly|main|primar(?:y|ily)|top|priority|number\s+one|most\s+important(?:ly)?|mostly|chiefly|more\s+than\s+anything|the\s+(?:aim|goal|point|objective)\s+is|is\s+the\s+(?:aim|goal|point)|matters?\s+(?:most|more)|comes\s+first|only\s+(?:thing|goal)|what\s+i\s+really|essential|if\s+(?:you|i|we)\s+(?:must|have\s+to|had\s+to)\s+choose|when\s+in\s+doubt|if\s+(?:it|push)\s+comes\s+(?:down\s+)?to)\b|#1"
 )
 SECONDARY_CUE: Final = re.compile(
     r"\b(?:second(?:ly|ary)?|after\s+that|close\s+behind|then|also|as\s+well|on\s+the\s+side|if\s+possible|if\s+you\s+can|nice\s+to\s+have|bonus|ideally|some|a\s+(?:little|bit)(?:\s+of)?|partly|where\s+(?:you\s+can|possible)|besides|apart\s+from\s+that|additionally|in\s+addition|along\s+the\s+way|beyond\s+that|otherwise|less\s+important\w*|lower\s+priority|while\s+(?:you're\s+)?at\s+it)\b"
@@ -248,6 +248,7 @@ SECONDARY_CUE: Final = re.compile(
 VAGUE: Final = re.compile(
     r"\b(?:less|lower|no|little|low|minimal)\s+risk\b[^.;!?\n]{0,40}\b(?:more|higher|high|big|great|max\w*|huge|better)\s+(?:returns?|profits?|gains?)|\b(?:more|higher|high|big|great|huge|max\w*)\s+(?:returns?|profits?|gains?)\b[^.;!?\n]{0,40}\b(?:less|lower|no|without|little|low|zero|minimal)\s+(?:any\s+)?risk"
     r"|\b(?:guarantee[ds]?|guaranteed|risk[\s-]free|no[\s-]risk|without\s+(?:any\s+)?risk|zero\s+risk|can'?t\s+lose)\b[^.;!?\n]{0,50}\b(?:doubl\w+|tripl\w+|profits?|beat\w*|\d{2,3}\s?%|gains?|high|big|moon)"
+    r"|\b(?:aggressive(?:ly)?|day)\s+trad\w+[^.;!?\n]{0,30}\b(?:no|zero|without|never)\s+(?:any\s+)?loss\w*"
     r"|\b(?:high|max\w*|huge|big|strong|explosive|aggressive)\s+growth\b[^.;!?\n]{0,40}\b(?:no|zero|without|guaranteed)\s*(?:any\s+)?(?:risk|volatility|loss\w*|swings)?"
     r"|\b(?:preserv\w+|protect\w*|safe\w*|no\s+loss\w*)\b[^.;!?\n]{0,60}\b(?:all[\s-]in|leverag\w+|yolo|gambl\w+|moonshots?|lottery)\b"
     r"|\b(?:doubl\w+|tripl\w+|beat\w*|\d{2,3}\s?%|outperform\w*|moon)\b[^.;!?\n]{0,50}\b(?:guarantee[ds]?|risk[\s-]free|no[\s-]risk|without\s+(?:any\s+)?(?:risk|losses|losing)|zero\s+risk|never\s+los\w+|no\s+losses)"
@@ -256,7 +257,7 @@ UNDECIDED: Final = re.compile(
     r"\b(?:not\s+(?:really\s+)?sure\s+(?:yet|what|if|whether)|dunno|no\s+idea|undecided|i\s+don'?t\s+(?:really\s+)?know\s+(?:yet|what)|can'?t\s+decide|either\s+(?:one\s+)?is\s+(?:fine|ok)|maybe\s+[^.;!?\n]{1,40}\bmaybe|talk\s+to\s+my|i\s+guess\b[^.;!\n]{0,80}\?)"
 )
 NEGATION: Final = re.compile(
-    r"\b(?:not|no|never|don'?t|doesn'?t|didn'?t|isn'?t|aren'?t|won'?t|wouldn'?t|can'?t|cannot|without|instead\s+of|rather\s+than|not\s+interested\s+in|against|avoid(?:ing)?|stop(?:ped)?|tired\s+of|done\s+with|less\s+about|no\s+need\s+(?:for|to)|nothing\s+to\s+do\s+with|forget(?:\s+about)?|skip|quit|enough\s+of|neither|nor|used\s+to|tried|lost|burn(?:ed|t)|stupid|failed|regret|anything\s+but)\s+(?:[\w'&/-]+\s+){0,4}\Z"
+    r"\b(?:not|no|never|don'?t|doesn'?t|didn'?t|isn'?t|aren'?t|won'?t|wouldn'?t|can'?t|cannot|without|instead\s+of|rather\s+than|not\s+interested\s+in|against|avoid(?:ing)?|stop(?:ped)?|tired\s+of|done\s+with|less\s+about|no\s+need\s+(?:for|to)|nothing\s+to\s+do\s+with|forget(?:\s+about)?|skip|quit|enough\s+of|neither|nor|used\s+to|tried|lost|burn(?:ed|t)|stupid|failed|regret|anything\s+but|hold(?:ing)?\s+off(?:\s+on)?|postpon\w+|defer\w*|delay\w*|put(?:ting)?\s+off|refrain\w*\s+from)\s+(?:[\w'&/-]+\s+){0,4}\Z"
 )
 DECLINED_AFTER: Final = re.compile(
     r"^[^.;!?\n]{0,25}?(?:\bnever\s+again\b|\bno\s+more\b|\b(?:is|are|was|were)\s+(?:not\s+for|over|behind|a\s+mistake)|\b(?:isn'?t|aren'?t|wasn'?t|is\s+not|are\s+not)\s+(?:for\s+|so\s+|that\s+|very\s+|really\s+)?(?:me|us|my|important|a\s+(?:priority|concern|goal)|necessary|needed|what\s+i|interesting|of\s+interest|the\s+(?:point|goal|aim|idea))|\bdoesn't\s+(?:interest|matter|work)|\bdo(?:es)?\s+not\s+(?:interest|matter)|\bcan\s+wait\b|\bis\s+handled\s+elsewhere)"

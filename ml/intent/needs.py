@@ -125,7 +125,7 @@ _OUT_RIGHT: Final = re.compile(
     r"(?:(?:in\s+cash|out|ready|liquid|available|withdrawable)\b|(?:is|are|was|gets?|will\s+be|has\s+to|have\s+to|must|should|needs?\s+to|ought\s+to|goes|go|going|comes?)\s+(?:be\s+|come\s+|go\s+|get\s+|leave\s+)*(?:in\s+(?:cash|my|our)|out|due|needed|available|withdraw\w*|withdrawable|ready|liquid|paid|sent|wired|transferred|spent|leave|to\s+(?:my|our|the|a|him|her|them)|set\s+aside|there|freed|raised|released|my|on\s+hand)\b|\s*-?\s*(?:due|needed)\b)"
 )
 _BY_RIGHT: Final = re.compile(
-    r"^\s*(?:(?:of\s+(?:it|this|the\s+\w+|my\s+\w+)|dollars?|bucks|usd|in\s+cash|please|ready|available|out)[\s,]+){0,3}?(?:by|before|within|no\s+later\s+than|due|on|this|next|in|come|at\s+the\s+(?:end|start)|tomorrow|the\s+day\s+after)\b"
+    r"^[\s,]*(?:(?:of\s+(?:it|this|the\s+\w+|my\s+\w+)|dollars?|bucks|usd|in\s+cash|please|ready|available|out)[\s,]+){0,3}?(?:by|before|within|no\s+later\s+than|due|on|this|next|in|come|at\s+the\s+(?:end|start)|tomorrow|the\s+day\s+after)\b"
 )
 _FROM_HERE: Final = re.compile(
     r"^\s*(?:dollars?\s+)?(?:out\s+)?(?:of|from)\s+(?:it|this|here|the\s+account|(?:this|my|our|the)\s+(?:account|portfolio))\b"
@@ -187,10 +187,11 @@ def _deadline(
     if inside and anchor is not None:
         clause = clause_of(clauses, anchor.start)
 
-        def order(time: TimeSpan) -> tuple[bool, bool, int]:
+        def order(time: TimeSpan) -> tuple[bool, bool, bool, int]:
             is_before = time.start < anchor.start
             gap = anchor.start - time.end if is_before else time.start - anchor.end
-            return not clause.start <= time.start < clause.end, is_before, gap
+            is_deadline = time.lead == "within" or _DEADLINE_LEAD.match(time.lead) is not None
+            return not clause.start <= time.start < clause.end, not is_deadline, is_before, gap
 
         return min(inside, key=order)
     if inside:

@@ -88,6 +88,7 @@ TEMPLATES: Final[dict[str, tuple[str, ...]]] = {
         "let [it|the money|<money>] [grow|compound|multiply|snowball|work] [<years>|slowly|in peace|until i'm old]",
         "i'm in [no|not any] [hurry|rush], [gradual increase over the years|growth over time|just let it grow|i just want it worth more later]",
         "[be much richer|have a lot more money|own a fortune|have real wealth] <years>",
+        "[i want|make] <money> [far|much|a lot] [larger|bigger|more valuable] [one day|eventually|in the end|when i am old|down the road|later in life]",
         "[equities|stocks|growth stocks|broad funds] for the [very long term|next twenty years|long run], [growth is the aim|thanks|i'm patient]",
         "growth [all the way|first|is my priority|is what i want most|over time|with a long horizon|please] [<years>|]",
     ),
