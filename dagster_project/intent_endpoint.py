@@ -10,6 +10,7 @@ a note. A request ends after ``TIMEOUT_SECONDS`` however slowly it is answered, 
 asked no more. The key is sent in one header and appears in no message.
 """
 
+import contextlib
 import http.client
 import json
 import socket
@@ -133,10 +134,14 @@ class EndpointReader:
         connection = kind(self._host, self._port, timeout=self._timeout)
         # A socket's timeout bounds one read; a server that sends a byte now and then would outlast it.
         is_late = threading.Event()
-        alarm = threading.Timer(self._timeout, _cut, (connection, is_late))
+        sockets: list[socket.socket] = []
+        alarm = threading.Timer(self._timeout, _cut, (sockets, is_late))
         alarm.daemon = True
         alarm.start()
         try:
+            connection.connect()
+            # Kept here, since the connection forgets its socket once a response is under way.
+            sockets.append(connection.sock)
             connection.request("POST", self._path, body, headers)
             response = connection.getresponse()
             if response.status != http.client.OK:
@@ -156,13 +161,12 @@ class EndpointReader:
         return data
 
 
-def _cut(connection: http.client.HTTPConnection, is_late: threading.Event) -> None:
+def _cut(sockets: list[socket.socket], is_late: threading.Event) -> None:
     is_late.set()
-    if connection.sock is not None:
-        try:
-            connection.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # closed meanwhile: nothing to cut
+    for open_socket in sockets:
+        # Closed meanwhile: nothing to cut.
+        with contextlib.suppress(OSError):
+            open_socket.shutdown(socket.SHUT_RDWR)
 
 
 def answer_schema() -> dict[str, Any]:

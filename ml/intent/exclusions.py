@@ -177,7 +177,8 @@ def find_exclusions(lower: str, cased: str) -> tuple[tuple[Exclusion, ...], list
             spans.append((cue.start(), end))
     for start, end, kind, name in terms:
         after = _AFTER.match(lower[end : end + 60]) or _FRONTED.match(lower[end : end + 130])
-        if after and not _SELLING.search(lower[max(0, start - 30) : end + after.end()]):
+        around = re.split(r"[.!?;\n]", lower[max(0, start - 30) : start])[-1] + lower[start : end + after.end()] if after else ""
+        if after and not _SELLING.search(around):
             for first, last, listed_kind, listed in _listed_before(lower, terms, start):
                 found.add((listed_kind, listed))
                 spans.append((first, last))
