@@ -53,7 +53,7 @@ def record_goal(settings: Settings, user: str, text: str, stated_at: str | None,
     """
     _require_user(settings, user)
     now = dt.datetime.now(dt.UTC)
-    moment = stated_at or now.isoformat(timespec="seconds").replace("+00:00", "Z")
+    moment = now.isoformat(timespec="seconds").replace("+00:00", "Z") if stated_at is None else stated_at
     console = Console(highlight=False)
     day = _new_york_day(moment)
     intent = goal_reader(settings)(text, day)
