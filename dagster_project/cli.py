@@ -149,7 +149,9 @@ def goal(
         str | None,
         typer.Option(help="When it was stated: 2026-01-31 or 2026-01-31T15:30:00Z; default: now."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print how it is understood, record nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print how it is understood, record nothing.")
+    ] = False,
 ) -> None:
     """Record a user's goal and print how it is understood; the next night uses it."""
     from dagster_project.goal import record_goal

@@ -115,7 +115,8 @@ def _record(settings: Settings, user: str, text: str, moment: str, now: dt.datet
         }
         line = _next_line(warehouse)
         rows = pl.DataFrame(
-            {LINE: [line], "user_id": [user], "stated_at": [moment], "text": [text]}, schema_overrides={LINE: pl.Int64}
+            {LINE: [line], "user_id": [user], "stated_at": [moment], "text": [text]},
+            schema_overrides={LINE: pl.Int64},
         )
         run_id = f"goal-{uuid.uuid4()}"
         result = ingest(
@@ -194,7 +195,11 @@ def _cash(need: Any) -> str:
         return ""
     if need.amount_usd is not None:
         return f"{need.amount_usd:,.2f} USD"
-    return f"{need.share_of_portfolio:.1%} of the portfolio" if need.share_of_portfolio is not None else "amount open"
+    return (
+        f"{need.share_of_portfolio:.1%} of the portfolio"
+        if need.share_of_portfolio is not None
+        else "amount open"
+    )
 
 
 def _remarks(intent: InvestmentIntent) -> list[str]:

@@ -73,15 +73,19 @@ class EndpointReader:
         Bound of a whole request.
     """
 
-    def __init__(self, url: str, model: str, key: str | None, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self, url: str, model: str, key: str | None, timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> None:
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("TAXLOOM_INTENT_URL must not hold a user, a query or a fragment: give https://host/path")
+            raise ValueError(
+                "TAXLOOM_INTENT_URL must not hold a user, a query or a fragment: give https://host/path"
+            )
         if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in _LOCAL)):
             raise ValueError(
-                f"TAXLOOM_INTENT_URL has scheme '{parts.scheme}' and host '{host}': give an https:// URL, or http:// on "
-                "this machine"
+                f"TAXLOOM_INTENT_URL has scheme '{parts.scheme}' and host '{host}': give an https:// URL, "
+                "or http:// on this machine"
             )
         if key is not None and not (key.isascii() and key.isprintable()):
             raise ValueError("TAXLOOM_INTENT_KEY holds characters that no HTTP header can carry")

@@ -88,7 +88,9 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     manifest = _read_json(folder, MANIFEST_FILE)
     hashes = manifest.get("sha256") if isinstance(manifest, dict) else None
     if not isinstance(hashes, dict) or set(hashes) != {CONFIG_FILE, MODEL_FILE, METRICS_FILE}:
-        raise CheckpointError(f"{folder / MANIFEST_FILE} does not list the files of a checkpoint: save it anew")
+        raise CheckpointError(
+            f"{folder / MANIFEST_FILE} does not list the files of a checkpoint: save it anew"
+        )
     for name, expected in hashes.items():
         found = hashlib.sha256(_read(folder, name)).hexdigest()
         if found != expected:

@@ -67,7 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
         f"{len(predictions)} cases in {seconds:.2f} s, predictions in {options.predictions}"
         + (f"; {failed} could not be read (their lines have an error)" if failed else "")
     )
-    scored = [case for case in document["cases"] if isinstance(case, dict) and isinstance(case.get("expected"), dict)]
+    scored = [
+        case
+        for case in document["cases"]
+        if isinstance(case, dict) and isinstance(case.get("expected"), dict)
+    ]
     if not options.no_score and scored:
         meta = document.get("meta") or {}
         print(format_scores(score(scored, predictions, meta.get("exclusion_equivalents") or [])))

@@ -21,13 +21,17 @@ NGRAM_RANGE: Final = (3, 5)
 MAX_CLASSIFIED_CHARS: Final = 600
 
 _HASHING: Final = HashingVectorizer(
-    analyzer="char_wb", ngram_range=NGRAM_RANGE, n_features=BUCKETS, alternate_sign=False, norm=None
+    analyzer="char_wb",
+    ngram_range=NGRAM_RANGE,
+    n_features=BUCKETS,
+    alternate_sign=False,
+    norm=None,  # type: ignore[arg-type] - None is documented; the stub says str
 )
 
 
 def count_ngrams(texts: list[str]) -> sparse.csr_matrix:
     """Count hashed character n-grams within word borders, float64 [N, BUCKETS]."""
-    return _HASHING.transform([text[:MAX_CLASSIFIED_CHARS] for text in texts])
+    return sparse.csr_matrix(_HASHING.transform([text[:MAX_CLASSIFIED_CHARS] for text in texts]))
 
 
 def weigh(counts: sparse.csr_matrix, inverse_frequency: np.ndarray) -> sparse.csr_matrix:

@@ -4,8 +4,9 @@ What belongs here: the rule and its cut-offs. What does not: phrases (``grammar.
 (``classifier.py``).
 
 The grammar explains itself and knows negation and rank, so what it names stands; what it only infers
-from a weak word ("I preserve fruit") does not stand against the classifier. The classifier is asked where the grammar names nothing, and where it is almost certain of one of the two tax
-objectives that the grammar did not see ("profits taxed at the favourable rate").
+from a weak word ("I preserve fruit") does not stand against the classifier. The classifier is asked
+where the grammar names nothing, and where it is almost certain of one of the two tax objectives that
+the grammar did not see ("profits taxed at the favourable rate").
 """
 
 from typing import Final

@@ -87,7 +87,9 @@ _DAY_MONTH = re.compile(
 _MONTH_DAY = re.compile(
     rf"{_BEFORE}\b(?P<month>{_MONTH})\s+(?:the\s+)?(?P<d>\d\d?)(?:st|nd|rd|th)?(?![\d%,.]?\d|k\b)(?:,?\s+(?P<y>20\d\d))?\b"
 )
-_NTH = re.compile(r"\b(?:by|on|before|until|due)\s+the\s+(?P<d>\d\d?)(?:st|nd|rd|th)\b(?!\s+(?:of|birthday|anniversary|floor))")
+_NTH = re.compile(
+    r"\b(?:by|on|before|until|due)\s+the\s+(?P<d>\d\d?)(?:st|nd|rd|th)\b(?!\s+(?:of|birthday|anniversary|floor))"
+)
 _MONTH_ONLY = re.compile(
     rf"{_BEFORE}(?P<part>(?:late|early|mid)[\s-]+)?\b(?P<month>{_MONTH})(?:,?\s+(?:of\s+)?(?P<y>20\d\d)\b)?"
 )
@@ -276,7 +278,8 @@ def _calendar_periods(lower: str, stated_at: date) -> list[TimeSpan]:
     for match in _SEASON.finditer(lower):
         # "the balance must not fall" is no season.
         if match.group("season") == "fall" and not re.search(
-            r"\b(?:in|by|this|next|before|until|till|during|the|late|early|mid|come|for)\b", match.group("lead") or ""
+            r"\b(?:in|by|this|next|before|until|till|during|the|late|early|mid|come|for)\b",
+            match.group("lead") or "",
         ):
             continue
         found.append(_yearly(match, *_SEASONS[match.group("season")], match.group("y"), stated_at))

@@ -124,7 +124,9 @@ _FRONTED: Final = re.compile(
     r"^\s*(?:stocks?|shares)?\s*,?\s*(?:i|we)\s+(?:don'?t|do\s+not|never|won'?t|can'?t|cannot|refuse\s+to)\s+(?:\w+\s+){0,2}?(?:want|own|hold|buy|touch|see|have)\b"
     r"|^[^.!?\n]{0,90}?\b(?:don'?t|do\s+not|never)\s+want\s+(?:any|it|that|them)\b(?:\s+(?:of\s+(?:it|that|them)|in\s+(?:here|there|my\s+account)|here|there))?\s*(?:$|[.,;!?\n])"
 )
-_SO_ARE: Final = re.compile(r"\b(?:so|neither|nor)\s+(?:are|is|do|does)\b|\b(?:same|likewise)\s+(?:goes\s+)?(?:for|with)\b")
+_SO_ARE: Final = re.compile(
+    r"\b(?:so|neither|nor)\s+(?:are|is|do|does)\b|\b(?:same|likewise)\s+(?:goes\s+)?(?:for|with)\b"
+)
 _BARE_TICKER: Final = re.compile(r"\$?\b[A-Z]{2,5}(?:\.[A-Z])?\b")
 _NOT_TICKERS: Final = frozenset(
     "IRA IRAS ETF ETFS USA US CPA IRS ESG REIT REITS SPAC SPACS FDIC CD CDS OK NO NOT AND OR THE FOR ANY PLEASE PLS STOCK STOCKS "
@@ -177,7 +179,11 @@ def find_exclusions(lower: str, cased: str) -> tuple[tuple[Exclusion, ...], list
             spans.append((cue.start(), end))
     for start, end, kind, name in terms:
         after = _AFTER.match(lower[end : end + 60]) or _FRONTED.match(lower[end : end + 130])
-        around = re.split(r"[.!?;\n]", lower[max(0, start - 30) : start])[-1] + lower[start : end + after.end()] if after else ""
+        around = (
+            re.split(r"[.!?;\n]", lower[max(0, start - 30) : start])[-1] + lower[start : end + after.end()]
+            if after
+            else ""
+        )
         if after and not _SELLING.search(around):
             for first, last, listed_kind, listed in _listed_before(lower, terms, start):
                 found.add((listed_kind, listed))

@@ -159,7 +159,9 @@ def rank_objectives(text: CleanText, mentions: list[Mention], risk: set[str]) ->
     ]
     if any(strong[name] for name in named):
         # A weak word counts beside a named objective only where the text calls it second.
-        named = [name for name in named if strong[name] or any(m.rank < 0 for m in mentions if m.objective == name)]
+        named = [
+            name for name in named if strong[name] or any(m.rank < 0 for m in mentions if m.objective == name)
+        ]
     best = {name: max((m.rank for m in mentions if m.objective == name), default=0) for name in named}
     worst = {name: min((m.rank for m in mentions if m.objective == name), default=0) for name in named}
     rank = {name: 1 if best[name] > 0 else (-1 if worst[name] < 0 else 0) for name in named}

@@ -5,6 +5,8 @@ horizon. What does not: finding numbers and dates (``numbers.py``, ``dates.py``)
 (``grammar.py``).
 """
 
+# ruff: noqa: E501 - a pattern reads best with one alternative a line
+
 import re
 from dataclasses import dataclass, field
 from datetime import date
@@ -176,7 +178,11 @@ def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeS
     is_dated = any(sentence.start <= t.start < sentence.end for t in times)
     window = lower[max(sentence.start, share.start - 80) : min(sentence.end, share.end + 80)]
     score = 2.0 * (_NEED.search(window) is not None) + 2.5 * (_OUT_RIGHT.match(right) is not None)
-    return score + 1.5 * (re.match(r"[\w\s]{0,24}?\bfor\s+(?:a|an|my|our|the)\b", right) is not None) + 0.5 * is_dated
+    return (
+        score
+        + 1.5 * (re.match(r"[\w\s]{0,24}?\bfor\s+(?:a|an|my|our|the)\b", right) is not None)
+        + 0.5 * is_dated
+    )
 
 
 def _deadline(
@@ -294,7 +300,10 @@ def _objective_distance(lower: str, time: TimeSpan, mentions: list[Mention], hom
     gap = min((max(0, max(time.start - m.end, m.start - time.end)) for m in near), default=None)
     if gap is not None:
         return float(gap)
-    if re.search(r"\b(?:last|past|previous|ago|since|used\s+to|was|were)\b", lower[max(home.start, time.start - 30) : time.start]):
+    if re.search(
+        r"\b(?:last|past|previous|ago|since|used\s+to|was|were)\b",
+        lower[max(home.start, time.start - 30) : time.start],
+    ):
         return None
     plan = re.search(
         r"\b(?:horizon|want|be|from\s+now|time|plan\w*|within|in|by|through|off|out|time\s*frame|timeline|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",

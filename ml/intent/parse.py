@@ -20,7 +20,15 @@ from ml.intent.combine import combine
 from ml.intent.constraints import active_constraints
 from ml.intent.dates import find_times
 from ml.intent.exclusions import find_exclusions
-from ml.intent.grammar import Mention, find_mentions, find_risk, find_tax, rank_objectives, settle_alpha, strengthen
+from ml.intent.grammar import (
+    Mention,
+    find_mentions,
+    find_risk,
+    find_tax,
+    rank_objectives,
+    settle_alpha,
+    strengthen,
+)
 from ml.intent.needs import find_horizon, find_liquidity
 from ml.intent.numbers import find_amounts, find_shares
 from ml.intent.schema import InvestmentIntent, Span

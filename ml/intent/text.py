@@ -58,7 +58,9 @@ _SQL_TAUTOLOGY = re.compile(
 )
 _TAG = re.compile(r"<!--.{0,2000}?-->|</?[a-z!][^<>]{0,400}>", re.DOTALL)
 # Elements that pose as a speaker, with their contents.
-_ROLE = re.compile(r"<(system|assistant|admin|developer|tool|instructions?|prompt)\b[^<>]{0,80}>[^<]{0,2000}(?:</\1>|\Z)")
+_ROLE = re.compile(
+    r"<(system|assistant|admin|developer|tool|instructions?|prompt)\b[^<>]{0,80}>[^<]{0,2000}(?:</\1>|\Z)"
+)
 _BLOCK = re.compile(r"</?(?!b>|i>|em>|strong>|span|a\b|u>|font|/b>|/i>|/em>|/strong>)[a-z][^<>]{0,200}>")
 _FENCE = re.compile(r"```.{0,4000}?(?:```|\Z)|'''.{0,4000}?(?:'''|\Z)", re.DOTALL)
 _TEMPLATE = re.compile(

@@ -35,21 +35,23 @@ def fit(texts: list[str], labels: list[str]) -> tuple[list[str], dict[str, np.nd
         inverse_frequency [BUCKETS], weights [BUCKETS, labels] and intercepts [labels], float32.
     """
     counts = count_ngrams(texts)
-    present = np.asarray((counts > 0).sum(axis=0)).ravel()
+    present = np.bincount(counts.indices, minlength=BUCKETS)  # a text's buckets are distinct
     inverse_frequency = np.where(present > 0, np.log((1.0 + len(texts)) / (1.0 + present)) + 1.0, 0.0)
     model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=MAX_ITERATIONS)
     model.fit(weigh(counts, inverse_frequency), labels)
     tensors = {
         "inverse_frequency": inverse_frequency.astype(np.float32),
         "weights": model.coef_.T.astype(np.float32),
-        "intercepts": model.intercept_.astype(np.float32),
+        "intercepts": np.asarray(model.intercept_, dtype=np.float32),
     }
     return [str(label) for label in model.classes_], tensors
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m ml.intent.train", description="Fit the objective classifier.")
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.intent.train", description="Fit the objective classifier."
+    )
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="checkpoint folder to write")
     options = parser.parse_args(arguments)
     texts, labels = training_texts(TEXTS_PER_LABEL, SEED)

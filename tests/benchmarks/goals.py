@@ -26,7 +26,9 @@ def run() -> list[dict[str, Any]]:
     parse_goal("steady growth", date(2026, 1, 1))  # loads the weights
     statements = _milliseconds([(case["text"], date.fromisoformat(case["stated_at"])) for case in cases])
     prose = " ".join(case["text"] for case in cases)
-    long = _milliseconds([(prose[start : start + 5_000], date(2026, 1, 1)) for start in range(0, 20_000, 1_000)])
+    long = _milliseconds(
+        [(prose[start : start + 5_000], date(2026, 1, 1)) for start in range(0, 20_000, 1_000)]
+    )
     target, characters = 1_000.0 / TARGET_TEXTS_PER_SECOND, sum(len(c["text"]) for c in cases) / len(cases)
     return [
         _row(f"read {len(cases)} statements, mean {characters:.0f} characters", statements, target),

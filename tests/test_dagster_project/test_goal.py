@@ -55,7 +55,14 @@ def test_a_dry_run_prints_and_records_nothing(run, home):
     before = stored(home).height
     result = run("u1", TEXT, "--stated-at", AT, "--dry-run")
     assert result.exit_code == 0, result.output
-    for word in ("long_term_gain", "108 to 132 months", "5,000.00 USD", "2026-03-15", "Tobacco", "Nothing was recorded"):
+    for word in (
+        "long_term_gain",
+        "108 to 132 months",
+        "5,000.00 USD",
+        "2026-03-15",
+        "Tobacco",
+        "Nothing was recorded",
+    ):
         assert word in result.output
     assert stored(home).height == before
 
@@ -64,11 +71,18 @@ def test_a_statement_is_recorded_as_the_commands_and_read_as_printed(run, home):
     result = run("u1", TEXT, "--stated-at", AT)
     assert result.exit_code == 0, result.output
     row = stored(home).row(0, named=True)
-    assert (row["user_id"], row["text"], row["source_file"], row["source_line"]) == ("u1", TEXT, SOURCE_FILE, 1)
+    assert (row["user_id"], row["text"], row["source_file"], row["source_line"]) == (
+        "u1",
+        TEXT,
+        SOURCE_FILE,
+        1,
+    )
     assert row["statement_id"] in result.output
     assert row["known_at"] == row["stated_at"]
     assert row["stated_at"].date() == dt.date(2026, 1, 5)  # that session's close
-    parsed = parse_goals(stored(home).select("statement_id", "user_id", "stated_at", "text")).row(0, named=True)
+    parsed = parse_goals(stored(home).select("statement_id", "user_id", "stated_at", "text")).row(
+        0, named=True
+    )
     assert (parsed["objective"], str(parsed["liquidity_to"])) == ("long_term_gain", "2026-03-15")
     counts = stored(home, "ingestion_counts")
     assert counts["accepted"].sum() == 1

@@ -238,7 +238,14 @@ def test_after_failures_in_a_row_the_server_is_left_alone(serve):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://models.example/v1", "ftp://127.0.0.1", "models.example", "", "https://user:pw@models.example", "file:///etc/passwd"],
+    [
+        "http://models.example/v1",
+        "ftp://127.0.0.1",
+        "models.example",
+        "",
+        "https://user:pw@models.example",
+        "file:///etc/passwd",
+    ],
 )
 def test_urls_that_would_leak_or_are_none_are_refused(url):
     with pytest.raises(ValueError, match="TAXLOOM_INTENT_URL"):

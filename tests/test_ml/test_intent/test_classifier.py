@@ -39,7 +39,10 @@ class TestParaphrases:
 
     def test_a_slip_changes_one_word(self):
         for seed in range(50):
-            before, after = "keep growing my money".split(), mistype("keep growing my money", random.Random(seed)).split()
+            before, after = (
+                "keep growing my money".split(),
+                mistype("keep growing my money", random.Random(seed)).split(),
+            )
             assert sum(a != b for a, b in zip(before, after, strict=True)) <= 1
 
     @pytest.mark.parametrize("name", ["cases.yaml", "statements.yaml", "statements_held_out.yaml"])
@@ -59,7 +62,9 @@ class TestTraining:
         features = weigh(count_ngrams(texts), tensors["inverse_frequency"].astype(float))
         scores = features @ tensors["weights"] + tensors["intercepts"]
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        np.testing.assert_allclose(scores / scores.sum(axis=1, keepdims=True), model.probabilities(texts), atol=0.02)
+        np.testing.assert_allclose(
+            scores / scores.sum(axis=1, keepdims=True), model.probabilities(texts), atol=0.02
+        )
 
     def test_rows_are_probabilities_whatever_the_text(self):
         rows = shipped_classifier().probabilities(["", "\x00", "a" * 100_000, "🚀", "grow my money"])
@@ -70,7 +75,9 @@ class TestTraining:
 class TestCombination:
     def objectives(self, name):
         document = statements(name)
-        found = score(document["cases"], [predict(case) for case in document["cases"]], [])["fields"]["objective"]
+        found = score(document["cases"], [predict(case) for case in document["cases"]], [])["fields"][
+            "objective"
+        ]
         return found[0] / found[1]
 
     @pytest.mark.parametrize("name", ["statements.yaml", "statements_held_out.yaml"])
@@ -78,7 +85,9 @@ class TestCombination:
         together = self.objectives(name)
         cases = statements(name)["cases"]
         model = shipped_classifier()
-        best = [model.labels[i] for i in model.probabilities([c["text"].lower() for c in cases]).argmax(axis=1)]
+        best = [
+            model.labels[i] for i in model.probabilities([c["text"].lower() for c in cases]).argmax(axis=1)
+        ]
         lines = [
             {"id": case["id"], "intent": {"objective": None if label == NONE_LABEL else label}}
             for case, label in zip(cases, best, strict=True)
@@ -90,5 +99,7 @@ class TestCombination:
         assert together > max(grammar, alone[0] / alone[1]) + 0.03
 
     def test_what_is_declined_is_not_taken_from_the_classifier(self):
-        intent = parse_goal("Harvesting losses isn't important to me. Give me growth for a decade.", date(2026, 1, 5))
+        intent = parse_goal(
+            "Harvesting losses isn't important to me. Give me growth for a decade.", date(2026, 1, 5)
+        )
         assert (intent.objective, intent.tax.harvest_losses) == ("long_term_gain", False)

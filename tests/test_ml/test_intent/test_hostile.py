@@ -60,7 +60,9 @@ def test_a_text_twice_as_long_takes_about_twice_as_long():
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.sampled_from(UNITS), max_size=60).map("".join), st.dates(date(1970, 1, 1), date(2150, 1, 1)))
+@given(
+    st.lists(st.sampled_from(UNITS), max_size=60).map("".join), st.dates(date(1970, 1, 1), date(2150, 1, 1))
+)
 def test_any_soup_is_valid_and_repeatable(text, day):
     intent = parse_goal(text, day)
     assert InvestmentIntent.model_validate_json(intent.model_dump_json()) == intent
@@ -69,4 +71,6 @@ def test_any_soup_is_valid_and_repeatable(text, day):
 
 @pytest.mark.parametrize("day", [date(1, 1, 1), date(9999, 12, 31)])
 def test_the_ends_of_the_calendar(day):
-    parse_goal("growth for 20 years, $5,000 next month, by 2 May, by 2030-02-30, in two weeks, next year, q3", day)
+    parse_goal(
+        "growth for 20 years, $5,000 next month, by 2 May, by 2030-02-30, in two weeks, next year, q3", day
+    )

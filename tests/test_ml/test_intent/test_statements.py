@@ -52,7 +52,16 @@ class TestCommand:
         assert [line["id"] for line in found] == ["a", "b", 3, "d", "e", None]
         assert ["error" in line for line in found] == [False, False, True, False, True, True]
         assert found[0]["intent"]["objective"] == "long_term_gain"
-        fields = {"objective", "secondary", "horizon_months", "liquidity", "risk_tolerance", "exclusions", "tax", "actionable"}
+        fields = {
+            "objective",
+            "secondary",
+            "horizon_months",
+            "liquidity",
+            "risk_tolerance",
+            "exclusions",
+            "tax",
+            "actionable",
+        }
         assert all(set(line["intent"]) == fields for line in found)
         assert "nothing to score" in capsys.readouterr().out
 
@@ -66,7 +75,14 @@ class TestCommand:
         assert "0 of 1" in capsys.readouterr().out
 
     def test_a_case_in_error_is_wrong_in_every_field(self, tmp_path, capsys):
-        assert main(self.write(tmp_path, "cases:\n- {id: a, stated_at: x, text: y, expected: {objective: null}}\n")) == 0
+        assert (
+            main(
+                self.write(
+                    tmp_path, "cases:\n- {id: a, stated_at: x, text: y, expected: {objective: null}}\n"
+                )
+            )
+            == 0
+        )
         out = capsys.readouterr().out
         assert out.count("0 of 1 ") >= 8 and "1 could not be read" in out
 

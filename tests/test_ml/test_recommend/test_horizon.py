@@ -33,7 +33,9 @@ def test_without_a_horizon_nothing_is_capped():
 
 
 def test_another_users_horizon_is_not_ours():
-    accounts = pl.DataFrame({"user_id": ["a", "b"], "target_date": [None, None]}, schema_overrides={"target_date": pl.Date})
+    accounts = pl.DataFrame(
+        {"user_id": ["a", "b"], "target_date": [None, None]}, schema_overrides={"target_date": pl.Date}
+    )
     constraints = pl.DataFrame({"user_id": ["b"], "horizon_to": [DAY]})
     assert horizon_caps(accounts, constraints, DAY, RecommendSettings()).tolist() == [1.0, 0.30]
 
@@ -50,7 +52,9 @@ def test_a_near_horizon_moves_targets_to_bonds_and_cash(hand_night, wanting):
     for name, night in (("free", free), ("bound", bound)):
         result = recommend_night(night, settings, wanted)
         assert check_guardrails(result, night, settings) == []
-        weights[name] = dict(result.target_weights.select("asset_id", pl.col("target_weight").cast(pl.Float64)).iter_rows())
+        weights[name] = dict(
+            result.target_weights.select("asset_id", pl.col("target_weight").cast(pl.Float64)).iter_rows()
+        )
     assert weights["free"]["A"] == pytest.approx(0.5, abs=0.03)
     assert weights["bound"]["A"] == pytest.approx(0.30, abs=0.03)
     assert weights["bound"]["BOND"] == pytest.approx(0.35, abs=0.03)

@@ -36,7 +36,12 @@ def weights_after(hand_night, wanting):
                 "stated_at": [dt.datetime(2022, 12, 1 + i, 15, tzinfo=dt.UTC) for i in range(len(texts))],
                 "text": list(texts),
             },
-            schema_overrides={"stated_at": pl.Datetime("us", "UTC"), "statement_id": pl.String, "user_id": pl.String, "text": pl.String},
+            schema_overrides={
+                "stated_at": pl.Datetime("us", "UTC"),
+                "statement_id": pl.String,
+                "user_id": pl.String,
+                "text": pl.String,
+            },
         )
         stated = active_constraints(parse_goals(statements), ASSETS, AS_OF).to_dicts()
         night = hand_night(
@@ -45,7 +50,9 @@ def weights_after(hand_night, wanting):
         settings = RecommendSettings(turnover_cap=1.0)
         result = recommend_night(night, settings, wanting(a0={"A": 0.5, "B": 0.3, "BOND": 0.1}))
         assert check_guardrails(result, night, settings) == []
-        return dict(result.target_weights.select("asset_id", pl.col("target_weight").cast(pl.Float64)).iter_rows())
+        return dict(
+            result.target_weights.select("asset_id", pl.col("target_weight").cast(pl.Float64)).iter_rows()
+        )
 
     return run
 
