@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from dagster_project.settings import Settings, apply_process_environment
 
@@ -137,6 +138,29 @@ def show(
         show_user(_settings(), user)
     except QueryError as error:
         _stderr.print(f"[bold red]show:[/] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
+@app.command()
+def goal(
+    user: Annotated[str, typer.Argument(help="A user_id of the warehouse.")],
+    text: Annotated[str, typer.Argument(help="The goal, in the user's own words.")],
+    stated_at: Annotated[
+        str | None,
+        typer.Option(help="When it was stated: 2026-01-31 or 2026-01-31T15:30:00Z; default: now."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print how it is understood, record nothing.")
+    ] = False,
+) -> None:
+    """Record a user's goal and print how it is understood; the next night uses it."""
+    from dagster_project.goal import record_goal
+    from dagster_project.query import QueryError
+
+    try:
+        record_goal(_settings(), user, text, stated_at, dry_run=dry_run)
+    except (QueryError, ValueError) as error:
+        _stderr.print(f"[bold red]goal:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
 

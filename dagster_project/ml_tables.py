@@ -131,6 +131,7 @@ ML_TABLES: dict[str, dict[str, str]] = {
         ("stated_objective", "varchar"),
         ("n_revealed", "double"),
         ("n_stated", "double"),
+        ("disagreement", "double"),
         *((f"e_{expert}", _WEIGHT) for expert in EXPERTS),
         ("turnover_ratio", _WEIGHT),
         ("expected_tax_usd", _USD),

@@ -5,7 +5,7 @@ configuration (``NightConfig`` in ``assets/ingest.py``), and anything that compu
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -35,12 +35,22 @@ class Settings:
         ``TAXLOOM_DATA_PATH``: the folder of the Parquet files (default ``home/warehouse/data``).
     memory_limit : str
         ``TAXLOOM_MEMORY_LIMIT``: DuckDB's memory limit per connection.
+    intent_url : str or None
+        ``TAXLOOM_INTENT_URL``: base URL of an OpenAI-compatible server that reads goals; None (the
+        default) reads them offline.
+    intent_model : str
+        ``TAXLOOM_INTENT_MODEL``: the model to ask for.
+    intent_key : str or None
+        ``TAXLOOM_INTENT_KEY``: its key; never shown.
     """
 
     home: Path
     catalog: str | None
     data_path: Path
     memory_limit: str
+    intent_url: str | None = None
+    intent_model: str = ""
+    intent_key: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_env(cls) -> "Settings":
@@ -59,6 +69,9 @@ class Settings:
             catalog=catalog,
             data_path=Path(data_path).expanduser().absolute() if data_path else home / "warehouse" / "data",
             memory_limit=os.environ.get("TAXLOOM_MEMORY_LIMIT", "3GB"),
+            intent_url=os.environ.get("TAXLOOM_INTENT_URL") or None,
+            intent_model=os.environ.get("TAXLOOM_INTENT_MODEL", ""),
+            intent_key=os.environ.get("TAXLOOM_INTENT_KEY") or None,
         )
 
     @property

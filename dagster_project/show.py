@@ -97,6 +97,8 @@ def _mix_table(portfolio: dict[str, Any]) -> Table:
             f"{portfolio[f'p_{objective}']:.1%}",
             "-" if revealed is None else f"{revealed:.1%}",
         )
+    if portfolio["disagreement"] is not None:
+        table.title = f"objectives (stated and revealed differ by {portfolio['disagreement']:.0%})"
     table.caption = "experts: " + ", ".join(
         f"{expert} {portfolio[f'e_{expert}'] or 0:.0%}" for expert in EXPERTS
     )

@@ -19,7 +19,19 @@ from dagster_project.resources.lake import LakeResource
 )
 def parsed_intents(context: dg.AssetExecutionContext, lake: LakeResource):
     """Parse the statements known at the night's close."""
+    from dagster_project.intent_endpoint import goal_reader
     from ml.intent.parse import parse_goals
 
     reader = NightReader.open(lake.open(), as_of_date(context))
-    yield from write_tables(context, reader, {"parsed_intents": parse_goals(reader.goal_statements())})
+    settings = reader.warehouse.settings
+    frame = parse_goals(reader.goal_statements(), read=goal_reader(settings))
+    notes = frame["note"].drop_nulls()
+    for note, count in notes.value_counts(sort=True).iter_rows():
+        context.log.warning(f"{count} statements: {note}")
+    metadata = {
+        "parser_versions": sorted(frame["parser_version"].unique().to_list()),
+        "actionable": int(frame["actionable"].sum()),
+        "with_parts_not_understood": int((frame["not_understood"] != "[]").sum()),
+        "read_offline_after_a_failure": len(notes),
+    }
+    yield from write_tables(context, reader, {"parsed_intents": frame}, {"parsed_intents": metadata})

@@ -15,7 +15,11 @@ from typing import Any, Final
 
 import polars as pl
 
+from ml.intent.dates import DAYS_PER_MONTH, OPEN_HORIZON_MONTHS
+
 UNDATED_NEED_DAYS: Final = 365
+# The other objectives' horizon is how long a trade lasts, not when the money is wanted.
+_SAVING_OBJECTIVES: Final = ("long_term_gain", "capital_preservation", "long_term_gains_only")
 
 CONSTRAINT_SCHEMA: dict[str, pl.DataType] = {
     "user_id": pl.String(),
@@ -26,6 +30,7 @@ CONSTRAINT_SCHEMA: dict[str, pl.DataType] = {
     "liquidity_by": pl.Date(),
     "horizon_min_months": pl.Int32(),
     "horizon_max_months": pl.Int32(),
+    "horizon_to": pl.Date(),
     "avoid_short_term_gains": pl.Boolean(),
     "intent_changed_date": pl.Date(),
 }
@@ -124,9 +129,19 @@ def _in_force(
         "liquidity_by": max(need["liquidity_from"], as_of_date) if need and need["liquidity_from"] else None,
         "horizon_min_months": horizon.get("horizon_min_months"),
         "horizon_max_months": horizon.get("horizon_max_months"),
+        "horizon_to": _horizon_end(horizon, as_of_date),
         "avoid_short_term_gains": bool(tax.get("avoid_short_term_gains", False)),
         "intent_changed_date": changed,
     }
+
+
+def _horizon_end(row: dict[str, Any], as_of_date: date) -> date | None:
+    """Last day of a horizon at which the money is wanted; None for a trade's length or one that is over."""
+    months = row.get("horizon_max_months")
+    if months is None or months >= OPEN_HORIZON_MONTHS or row["objective"] not in _SAVING_OBJECTIVES:
+        return None
+    end = row["stated_date"] + timedelta(days=round(months * DAYS_PER_MONTH))
+    return end if end >= as_of_date else None
 
 
 def _has_need(row: dict[str, Any]) -> bool:

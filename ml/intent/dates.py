@@ -58,6 +58,7 @@ _EVENTS: Final = {
     "halloween": ((10, 31), (10, 31)),
     "valentine's": ((2, 14), (2, 14)),
 }
+_FIRST_YEAR, _LAST_YEAR = 1900, 2200
 _UNIT_MONTHS: Final = {
     "day": 1 / DAYS_PER_MONTH,
     "week": 7 / DAYS_PER_MONTH,
@@ -67,7 +68,8 @@ _UNIT_MONTHS: Final = {
     "decade": 120.0,
 }
 _NUMBER = rf"(?:\d{{1,3}}(?:\.\d)?|{WORD_NUMBER}|an?|a\s+couple(?:\s+of)?|a\s+few|several|half\s+an?|couple(?:\s+of)?|few)"
-_UNIT = r"(?:days?|weeks?|wks?|months?|mos?|mths?|quarters?(?!\s+of\b)|years?|yrs?|decades?)"
+# Common slips of the keyboard are read too: a horizon of "20 yeers" is stated.
+_UNIT = r"(?:days?|weeks?|wks?|weeeks|weks|months?|mos?|mths?|mnths?|monhts|motnhs|quarters?(?!\s+of\b)|years?|yrs?|yeers?|yers|yeras|yeasr|yaers|eyars|decades?)"
 _DURATION = re.compile(
     rf"(?<![\w.$])(?P<low>{_NUMBER})(?P<plus>\s?\+)?(?:\s?(?:-|to|or|and)\s?(?P<high>{_NUMBER}))?(?P<plus2>\s?\+)?[\s-]?(?P<unit>{_UNIT})\b(?P<more>\s(?:or|and)\s(?:more|longer|beyond))?"
 )
@@ -84,6 +86,9 @@ _DAY_MONTH = re.compile(
 )
 _MONTH_DAY = re.compile(
     rf"{_BEFORE}\b(?P<month>{_MONTH})\s+(?:the\s+)?(?P<d>\d\d?)(?:st|nd|rd|th)?(?![\d%,.]?\d|k\b)(?:,?\s+(?P<y>20\d\d))?\b"
+)
+_NTH = re.compile(
+    r"\b(?:by|on|before|until|due)\s+the\s+(?P<d>\d\d?)(?:st|nd|rd|th)\b(?!\s+(?:of|birthday|anniversary|floor))"
 )
 _MONTH_ONLY = re.compile(
     rf"{_BEFORE}(?P<part>(?:late|early|mid)[\s-]+)?\b(?P<month>{_MONTH})(?:,?\s+(?:of\s+)?(?P<y>20\d\d)\b)?"
@@ -157,6 +162,8 @@ def find_times(lower: str, stated_at: date) -> list[TimeSpan]:
     list of TimeSpan
         In order of position, not overlapping.
     """
+    if not _FIRST_YEAR <= stated_at.year <= _LAST_YEAR:  # no plan; and dates ahead would leave the calendar
+        return []
     found: list[TimeSpan] = []
     for reader in (_calendar_days, _calendar_periods, _durations):
         for span in reader(lower, stated_at):
@@ -186,6 +193,16 @@ def _ahead(month: int, day: int, year: str | None, stated_at: date) -> date | No
     return this
 
 
+def _nth_ahead(day: int, stated_at: date) -> date | None:
+    """Give the next day of a month with that number: "by the 20th"."""
+    for ahead in range(3):
+        month = stated_at.month - 1 + ahead
+        found = _safe(stated_at.year + month // 12, month % 12 + 1, day)
+        if found is not None and found >= stated_at:
+            return found
+    return None
+
+
 def _is_past(lead: str | None) -> bool:
     return bool(lead) and bool(re.match(r"(?:since|last|past|from)\b", lead or ""))
 
@@ -201,6 +218,10 @@ def _calendar_days(lower: str, stated_at: date) -> list[TimeSpan]:
             if day is None or day < stated_at or _is_past(parts.get("lead")):
                 continue
             found.append(TimeSpan(match.start(), match.end(), day, day, lead=parts.get("lead") or ""))
+    for match in _NTH.finditer(lower):
+        day = _nth_ahead(int(match.group("d")), stated_at)
+        if day is not None:
+            found.append(TimeSpan(match.start(), match.end(), day, day, lead="by "))
     for match in _SOON.finditer(lower):
         ahead = {"tomorrow": 1, "the day after tomorrow": 2, "this week": 7, "asap": 7, "immediately": 7}
         last = stated_at + timedelta(days=ahead.get(match.group("word"), 0))
@@ -255,6 +276,12 @@ def _calendar_periods(lower: str, stated_at: date) -> list[TimeSpan]:
     for match in _EVENT.finditer(lower):
         found.append(_yearly(match, *_EVENTS[match.group("event")], None, stated_at))
     for match in _SEASON.finditer(lower):
+        # "the balance must not fall" is no season.
+        if match.group("season") == "fall" and not re.search(
+            r"\b(?:in|by|this|next|before|until|till|during|the|late|early|mid|come|for)\b",
+            match.group("lead") or "",
+        ):
+            continue
         found.append(_yearly(match, *_SEASONS[match.group("season")], match.group("y"), stated_at))
     for match in _MONTH_ONLY.finditer(lower):
         found.append(_named_month(match, stated_at))
@@ -381,16 +408,18 @@ _BARE_MONTHS: Final = {
     "weeks": (0.25, 2.0),
     "months": (1.0, 9.0),
     "decade": (120.0, 120.0),
-    "decades": (120.0, 360.0),
     "year or so": (10.0, 15.0),
     "year or two": (12.0, 24.0),
-    "years": (24.0, 96.0),
 }
 
 
 def _unit_name(unit: str) -> str:
     unit = unit.rstrip("s")
-    return {"wk": "week", "mo": "month", "mth": "month", "yr": "year"}.get(unit, unit)
+    if unit.startswith(("y", "ey")):
+        return "year"
+    return {"wk": "week", "weeek": "week", "wek": "week", "mo": "month", "mth": "month"}.get(
+        unit, "month" if unit.startswith("m") else unit
+    )
 
 
 def _is_memory(before: str, after: str) -> bool:

@@ -19,7 +19,7 @@ _TERMS: Final[tuple[tuple[str, str, str], ...]] = (
     ("asset_class", "spacs", r"spacs?|blank[\s-]check\s+compan(?:y|ies)"),
     ("asset_class", "annuities", r"annuit(?:y|ies)"),
     ("asset_class", "options", r"options?\s+trad\w+|(?:stock\s+|covered\s+)?(?:calls?\s+(?:and|or)\s+puts?|options|derivatives)\b(?!\s+(?:open|are|available|on\s+the\s+table|for\s+me))"),
-    ("asset_class", "crypto", r"crypto(?:currenc(?:y|ies)|s)?|bitcoins?|btc|ethereum|eth|digital\s+(?:coins?|assets?|currenc\w+)|altcoins?|coins"),
+    ("asset_class", "crypto", r"crypto(?:currenc(?:y|ies)|s)?|bitcoins?|btc|ethereum|eth|digital\s+(?:coins?|assets?|currenc\w+)|(?:alt|shit|meme)[\s-]?coins?|coins"),
     ("asset_class", "reits", r"reits?|real[\s-]estate\s+(?:investment\s+)?trusts?"),
     ("asset_class", "gold", r"gold(?:\s+(?:miners?|bullion|bars|etfs?))?\b|precious\s+metals"),
     ("asset_class", "commodities", r"commodit(?:y|ies)|raw\s+materials|futures"),
@@ -33,7 +33,7 @@ _TERMS: Final[tuple[tuple[str, str, str], ...]] = (
     ("theme", "gambling", r"gambling|gaming\s+(?:stocks|companies)|betting|sports[\s-]?books?|lotter(?:y|ies)|bookmakers"),
     ("theme", "adult_entertainment", r"adult\s+(?:entertainment|content|industry|films?)|porn(?:ography)?|strip\s+clubs"),
     ("theme", "private_prisons", r"(?:private\s+|for[\s-]profit\s+)?prisons?(?:\s+operators?)?|detention\s+cent(?:er|re)s|jails"),
-    ("theme", "animal_testing", r"animal[\s-]test\w*|(?:test\w*|experiment\w*)\s+on\s+animals|vivisection|animal\s+cruelty"),
+    ("theme", "animal_testing", r"animal[\s-]test\w*|(?:test\w*|experiment\w*)\s+on\s+animals|vivisection|animal\s+(?:cruelty|abuse|experiments?)|cruel\w*\s+to\s+animals"),
     ("theme", "weapons", r"weapons?(?:\s+(?:makers?|manufacturers?))?|guns?(?:\s*makers?|\s+manufacturers?)?|gunmakers|firearms?|arms\s+(?:makers?|manufacturers?|dealers?|companies|trade|industry|producers?)|ammunition|munitions|war\s+profiteers|military\s+contractors?|bombs"),
     ("industry", "Aerospace & Defense", r"aerospace(?:\s*(?:and|&)\s*defen[cs]e)?|defen[cs]e(?=\s+(?:stocks?|contractors?|companies|sector|industry|names|firms|shares|makers)|\s*(?:,|and|or|\.|;|$))(?:\s+contractors?)?"),
     ("theme", "china", r"china|chinese(?:\s+(?:stocks?|companies|equities|adrs?|tech|names))?"),
@@ -93,30 +93,45 @@ _CUE: Final = re.compile(
     r"\b(?:no|never|without|avoid(?:ing|s)?|exclud(?:e|es|ing)|except(?:\s+for)?|skip(?:ping)?|leav(?:e|ing)\s+out|keep(?:ing)?\s+(?:me\s+|it\s+|us\s+|this\s+|everything\s+)?(?:out\s+of|away\s+from|clear\s+of|free\s+of)|"
     r"stay(?:ing)?\s+(?:out\s+of|away\s+from|clear\s+of|far\s+from)|steer(?:ing)?\s+clear\s+of|hands\s+off|"
     r"(?:don'?t|do\s+not|won'?t|will\s+not|wouldn'?t|can'?t|cannot|not|refuse\s+to|rather\s+not|hate\s+to|not\s+going\s+to|wish\s+not\s+to|prefer\s+not\s+to)|nothing|none|zero|ban(?:ning)?|hate|opposed\s+to|object\s+to|boycott(?:ing)?|divest(?:ing)?(?:\s+from)?|"
-    r"free\s+of|minus|apart\s+from|other\s+than|anything\s+but|everything\s+but|all\s+but|omit(?:ting)?|remov(?:e|ing)|blacklist|screen(?:ing)?\s+out|drop|ditch|against|leave|keep|filter\s+out|weed\s+out|cut|lose|get\s+rid\s+of|rule\s+out|bar|forbid|prohibit|stop\s+buying|allergic\s+to|restricted\s+from|barred\s+from)\b"
+    r"free\s+of|minus|apart\s+from|other\s+than|anything\s+but|everything\s+but|all\s+but|omit(?:ting)?|remov(?:e|ing)|blacklist|screen(?:ing)?\s+out|drop|ditch|(?:am|i'm|we're|are|is)\s+against|leave|keep|filter\s+out|weed\s+out|cut|lose|get\s+rid\s+of|rule\s+out|bar|forbid|prohibit|stop\s+buying|allergic\s+to|restricted\s+from|barred\s+from)\b"
 )
 _NEEDS_OUT: Final = re.compile(r"^(?:leave|keep|cut|screen\w*|take|filter|weed)$")
 _GAP_WORDS = (
     "buy|buying|bought|purchase|own|owning|hold|holding|want|wanting|to|me|us|any|all|the|a|an|in|into|of|from|with|anything|stuff|stocks?|stock|shares?|"
     "compan(?:y|ies)|exposure|invest|invested|investing|investments?|money|put|putting|include|including|add|adding|touch|touching|like|do|does|anymore|more|single|kinds?|sorts?|types?|out|"
     "away|clear|it|i|we|see|related|connected|tied|that|which|are|is|make|makes|making|made|maker|makers|get|give|have|having|has|please|ever|again|sectors?|industr(?:y|ies)|names?|funds?|etfs?|for|by|"
-    "individual|foreign|these|those|either|involved|profit|profits|profiting|linked|producers?|dealing|deals?|supporting|support|be|being|account|portfolio|this|my|our|on|even|also|go|going|near|anywhere|at|whatsoever|whole|entire|so-called|big|ties|"
+    "cent|penny|dime|dollar|bit|trace|good|conscience|individual|foreign|these|those|either|involved|profit|profits|profiting|linked|producers?|dealing|deals?|supporting|support|be|being|account|portfolio|this|my|our|on|even|also|go|going|near|anywhere|at|whatsoever|whole|entire|so-called|big|ties|"
     "employer|work|firms?|business(?:es)?|manufactur\\w+|things|except|such|as|no|nor|not|or|and|both|especially|particularly|certainly|absolutely|definitely|really|much|there|ones|owned|tied|heavy|trade|trading"
 )
 _FIRST_GAP: Final = re.compile(rf"^(?:\s|[-'\"/&,]|\b(?:{_GAP_WORDS})\b){{0,24}}$")
 _NEXT_GAP: Final = re.compile(
     r"^(?:\s|[,/&'\"()-]|\b(?:and|or|nor|any|the|stocks?|compan(?:y|ies)|shares|sectors?|industr(?:y|ies)|anything|in|of|from|related|names?|makers?|producers?|firms?|stuff|plus|also|no|to|do|with|things?|like|such|as|other|all|kinds?|types?|funds?|etfs?|either|both|not|even|contractors?|manufacturers?|businesses|especially|including|even|out)\b){1,14}$"
 )
+# "no boomer oil stocks", "nothing from landlords or REITs": one word that is none of the known ones.
+_ONE_STRANGER: Final = re.compile(
+    r"^\s(?:from\s|in\s|of\s|any\s)?(?!more\b|longer\b|less\b|problem|need|rush|particular|matter|issue|idea|hurry|worries|doubt|fees?\b|short|risk|loss|gain|limit)[a-z-]{3,16}\s(?:or\s|and\s)?$"
+)
+_TOLERATED: Final = re.compile(
+    r"(?:nothing|not)\s+(?:\w+\s+)?against\b|(?:don'?t|do\s+not|wouldn'?t)\s+(?:\w+\s+)?(?:mind|care)\b|no\s+(?:problem|issue|objection|quarrel|qualm)s?\s+(?:with|to|about)\b|not\s+(?:opposed|averse)\b"
+)
 _SELLING: Final = re.compile(r"\b(?:sell|selling|sold|trim|part\s+with|liquidate|unload|get\s+rid)\b")
 _STRICT_CUES: Final = re.compile(r"^(?:no|zero|nothing|none|minus|cut|lose|drop|against|except)$")
 _AFTER: Final = re.compile(
     r"^\s*(?:stocks?|shares|compan(?:y|ies)|sector|industry|names|funds?|etfs?)?\s*(?:(?:is|are|would\s+be|stays?|must\s+be|should\s+be)\s+(?:strictly\s+|completely\s+|totally\s+|absolutely\s+|all\s+)?(?:off[\s-]limits|off\s+the\s+table|out\b|not\s+(?:for\s+me|allowed|ok|okay|acceptable|welcome|an\s+option)|excluded|banned|forbidden|taboo|a\s+no|no[\s-]go|unacceptable)|need\s+not\s+apply|off[\s-]limits|[\s:-]+(?:no|never|no\s+thanks?|not\s+for\s+me|hard\s+pass|out)\b)|^-free\b"
 )
+# "Tesla I don't want to see again"; "crypto is the answer, he says; I don't want any in here".
+_FRONTED: Final = re.compile(
+    r"^\s*(?:stocks?|shares)?\s*,?\s*(?:i|we)\s+(?:don'?t|do\s+not|never|won'?t|can'?t|cannot|refuse\s+to)\s+(?:\w+\s+){0,2}?(?:want|own|hold|buy|touch|see|have)\b"
+    r"|^[^.!?\n]{0,90}?\b(?:don'?t|do\s+not|never)\s+want\s+(?:any|it|that|them)\b(?:\s+(?:of\s+(?:it|that|them)|in\s+(?:here|there|my\s+account)|here|there))?\s*(?:$|[.,;!?\n])"
+)
+_SO_ARE: Final = re.compile(
+    r"\b(?:so|neither|nor)\s+(?:are|is|do|does)\b|\b(?:same|likewise)\s+(?:goes\s+)?(?:for|with)\b"
+)
 _BARE_TICKER: Final = re.compile(r"\$?\b[A-Z]{2,5}(?:\.[A-Z])?\b")
 _NOT_TICKERS: Final = frozenset(
     "IRA IRAS ETF ETFS USA US CPA IRS ESG REIT REITS SPAC SPACS FDIC CD CDS OK NO NOT AND OR THE FOR ANY PLEASE PLS STOCK STOCKS "
     "I AM MY NEVER BUY SELL ALL CEO IPO EV EVS AI RSU RSUS ESPP TLH AMT NIIT LLC LTD INC FAQ BTC ETH OTC ASAP FYI IMO USD TV "
-    "DO DONT NEED WANT OF IN ON TO IT IS OUT ME WE SO AT BY UP IF AS BE GO HSA UK EU NYSE VIX QE FED GDP OIL GAS GUN GUNS".split()
+    "STCG LTCG STCGS LTCGS SPX QTD YTD EOY EOM DO DONT NEED WANT OF IN ON TO IT IS OUT ME WE SO AT BY UP IF AS BE GO HSA UK EU NYSE VIX QE FED GDP OIL GAS GUN GUNS".split()
 )
 # "I work at X, so don't buy more of it": the company is named before the pronoun that excludes it.
 _EMPLOYER: Final = re.compile(
@@ -153,14 +168,28 @@ def find_exclusions(lower: str, cased: str) -> tuple[tuple[Exclusion, ...], list
     terms = sorted(terms + _bare_tickers(cased, lower))
     found: set[tuple[str, str]] = set()
     spans: list[tuple[int, int]] = []
-    for cue in _CUE.finditer(lower):
+    cues = [*_CUE.finditer(lower), *_SO_ARE.finditer(lower)]
+    for cue in cues:
+        if cue.re is _SO_ARE and not any(end <= cue.start() for _, end in spans):
+            continue
+        if _TOLERATED.match(lower, cue.start(), min(len(lower), cue.start() + 40)):
+            continue
         for _, end, kind, name in _scope(lower, cue, terms):
             found.add((kind, name))
             spans.append((cue.start(), end))
     for start, end, kind, name in terms:
-        if _AFTER.match(lower[end : end + 60]) and not _SELLING.search(lower[max(0, start - 30) : start]):
+        after = _AFTER.match(lower[end : end + 60]) or _FRONTED.match(lower[end : end + 130])
+        around = (
+            re.split(r"[.!?;\n]", lower[max(0, start - 30) : start])[-1] + lower[start : end + after.end()]
+            if after
+            else ""
+        )
+        if after and not _SELLING.search(around):
+            for first, last, listed_kind, listed in _listed_before(lower, terms, start):
+                found.add((listed_kind, listed))
+                spans.append((first, last))
             found.add((kind, name))
-            spans.append((start, end))
+            spans.append((start, end + after.end()))
     for start, end, kind, name in terms:
         if (
             kind == "symbol"
@@ -171,6 +200,19 @@ def find_exclusions(lower: str, cased: str) -> tuple[tuple[Exclusion, ...], list
             spans.append((start, end))
     exclusions = tuple(Exclusion(kind=kind, name=name) for kind, name in sorted(found))  # type: ignore[arg-type]
     return exclusions, spans
+
+
+def _listed_before(
+    lower: str, terms: list[tuple[int, int, str, str]], start: int
+) -> list[tuple[int, int, str, str]]:
+    """Collect the terms of a list that ends at a position: "options and leveraged funds"."""
+    listed: list[tuple[int, int, str, str]] = []
+    for term in reversed([t for t in terms if t[1] <= start]):
+        if not _NEXT_GAP.match(lower[term[1] : start]):
+            break
+        listed.append(term)
+        start = term[0]
+    return listed
 
 
 def _scope(
@@ -191,7 +233,7 @@ def _scope(
         if governed:
             if not _NEXT_GAP.match(gap):
                 break
-        elif len(gap) > 90 or _SELLING.search(gap) or not _FIRST_GAP.match(gap):
+        elif len(gap) > 90 or _SELLING.search(gap) or not (_FIRST_GAP.match(gap) or _ONE_STRANGER.match(gap)):
             return []
         elif _STRICT_CUES.match(word) and len(gap.split()) > 6:
             return []

@@ -5,9 +5,10 @@ What belongs here: the rules that decide what a phrase says. What does not: the 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from ml.intent.dates import TimeSpan
 from ml.intent.lexicon import (
     AVOID_REALISING,
     DECLINED_AFTER,
@@ -17,6 +18,7 @@ from ml.intent.lexicon import (
     PRIMARY_CUE,
     RISK,
     SECONDARY_CUE,
+    UNDECIDED,
     VAGUE,
     WASH_SALE,
     WISH,
@@ -40,9 +42,10 @@ class Mention:
     rank: int  # 1 = called first, 0 = just named, -1 = called second
 
 
-def find_mentions(text: CleanText) -> list[Mention]:
-    """Find every objective that the text names and does not decline, in order."""
+def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
+    """Find every objective that the text names, in order, and those that it declines."""
     mentions: list[Mention] = []
+    declined: list[Mention] = []
     for sentence in text.sentences():
         clauses = text.clauses(sentence)
         is_on_topic = len(text.lower.strip(" \n\x01")) < LONG_TEXT or (
@@ -55,12 +58,25 @@ def find_mentions(text: CleanText) -> list[Mention]:
             for phrase in phrases:
                 for match in phrase.pattern.finditer(text.lower, sentence.start, sentence.end):
                     if not phrase.inherent and _is_declined(text.lower, match, clauses):
+                        declined.append(Mention(objective, match.start(), match.end(), 0.0, 0))
                         continue
                     if objective == "short_term_gain" and _BEFORE.search(text.lower[: match.start()][-30:]):
                         continue
                     rank = _rank(text.lower, clause_of(clauses, match.start()), match)
                     mentions.append(Mention(objective, match.start(), match.end(), phrase.weight, rank))
-    return _drop_covered(mentions)
+    return _drop_covered(mentions), declined
+
+
+def strengthen(text: CleanText, mentions: list[Mention], times: list[TimeSpan]) -> list[Mention]:
+    """Take weak words of growth for its name where their sentence gives a time of a year or more."""
+    long = [t.start for t in times if t.months is not None and t.months[0] >= 12]
+    homes = [s for s in text.sentences() if any(s.start <= start < s.end for start in long)]
+    return [
+        replace(m, weight=_NAMED_WEIGHT)
+        if m.objective == "long_term_gain" and any(s.start <= m.start < s.end for s in homes)
+        else m
+        for m in mentions
+    ]
 
 
 def clause_of(clauses: list[Piece], position: int) -> Piece:
@@ -142,7 +158,10 @@ def rank_objectives(text: CleanText, mentions: list[Mention], risk: set[str]) ->
         if strong[name] or weight[name] >= _NAMED_WEIGHT or (is_short and weight[name] >= 0.5)
     ]
     if any(strong[name] for name in named):
-        named = [name for name in named if strong[name]]
+        # A weak word counts beside a named objective only where the text calls it second.
+        named = [
+            name for name in named if strong[name] or any(m.rank < 0 for m in mentions if m.objective == name)
+        ]
     best = {name: max((m.rank for m in mentions if m.objective == name), default=0) for name in named}
     worst = {name: min((m.rank for m in mentions if m.objective == name), default=0) for name in named}
     rank = {name: 1 if best[name] > 0 else (-1 if worst[name] < 0 else 0) for name in named}
@@ -152,11 +171,13 @@ def rank_objectives(text: CleanText, mentions: list[Mention], risk: set[str]) ->
     opposed = {"short_term_alpha", "short_term_gain"} & set(unranked)
     clash = len(unranked) >= 3 and len(text.lower.strip(" \n\x01")) <= 220 and len(set(rank.values())) == 1
     torn = {"low", "high"} <= risk and not any(strong[name] for name in named)
+    torn |= "high" in risk and named == ["capital_preservation"] and is_short
+    torn |= UNDECIDED.search(text.lower) is not None and len(named) != 1
     vague = VAGUE.search(text.lower) is not None and (len(ordered) != 1 or bool(opposed))
     is_contradictory = clash or torn or vague
     if is_contradictory or not ordered:
         return Ranked(None, None, is_contradictory)
-    second = next((name for name in ordered[1:] if strong[name]), None)
+    second = next((name for name in ordered[1:]), None)
     return Ranked(ordered[0], second, False)
 
 
@@ -201,17 +222,23 @@ def find_risk(text: CleanText) -> set[str]:
     return found
 
 
+# "never realise a gain on a lot younger than a year" asks for age, not for no gains.
+_IS_YOUNG: Final = re.compile(
+    r"[^.;!?\n]{0,30}?\b(?:younger|under|less\s+than|before|until|unless|newer|within|short)\b[^.;!?\n]{0,20}?\b(?:year|months|days|term)\b"
+)
 _MANNER: Final = re.compile(
     r"(?:harvest\w*|loss(?:es)?|tax(?:es)?|trad\w+|sell\w*|rebalanc\w+)\s+(?:\w+\s+){0,3}?aggressive(?:ly)?\b[^.;!?\n]{0,12}\Z"
     r"|aggressive(?:ly)?\s+(?:about\s+|with\s+)?(?:harvest|tax|loss|trad|sell|rebal)\w*[^.;!?\n]{0,12}\Z"
 )
 
 
-def find_tax(text: CleanText, mentions: list[Mention]) -> TaxWishes:
+def find_tax(text: CleanText, mentions: list[Mention], ranked: Ranked) -> TaxWishes:
     """Set the flag of every tax wish, wherever it stands."""
     named = {mention.objective for mention in mentions if mention.weight >= _NAMED_WEIGHT}
+    named |= {ranked.primary, ranked.secondary} - {None}
     avoid = any(
-        not re.search(r"short[\s-]*term", match.group()) for match in AVOID_REALISING.finditer(text.lower)
+        not re.search(r"short[\s-]*term|stcg", match.group()) and not _IS_YOUNG.match(text.lower, match.end())
+        for match in AVOID_REALISING.finditer(text.lower)
     )
     return TaxWishes(
         avoid_short_term_gains="long_term_gains_only" in named,

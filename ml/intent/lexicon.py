@@ -37,13 +37,13 @@ _MARKET = (
 )
 _LOSS = r"(?:loss(?:es)?|losers?|losing\s+(?:positions?|lots?|stocks?|trades?|names?|holdings?)|paper\s+loss(?:es)?|capital\s+loss(?:es)?|red\s+(?:positions?|lots?|names?))"
 _REALISE = r"(?:reali[sz]\w{0,3}|harvest\w{0,3}|captur\w{1,3}|book(?:ing)?|bank(?:ing)?|tak(?:e|ing)|tri?gger(?:ing)?|crystalli[sz]\w{0,3}|collect(?:ing)?|generat\w{1,3}|creat\w{1,3}|claim(?:ing)?|recogni[sz]\w{0,3}|lock(?:ing)?\s+in|cash(?:ing)?\s+in|us(?:e|ing)(?:\s+up)?|incur(?:ring)?|bag(?:ging)?|pick(?:ing)?\s+up|scoop(?:ing)?\s+up|grab(?:bing)?)"
-_YEAR_HELD = r"(?:a\s+(?:full\s+)?year|one\s+year|1\s+year|one[\s-]year|1[\s-]?yr|(?:12|twelve)\s+months?|36[56]\s+days|a\s+year\s+and\s+a\s+day|long[\s-]?term)"
+_YEAR_HELD = r"(?:a\s+(?:full\s+)?year|one\s+year|1\s+year|one[\s-]year|1[\s-]?yr|(?:12|twelve)\s+months?|first\s+anniversary|36[56]\s+days|a\s+year\s+and\s+a\s+day|long[\s-]?term)"
 
 OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
     "short_term_alpha": _phrases(
         rf"""
         (?:beat|beats|beating|outperform\w{{0,3}}|outrun\w{{0,4}}|outpac\w{{1,3}}|top|topping|crush\w{{0,3}}|smok(?:e|ing)|surpass\w{{0,3}}|outdo|exceed)\s+(?:[\w']+\s+){{0,2}}?{_MARKET}
-        (?:better|more|higher|faster|further)\s+(?:returns?\s+)?than\s+(?:[\w']+\s+){{0,2}}?{_MARKET}
+        (?<!matters\s)(?<!worth\s)(?:better|more|higher|faster|further)\s+(?:returns?\s+)?than\s+(?:[\w']+\s+){{0,2}}?{_MARKET}
         (?:ahead\s+of|an?\s+edge\s+(?:over|on)|excess\s+returns?\s+(?:over|to|above|versus)|relative\s+to|measured\s+against|over\s+and\s+above|in\s+excess\s+of)\s+(?:[\w']+\s+){{0,2}}?{_MARKET}
         (?:weekly|daily|short[\s-]term|short[\s-]run|near[\s-]term|pure|active|generate|generating|chas\w+|seek\w*|hunt\w*|find\w*|for)\s+alpha\b
         alpha\s+(?:is|from|over|within|in|generation|this|each|every|on\s+a)\b
@@ -71,6 +71,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:tak(?:e|ing)|book(?:ing)?|lock(?:ing)?\s+in|bank(?:ing)?|cash(?:ing)?\s+in|reali[sz]\w{0,3}|pocket(?:ing)?|harvest(?:ing)?|crystalli[sz]\w{0,3}|secur(?:e|ing)|grab(?:bing)?|bag(?:ging)?|skim(?:ming)?|scoop(?:ing)?)\s+(?:up\s+|in\s+)?(?:on\s+)?(?:some\s+|my\s+|the\s+|those\s+|a\s+|an\s+|any\s+|all\s+|nice\s+|decent\s+|good\s+|healthy\s+|modest\s+|quick\s+|short[\s-]term\s+|these\s+|in\s+){0,3}(?:profits?|gains?|winners|wins?)\b
         (?:profits?|gains?)\s+(?:that\s+)?(?:i\s+can\s+|to\s+(?:be\s+)?)?(?:tak(?:e|en)|lock(?:ed)?\s+in|reali[sz]\w{0,2}|book(?:ed)?|bank(?:ed)?|cash(?:ed)?\s+in|pocket(?:ed)?)\b
         ring(?:ing)?\s+the\s+register
+        (?:profits?|gains?|win)\s+(?:\w+\s+){0,2}?(?:this|by|before|within|over|in|inside)\s+(?:the\s+)?(?:next\s+|coming\s+|following\s+|half\s+a\s+|end\s+of\s+(?:the\s+)?)?(?:\d{1,2}(?:\s?-\s?\d{1,2})?\s+|(?:two|three|four|five|six|eight|nine|few|couple\s+of)\s+)?(?:summer|spring|fall|autumn|winter|christmas|months?|weeks?|quarters?|half\s+year|year[\s-]?end|season)\b
         cash(?:ing)?\s+(?:in|out)\s+(?:on\s+)?(?:my\s+|the\s+|these\s+|some\s+)?(?:winners?|gains?|profits?|rally|run[\s-]?up|pop)
         (?:make|making|earn|earning|turn|turning|aim\s+for|get|want|looking\s+for|seek\w*|after|squeeze\s+out|generate|book|score|land)\s+(?:me\s+|myself\s+)?(?:a\s+|an\s+|some\s+|another\s+)?(?:[\w$%.,]+\s+){0,2}?(?:profits?|gains?|money|returns?|win)\s+(?:\w+\s+){0,3}?(?:by|within|over|in|this|before|inside)\s+(?:the\s+|about\s+|around\s+|roughly\s+|a\s+)?(?:next\s+|coming\s+|end|few\s+|couple\s+of\s+|year|quarter|summer|spring|fall|autumn|winter|christmas|matter\s+of\s+|\d{1,2}\s*-?\s*(?:\d{1,2}\s+)?|(?:two|three|four|five|six|nine)\s+)(?:few\s+|couple\s+of\s+)?(?:months?|weeks?|quarters?|of|summer|spring|fall|autumn|winter|year|end|christmas)?
         sell(?:ing)?\s+(?:whenever|when|once|as\s+soon\s+as|after|anything|whatever)\s+(?:\w+\s+){0,3}?(?:up|pops?|jumps?|rises?|gains?|profit|hits?)\b
@@ -127,7 +128,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:steady|regular|reliable|monthly|stable|predictable|modest|some|dividend|interest|enough|retirement|fixed|little|bit\s+of)\s+(?:dividend\s+|interest\s+)?income\b
         (?:income|interest|dividends)\s+(?:over|rather\s+than|instead\s+of|not|more\s+than|matters|stream|portfolio|investor|generation|to\s+live)\b
         (?:live|living|lives)\s+(?:off|on)\s+(?:of\s+)?(?:it|this|the|my|our|these|dividends?|interest|what)
-        (?:throw(?:ing)?\s+off|generat\w+|produc\w+|pay(?:s|ing)?|draw(?:ing)?)\s+(?:\w+\s+){0,2}?(?:income|interest|dividends|yield)
+        (?:throw(?:ing)?\s+off|generat\w+|produc\w+|pays|paying|pay\s+me|draw(?:ing)?)\s+(?:\w+\s+){0,2}?(?:income|interest|dividends|yield)\b(?!\s+(?:tax|rates?))
         (?:low|small|minimal|minimum|minimi[sz]e|minimi[sz]ing|limit(?:ed|ing)?|avoid(?:ing)?|smallest|tiny)\s+(?:\w+\s+)?(?:drawdowns?|downside|volatility|swings|fluctuations?|losses)\b
         (?:downside|drawdown|crash|inflation)\s+(?:protection|control)
         keep\s+(?:up\s+with|pace\s+with)\s+inflation|(?:beat|ahead\s+of|match)\s+inflation
@@ -146,7 +147,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         conservative(?:ly)?\b
         stab(?:le|ility)\b
         preserv(?:e|ing|ation)\b
-        (?<!my )(?<!our )(?<!his )(?<!her )(?<!high )(?<!ordinary )(?<!taxable )(?<!earned )income\b(?!\s+(?:tax|is\s+(?:high|unusually|low)|bracket|year))
+        (?<!my )(?<!our )(?<!his )(?<!her )(?<!high )(?<!ordinary )(?<!taxable )(?<!earned )income\b(?!\s+(?:tax|rates?|is\s+(?:high|unusually|low)|bracket|year))
         dividends?\b
         low[\s-]risk\b
         """,
@@ -154,7 +155,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:don'?t|do\s+not|didn'?t|never|not|can'?t|cannot|can\s+not|won'?t|couldn'?t|without|no|avoid|afraid\s+of|scared\s+of|fear\s+of|terrified\s+of|hate|stop|unable\s+to|isn'?t\s+about)\s+(?:\w+\s+){0,4}?(?:los(?:e|es|ing)|lost)\s+(?:\w+\s+){0,2}?(?:money|capital|principal|savings|it|this|that|any|anything|what|my|the|our|a\s+(?:cent|penny|dime|dollar|single)|everything|much|value|any\s+of|sleep)
         not\s+losing\b
         (?:can'?t|cannot|can\s+not|couldn'?t|won'?t|will\s+not|unable\s+to|not\s+(?:able|willing|prepared)\s+to|no\s+appetite\s+for|no\s+stomach\s+for|don'?t\s+want(?:\s+to\s+see)?|never\s+want|hate|refuse\s+to|can'?t\s+afford|no\s+room\s+for)\s+(?:to\s+)?(?:\w+\s+){0,3}?(?:loss(?:es)?|drawdowns?|drops?|declines?|crash(?:es)?|(?:big|large|steep|deep|sharp)\s+(?:drops?|falls?|swings?|drawdowns?|declines?|loss(?:es)?)|go(?:es)?\s+down|down\s+years?|falls?|volatility|swings|red|surprises|rollercoaster)\b
-        (?:no|zero|without)\s+(?:big\s+|large\s+|major\s+|nasty\s+|more\s+|any\s+|real\s+)?(?:loss(?:es)?|drawdowns?|surprises|drama|rollercoaster|wild\s+(?:rides?|swings)|risk\s+of\s+loss)\b
+        (?:no|zero|without)\s+(?:big\s+|large\s+|major\s+|nasty\s+|more\s+|any\s+|real\s+)?(?:loss(?:es)?|loses|drawdowns?|surprises|drama|rollercoaster|wild\s+(?:rides?|swings)|risk\s+of\s+loss)\b
         (?:never|not|don'?t)\s+(?:let\s+it\s+|have\s+it\s+)?(?:go(?:es)?|drop|fall|shrink|dip)\s+(?:down|below|under|in\s+value|much)
         """,
     ),
@@ -170,6 +171,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:deduct|deducting|deduction\s+for)\s+(?:\w+\s+){{0,3}}?(?:losses|\$?3,?000)
         (?:need|want|get|give\s+me|find)\s+(?:me\s+)?(?:some\s+|more\s+|capital\s+|tax\s+|deductible\s+|reali[sz]ed\s+)+losses\b
         losses\s+(?:are|would\s+be)\s+(?:worth|valuable|useful)
+        losses?\s+(?:to\s+be\s+|be\s+|should\s+be\s+)?(?:harvested|reali[sz]ed|taken|captured|booked|banked|crystalli[sz]ed|claimed)\b
         """,
         r"""
         losers?\b
@@ -189,7 +191,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         "",
         rf"""
         (?:no|never|avoid\w*|zero|without|don'?t|do\s+not|not|refuse\s+to|won'?t|nothing|hate|stop|any|skip|keep\s+me\s+out\s+of|stay\s+away\s+from|steer\s+clear\s+of|rather\s+not|minimi[sz]e)\s+(?:[\w']+\s+){{0,5}}?short[\s-]*term\s+(?:cap(?:ital)?\s+|taxable\s+|reali[sz]ed\s+)?(?:gains?|rates?|ones|profits?|sales|holdings?|lots?|tax(?:es|\s+rates?)?|treatment|stuff)\b
-        (?:no|never|don'?t|do\s+not|not|won'?t|refuse\s+to|nothing)\s+(?:\w+\s+){{0,3}}?(?:sell|sold|selling|sale|touch|part)\w*\s+(?:\w+[\s']+){{0,8}}?(?:before|until|unless|if|(?:i've\s+|i\s+|we\s+|we've\s+)?(?:held|owned|had)\s+(?:it\s+)?(?:for\s+)?(?:less|under|fewer|shorter)|(?:less|under|younger|newer)\s+than|held\s+(?:for\s+)?(?:less|under)|inside|within)\b[^.;!?\n]{{0,45}}?{_YEAR_HELD}
+        (?:no|never|don'?t|do\s+not|not|won'?t|refuse\s+to|nothing)\s+(?:\w+\s+){{0,3}}?(?:(?:sell|sold|selling|sale|touch|part)\w*|let\s+(?:\w+\s+){{1,3}}?go)\s+(?:\w+[\s']+){{0,8}}?(?:before|until|unless|if|(?:i've\s+|i\s+|we\s+|we've\s+)?(?:held|owned|had)\s+(?:it\s+)?(?:for\s+)?(?:less|under|fewer|shorter)|(?:less|under|younger|newer)\s+than|held\s+(?:for\s+)?(?:less|under)|inside|within)\b[^.;!?\n]{{0,45}}?{_YEAR_HELD}
         (?:nothing|no\s+(?:lots?|positions?|shares?|winners?))\s+(?:\w+\s+){{0,3}}?(?:under|less\s+than|younger\s+than|newer\s+than|inside|within|before|until)\s+(?:\w+\s+){{0,2}}?{_YEAR_HELD}\b
         (?:no|never|not)\s+(?:\w+\s+){{0,3}}?(?:gains?|profits?|winners?)\s+(?:\w+\s+){{0,5}}?(?:under|less\s+than|before|within|inside|younger\s+than|until)\s+(?:\w+\s+){{0,2}}?{_YEAR_HELD}
         """,
@@ -207,7 +209,7 @@ AVOID_REALISING: Final = re.compile(
 )
 WASH_SALE: Final = re.compile(
     r"\bwash[\s-]*(?:sales?|rules?|d\b|window|trades?|out\s+rule)|\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*(?:calendar[\s-])?days?\b(?=[^.;!?\n]{0,60}\b(?:window|rule|loss|disallow|buy|bought|repurchas|before\s+re|after|same|rebuy|back|between|period|wait|sale|apart|limit))"
-    r"|\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*days?\s+(?:rule|window)|substantially\s+identical"
+    r"|\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*days?\s+(?:rule|window)|substantially\s+identical|\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*days?\s+(?:thing|business|period|issue|requirement|law)"
     r"|\b(?:wife|husband|spouse|partner|fianc\w+|ira|401k|roth)\b[^.;!?\n]{0,50}\b(?:buys?|bought|buying|owns?|own|holds?|has|purchas\w+|same)\b[^.;!?\n]{0,40}\b(?:same|identical|them\s+too|those\s+too|it\s+too)\b"
     r"|\b(?:loss|losses|deduction)\b[^.;!?\n]{0,40}\bdisallow\w*|\bdisallow\w*[^.;!?\n]{0,30}\bloss"
     r"|\b(?:don'?t|do\s+not|never|without|not|avoid)\s+(?:\w+\s+){0,3}?(?:buy\w*|rebuy\w*|repurchas\w*|purchas\w*)\s+(?:\w+\s+){0,4}?(?:back|again|same)\b[^.;!?\n]{0,40}\b(?:month|days|soon|right\s+away|quickly|weeks)"
@@ -219,23 +221,26 @@ RISK: Final[dict[str, re.Pattern[str]]] = {
         r"|\b(?:don'?t|do\s+not|never|can'?t|cannot|won'?t|not|couldn'?t|hate\s+to|hate|without|avoid|afraid\s+of|scared\s+of|terrified\s+of)\s+(?:\w+\s+){0,4}?(?:lose|losing|lost)\s+(?:\w+\s+){0,2}?(?:money|capital|principal|savings|it|this|that|any|anything|what|my|our|the|a\s+(?:cent|penny|dime|dollar)|sleep)"
         r"|\b(?:can'?t|cannot|won'?t|will\s+not|don'?t|do\s+not|couldn'?t|not|hate|no|never|refuse\s+to|nervous\s+about|zero|unable\s+to)\s+(?:\w+\s+){0,4}?(?:stomach|handle|take|afford|stand|tolerate|put\s+up\s+with|bear|accept|like|want)\s+(?:\w+\s+){0,3}?(?:loss(?:es)?|risks?|swings?|volatility|drops?|declines?|drawdowns?|rollercoaster|big\s+(?:drops?|moves?|falls?|drawdowns?|loss))\b|\bpanic\b[^.;!?\n]{0,30}\b(?:loss|losses|drops?|down|dips?|falls?)"
         r"|\b(?:hate|dislike|fear|nervous|uncomfortable\s+with|no|small|low|minimal|limited|little)\s+(?:\w+\s+){0,2}?(?:volatility|swings?|drawdowns?|loss(?:es)?|fluctuations?|ups\s+and\s+downs|market\s+drops?)\b|\bsleep\s+(?:\w+\s+){0,2}?(?:at\s+night|badly|soundly|well)|\b(?:nothing\s+(?:wild|risky|crazy)|small\s+ups\s+and\s+downs|principal\s+must\s+stay|no\s+drama)\b"
+        r"|\bavoid(?:ing)?\s+(?:\w+\s+)?(?:drawdowns?|losses|volatility|big\s+\w+)\b|\bno\s+big\s+los(?:s|ses|es)\b|\b(?:weak|sensitive|nervous)\s+stomach\b|\b(?:risks?|swings|volatility|losses|drops)\s+(?:makes?|scares?|frightens?|terrif(?:y|ies)|worr(?:y|ies))\s+me\b"
         r"|\b(?:safety\s+first|play\s+it\s+safe|not\s+losing\s+(?:the|my|our|any|money|what))"
     ),
     "medium": re.compile(
-        r"\b(?:moderate|medium|average|middling|balanced|mid|reasonable|normal|some)[\s-]*(?:level\s+of\s+|amount\s+of\s+|degree\s+of\s+)?(?:risk|volatility|tolerance|swings)\b|\brisk\s*(?:tolerance|level|appetite|profile)?\s*(?:is|:|=|would\s+be)?\s*(?:moderate|medium|average|in\s+the\s+middle|balanced)\b|\b(?:moderately|medium)\s+(?:aggressive|conservative|risky)\b|\bneither\s+(?:too\s+)?(?:aggressive|conservative|risky|safe)\b|\bmiddle[\s-]of[\s-]the[\s-]road\b"
+        r"\b(?:moderate|medium|average|middling|balanced|mid|reasonable|normal|some)[\s-]*(?:level\s+of\s+|amount\s+of\s+|degree\s+of\s+)?(?:risk|volatility|tolerance|swings)\b|\brisk\s*(?:tolerance|level|appetite|profile)?\s*(?:is|:|=|would\s+be)?\s*(?:moderate|medium|average|in\s+the\s+middle|balanced)\b|\b(?:moderately|medium)\s+(?:aggressive|conservative|risky)\b|\bneither\s+(?:too\s+)?(?:aggressive|conservative|risky|safe)\b|\bmiddle[\s-]of[\s-]the[\s-]road\b|\b(?:say|call\s+it|i'?m|i\s+am|go\s+with|we'?re|be|keep\s+it)\s+(?:a\s+|about\s+)?(?:moderate|medium)\b(?!\s+(?:growth|income|gain|profit|return))"
     ),
     "high": re.compile(
         r"\b(?:high(?:er|est)?|big|lots?\s+of|a\s+lot\s+of|maximum|max|large|extreme|serious|plenty\s+of|considerable|substantial|significant|heavy)[\s-]*(?:appetite\s+for\s+|tolerance\s+for\s+)?(?:risks?|volatility)\b|\b(?:risk\s*(?:tolerance|appetite|level|profile)?|tolerance)\s*(?:is|:|=|would\s+be)?\s*(?:very\s+|quite\s+|pretty\s+)?(?:high|aggressive|through\s+the\s+roof|sky[\s-]high)\b"
-        r"|\b(?:comfortable|fine|ok|okay|cool|happy|at\s+ease|good)\s+with\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|loss(?:es)?|ups\s+and\s+downs|drops?|rollercoaster)\b"
-        r"|(?<!tax )(?<!tax-)\b(?:swings?|volatility|drawdowns?|losses|loss(?![\s-]+harvest)|drops?|risks?|dips?|crash(?:es)?|rollercoaster)\b[^.;!?\n,]{0,25}?\b(?:(?:is|are|would\s+be)\s+(?:totally\s+|perfectly\s+|completely\s+|all\s+)?(?:ok|okay|fine|acceptable|no\s+problem|welcome|alright)|don'?t\s+(?:bother|scare|faze|worry)|doesn'?t\s+(?:bother|scare|faze|worry)|do\s+not\s+(?:bother|scare))"
-        r"|\bno\s+(?:problem|issue|worries|trouble)s?\s+(?:with|about)\s+(?:\S+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|drops?|loss(?:es)?)\b|\b(?:can|could|able\s+to|willing\s+to|prepared\s+to|happy\s+to|ready\s+to|i'll|will)\s+(?:\w+\s+){0,2}?(?:stomach|handle|take|accept|tolerate|ride\s+out|live\s+with|absorb|withstand|sit\s+through|lose)\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|big\s+\w+|loss(?:es)?|drops?|most|half|all\s+of\s+it|it\s+all|everything|(?:a\s+)?\d\d\s?%|a\s+lot)"
+        r"|\b(?:comfortable|fine|ok|okay|cool|happy|at\s+ease|good)\s+with\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|loss(?:es)?|ups\s+and\s+downs|drops?|rollercoaster|rides?|bumps|turbulence)\b"
+        r"|(?<!tax )(?<!tax-)\b(?:swings?|volatility|drawdowns?|losses|loss(?![\s-]+harvest)|drops?|risks?|dips?|crash(?:es)?|rollercoaster)\b[^.;!?\n,]{0,25}?\b(?:(?:is|are|would\s+be)\s+(?:totally\s+|perfectly\s+|completely\s+|all\s+)?(?:ok|okay|fine|acceptable|no\s+problem|welcome|alright)|(?:don'?t|doesn'?t|won'?t|wouldn'?t|do\s+not|does\s+not|would\s+not|will\s+not)\s+(?:really\s+|even\s+)?(?:bother|scare|faze|worry|keep\s+me|upset|frighten|rattle))"
+        r"|\b(?:strong|iron|steel|cast[\s-]iron)\s+(?:stomach|nerves)\b|\bnerves\s+of\s+steel\b|\bthick[\s-]skinned\b|\brisk[\s-]*(?:taker|tolerant|seeking|lover|hungry)\b|\bgo\s+big\s+or\s+go\s+home\b"
+        r"|\b(?:losing|lose)\s+(?:half|most|it\s+all|everything|\d\d\s?%)[^.;!?\n]{0,30}\b(?:fine|ok|okay|no\s+big\s+deal|wouldn'?t|doesn'?t|acceptable)\b"
+        r"|\bno\s+(?:problem|issue|worries|trouble)s?\s+(?:with|about)\s+(?:\S+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|drops?|loss(?:es)?)\b|\b(?:can|could|able\s+to|willing\s+to|prepared\s+to|happy\s+to|ready\s+to|i'll|will)\s+(?:\w+\s+){0,2}?(?:stomach|handle|take|accept|tolerate|ride\s+out|live\s+with|absorb|withstand|sit\s+through|lose)\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|big\s+\w+|loss(?:es)?|drops?|most|half|all\s+of\s+it|it\s+all|everything|(?:a\s+)?\d\d\s?%\s+(?:loss|drop|drawdown|swings?|decline|hit|crash|fall|down)|a\s+lot)"
         r"|\b(?:don'?t\s+(?:mind|care\s+(?:about|if)|worry\s+about)|not\s+(?:afraid|scared|worried)\s+(?:of|about)|unfazed\s+by|love|bring\s+on)\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|los(?:s|ses|ing|e)|drops?|rollercoaster|ups\s+and\s+downs|going\s+to\s+zero)"
-        r"|\b(?:aggressive(?:ly)?|risky|speculative|yolo|go(?:ing)?\s+all[\s-]in|swing\s+for\s+the\s+fences|high[\s-]octane|degen\w*)\b(?!\s+(?:harvest|tax|loss|dog|driv|market|sell|sales))|\bhigh[\s-]risk\b(?!\s+sofa)"
+        r"|\b(?:aggressive(?:ly)?|risky|speculative|yolo|go(?:ing)?\s+all[\s-]in|swing\s+for\s+the\s+fences|high[\s-]octane)\b(?!\s+(?:harvest|tax|loss|dog|driv|market|sell|sales))|\bhigh[\s-]risk\b(?!\s+sofa)"
     ),
 }
 
 PRIMARY_CUE: Final = re.compile(
-    r"\b(?:first(?:\s+and\s+foremost)?|foremost|above\s+all|mainly|main|primar(?:y|ily)|top|priority|number\s+one|most\s+important(?:ly)?|mostly|chiefly|more\s+than\s+anything|the\s+(?:aim|goal|point|objective)\s+is|is\s+the\s+(?:aim|goal|point)|matters?\s+(?:most|more)|comes\s+first|only\s+(?:thing|goal)|what\s+i\s+really|essential)\b|#1"
+    r"\b(?:first(?:\s+and\s+foremost)?|foremost|above\s+all|mainly|main|primar(?:y|ily)|top|priority|number\s+one|most\s+important(?:ly)?|mostly|chiefly|more\s+than\s+anything|the\s+(?:aim|goal|point|objective)\s+is|is\s+the\s+(?:aim|goal|point)|matters?\s+(?:most|more)|comes\s+first|only\s+(?:thing|goal)|what\s+i\s+really|essential|if\s+(?:you|i|we)\s+(?:must|have\s+to|had\s+to)\s+choose|when\s+in\s+doubt|if\s+(?:it|push)\s+comes\s+(?:down\s+)?to)\b|#1"
 )
 SECONDARY_CUE: Final = re.compile(
     r"\b(?:second(?:ly|ary)?|after\s+that|close\s+behind|then|also|as\s+well|on\s+the\s+side|if\s+possible|if\s+you\s+can|nice\s+to\s+have|bonus|ideally|some|a\s+(?:little|bit)(?:\s+of)?|partly|where\s+(?:you\s+can|possible)|besides|apart\s+from\s+that|additionally|in\s+addition|along\s+the\s+way|beyond\s+that|otherwise|less\s+important\w*|lower\s+priority|while\s+(?:you're\s+)?at\s+it)\b"
@@ -243,13 +248,19 @@ SECONDARY_CUE: Final = re.compile(
 VAGUE: Final = re.compile(
     r"\b(?:less|lower|no|little|low|minimal)\s+risk\b[^.;!?\n]{0,40}\b(?:more|higher|high|big|great|max\w*|huge|better)\s+(?:returns?|profits?|gains?)|\b(?:more|higher|high|big|great|huge|max\w*)\s+(?:returns?|profits?|gains?)\b[^.;!?\n]{0,40}\b(?:less|lower|no|without|little|low|zero|minimal)\s+(?:any\s+)?risk"
     r"|\b(?:guarantee[ds]?|guaranteed|risk[\s-]free|no[\s-]risk|without\s+(?:any\s+)?risk|zero\s+risk|can'?t\s+lose)\b[^.;!?\n]{0,50}\b(?:doubl\w+|tripl\w+|profits?|beat\w*|\d{2,3}\s?%|gains?|high|big|moon)"
+    r"|\b(?:aggressive(?:ly)?|day)\s+trad\w+[^.;!?\n]{0,30}\b(?:no|zero|without|never)\s+(?:any\s+)?loss\w*"
+    r"|\b(?:high|max\w*|huge|big|strong|explosive|aggressive)\s+growth\b[^.;!?\n]{0,40}\b(?:no|zero|without|guaranteed)\s*(?:any\s+)?(?:risk|volatility|loss\w*|swings)?"
+    r"|\b(?:preserv\w+|protect\w*|safe\w*|no\s+loss\w*)\b[^.;!?\n]{0,60}\b(?:all[\s-]in|leverag\w+|yolo|gambl\w+|moonshots?|lottery)\b"
     r"|\b(?:doubl\w+|tripl\w+|beat\w*|\d{2,3}\s?%|outperform\w*|moon)\b[^.;!?\n]{0,50}\b(?:guarantee[ds]?|risk[\s-]free|no[\s-]risk|without\s+(?:any\s+)?(?:risk|losses|losing)|zero\s+risk|never\s+los\w+|no\s+losses)"
 )
+UNDECIDED: Final = re.compile(
+    r"\b(?:not\s+(?:really\s+)?sure\s+(?:yet|what|if|whether)|dunno|no\s+idea|undecided|i\s+don'?t\s+(?:really\s+)?know\s+(?:yet|what)|can'?t\s+decide|either\s+(?:one\s+)?is\s+(?:fine|ok)|maybe\s+[^.;!?\n]{1,40}\bmaybe|talk\s+to\s+my|i\s+guess\b[^.;!\n]{0,80}\?)"
+)
 NEGATION: Final = re.compile(
-    r"\b(?:not|no|never|don'?t|doesn'?t|didn'?t|isn'?t|aren'?t|won'?t|wouldn'?t|can'?t|cannot|without|instead\s+of|rather\s+than|not\s+interested\s+in|against|avoid(?:ing)?|stop(?:ped)?|tired\s+of|done\s+with|less\s+about|no\s+need\s+(?:for|to)|nothing\s+to\s+do\s+with|forget(?:\s+about)?|skip|quit|enough\s+of|neither|nor|used\s+to|tried|lost|burn(?:ed|t)|stupid|failed|regret|anything\s+but)\s+(?:[\w'&/-]+\s+){0,4}\Z"
+    r"\b(?:not|no|never|don'?t|doesn'?t|didn'?t|isn'?t|aren'?t|won'?t|wouldn'?t|can'?t|cannot|without|instead\s+of|rather\s+than|not\s+interested\s+in|against|avoid(?:ing)?|stop(?:ped)?|tired\s+of|done\s+with|less\s+about|no\s+need\s+(?:for|to)|nothing\s+to\s+do\s+with|forget(?:\s+about)?|skip|quit|enough\s+of|neither|nor|used\s+to|tried|lost|burn(?:ed|t)|stupid|failed|regret|anything\s+but|hold(?:ing)?\s+off(?:\s+on)?|postpon\w+|defer\w*|delay\w*|put(?:ting)?\s+off|refrain\w*\s+from)\s+(?:[\w'&/-]+\s+){0,4}\Z"
 )
 DECLINED_AFTER: Final = re.compile(
-    r"^[^.;!?\n]{0,25}?(?:\bnever\s+again\b|\bno\s+more\b|\b(?:is|are|was|were)\s+(?:not\s+for|over|behind|a\s+mistake)|\b(?:isn't|aren't|wasn't)\s+(?:for\s+)?(?:me|us|my)|\bdoesn't\s+(?:interest|matter|work)|\bdo(?:es)?\s+not\s+(?:interest|matter)|\bcan\s+wait\b|\bis\s+handled\s+elsewhere)"
+    r"^[^.;!?\n]{0,25}?(?:\bnever\s+again\b|\bno\s+more\b|\b(?:is|are|was|were)\s+(?:not\s+for|over|behind|a\s+mistake)|\b(?:isn'?t|aren'?t|wasn'?t|is\s+not|are\s+not)\s+(?:for\s+|so\s+|that\s+|very\s+|really\s+)?(?:me|us|my|important|a\s+(?:priority|concern|goal)|necessary|needed|what\s+i|interesting|of\s+interest|the\s+(?:point|goal|aim|idea))|\bdoesn't\s+(?:interest|matter|work)|\bdo(?:es)?\s+not\s+(?:interest|matter)|\bcan\s+wait\b|\bis\s+handled\s+elsewhere)"
 )
 WISH: Final = re.compile(
     r"\b(?:want|need|please|pls|plz|goal|aim(?:ing)?|would\s+like|i'd\s+like|i'd\s+love|looking\s+(?:to|for)|hope|hoping|plan(?:ning)?|trying|wish|prefer|objective|priority|focus|keep|make|let|help|should|must|only|just|never|don'?t|no|i'm\s+(?:after|in)|interested\s+in|care\s+about|intend|mind)\b"

@@ -5,7 +5,10 @@ horizon. What does not: finding numbers and dates (``numbers.py``, ``dates.py``)
 (``grammar.py``).
 """
 
+# ruff: noqa: E501 - a pattern reads best with one alternative a line
+
 import re
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
@@ -18,121 +21,167 @@ from ml.intent.text import CleanText, Piece
 _NEED: Final = re.compile(
     r"\b(?:need(?:s|ed|ing)?|require[sd]?|withdraw\w*|tak(?:e|ing)\s+(?:\w+\s+){0,3}?out|tak(?:e|ing)\s+(?:about\s+|around\s+|roughly\s+)?(?=\$|\d)|pull(?:ing)?|cash(?:ing)?\s+out|get(?:ting)?\s+(?:\w+\s+){0,3}?out|c[ao]me?\s+out|coming\s+out|has\s+to\s+come|out\s+of\s+(?:it|this|the\s+account|here|my\s+account)|"
     r"free(?:ing)?\s+up|rais(?:e|ing)|set(?:ting)?\s+aside|liquid(?:ate|ity)?|in\s+cash|cash\s+(?:ready|available|by|for|next|on\s+hand)|have\s+(?:\w+\s+){0,2}?(?:ready|available)|(?:to\s+|must\s+|will\s+|have\s+to\s+|i'll\s+|gotta\s+)(?:pay|spend|cover|fund|send|give|gift|wire|use)\b|pay(?:ing)?\s+(?:for|off|the|my|our)|due\b|owe[sd]?|"
-    r"down[\s-]?payment|downpayment|tuition|wedding|closing\s+costs|roof|surgery|medical\s+bills?|tax\s+bill|(?:estimated|property)\s+tax(?:es)?|sabbatical|gift(?:ing)?\s+(?:to|for)|renovat\w+|remodel\w*|kitchen|funeral|outlay|expenses?|bills?\b|for\s+the\s+irs|deposit\s+on|buy(?:ing)?\s+(?:a|an|our|my)\s+(?:\w+\s+)?(?:house|home|car|condo|boat|apartment|place|truck|van|rv)|set\s+aside|earmark\w*|reserve|on\s+hand|accessible|available|to\s+my\s+account)\b"
+    r"down[\s-]?payment|downpayment|tuition|wedding|closing\s+costs|roof|surgery|medical\s+bills?|tax\s+bill|(?:estimated|property)\s+tax(?:es)?|sabbatical|gift(?:ing|s)?\s+(?:to|for|of)|giv(?:e|ing)\s+(?:to|our|my|each|away)\b|donat\w+|tithe|c[ao]me?s?\s+from\s+(?:here|this|it)|vacation|holiday\s+trip|honeymoon|renovat\w+|remodel\w*|kitchen|funeral|outlay|expenses?|bills?\b|for\s+the\s+irs|deposit\s+on|buy(?:ing)?\s+(?:a|an|our|my)\s+(?:\w+\s+)?(?:house|home|car|condo|boat|apartment|place|truck|van|rv)|set\s+aside|earmark\w*|reserve|on\s+hand|accessible|available|to\s+my\s+account)\b"
 )
 _NOT_NEED_LEFT: Final = re.compile(
-    r"(?:\b(?:have|has|had|got|hold|holding|own|worth|portfolio|account|balance|nest\s+egg|invest(?:ed|ing)?|inherit(?:ed|ing|ance)?|received|won|sold|start(?:ed|ing)?(?:\s+with)?|began|original|initial|limit|cap|gain|gains|loss|losses|lost|lose|losing|made|make|making|earn(?:s|ed|ing)?|income|salary|paid|bonus|contribut\w+|add(?:ing)?|sav(?:e|ed|ing)|deposit(?:ed|ing)?\s+(?:another\s+)?|put(?:ting)?\s+in|grow|growing|turn(?:ing)?|double|from|profit|target|goal|reach|hit|offset|harvest\w*|reali[sz]\w+|deduct\w*|write\s+off|book|with|these|those|the\s+(?:first|original|initial)|over|above|past|down|up|insurance|bought|paid|was|were|is|are|into|per|manag\w+|basis)\b[\s\w'()]{0,18})\Z"
+    r"(?:\b(?:have|has|had|got|hold|holding|own|worth|portfolio|account|balance|nest\s+egg|invest(?:ed|ing)?|inherit(?:ed|ing|ance)?|received|won|sold|start(?:ed|ing)?(?:\s+with)?|began|original|initial|limit|cap|gain|gains|loss|losses|lost|lose|losing|made|make|making|earn(?:s|ed|ing)?|income|salary|paid|bonus|contribut\w+|add(?:ing)?|sav(?:e|ed|ing)|deposit(?:ed|ing)?\s+(?:another\s+)?|put(?:ting)?\s+in|grow|growing|turn(?:ing)?|double|from|profit|target|goal|reach|hit|offset|harvest\w*|reali[sz]\w+|deduct\w*|write\s+off|book|put|with|these|those|the\s+(?:first|original|initial)|over|above|past|down(?!\s*-?payment)|up|insurance|bought|paid|was|were|is|are|into|per|manag\w+|basis)\b[\s\w'()]{0,18})\Z"
 )
 _NOT_NEED_RIGHT: Final = re.compile(
     r"^\s*(?:-\s*)?(?:\w+\s+){0,2}?(?:account|portfolio|gains?|loss(?:es)?|limit|deduction|profits?|salary|income|job|bonus|in\s+(?:loss|gains|stocks?|options|rsus|losses|profit|savings|the\s+account|my\s+account|this\s+account|here|total)|invested|inheritance|target|position|stake|worth\s+of|life\s+insurance|a\s+(?:month|year)\s+(?:in|into|from)|each\s+month|monthly|per\s+month|every\s+month|basis|shares?|miles|people|words|times)\b"
 )
 _STRONG_NEED_LEFT: Final = re.compile(
-    r"\b(?:need(?:s|ed)?|withdraw(?:ing)?|take\s+out|taking\s+out|pull(?:ing)?(?:\s+out)?|cash\s+out|free\s+up|raise|set\s+aside|pay|owe|keep|have|get|send|give|require|outlay\b.*|exception\b.*|due)\s+(?:me\s+|us\s+|you\s+to\s+\w+\s+|to\s+(?:\w+\s+){0,3}?|about\s+|around\s+|roughly\s+|approximately\s+|exactly\s+|some\s+|another\s+|at\s+least\s+|up\s+to\s+|say\s+|maybe\s+|a\s+total\s+of\s+|him\s+|her\s+|them\s+|the\s+)*\Z"
+    r"\b(?:need(?:s|ed|ing)?|withdraw(?:ing|al\s+of)?|take(?:\s+out)?|taking(?:\s+out)?|pull(?:ing)?(?:\s+out)?|cash\s+out|free\s+up|raise|set\s+aside|put\s+aside|pay|owe|hand|wire|transfer|promised|find|want(?=\s+\$)|get\s+my\s+hands\s+on|have(?=\s+[\d$,.]+k?\s+(?:ready|available|in\s+cash))|get|send|give|require|outlay\b[^.;!?\n]{0,40}|exception\b[^.;!?\n]{0,40}|due)\s+(?:me\s+|us\s+|you\s+to\s+\w+\s+|to\s+(?:\w+\s+){0,3}?|about\s+|around\s+|roughly\s+|approximately\s+|exactly\s+|some\s+|another\s+|at\s+least\s+|up\s+to\s+|say\s+|maybe\s+|a\s+total\s+of\s+|him\s+|her\s+|them\s+|the\s+)*\Z"
 )
 _SHARE_OF: Final = re.compile(
     r"^\s*(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+|that\s+|what(?:'s|\s+is)?\s+|it\b|everything|all\s+of\s+)(?:\w+\s+){0,2}?(?:account|portfolio|money|holdings|balance|total|fund|investments?|value|shares?|savings|it|pot|whole|there|here|assets|stocks?|cash)?\b|^\s*(?:out|in\s+cash|cash|liquid|withdrawn|needs|will|has|should|must|for\s+(?:a|my|our|the)\b)"
 )
 _NOT_SHARE: Final = re.compile(
-    r"\b(?:max(?:imum)?|more\s+than|at\s+most|up\s+to|under|over|least|return|returns|yield|yields|gain|gains|gained|profit|make|earn|down|up|drop|drops|dropped|drawdown|lose|loss|lost|bracket|rate|rates|tax|beat|by|fell|rose|growth|inflation|apr|interest|allocation|target|weight|risk|fee|fees|about|chance|stocks|bonds|in\s+one|concentrat\w+)\s+(?:\w+\s+){0,2}?\Z"
+    r"\b(?:max(?:imum)?|more\s+than|at\s+most|up\s+to|under|over|least|return|returns|yield|yields|gain|gains|gained|profit|make|earn|down|up|drop|drops|dropped|drawdown|lose|loss|lost|bracket|rate|rates|tax|beat|by|fell|rose|growth|inflation|apr|interest|allocation|target|weight|risk|fee|fees|chance|stocks|bonds|in\s+one|concentrat\w+)\s+(?:\w+\s+){0,2}?\Z"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A cash need as found.
+
+    Attributes
+    ----------
+    liquidity : Liquidity or None
+        None if the text states none.
+    deadlines : list of (start, end)
+        Times it used, which are then no horizon; the whole sentence where it has no date.
+    spans : list of (start, end)
+        Clauses that state it.
+    is_sized : bool
+        Whether an amount or a share is stated.
+    """
+
+    liquidity: Liquidity | None = None
+    deadlines: list[tuple[int, int]] = field(default_factory=list)
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    is_sized: bool = False
 
 
 def find_liquidity(
     text: CleanText, amounts: list[Quantity], shares: list[Quantity], times: list[TimeSpan]
-) -> tuple[Liquidity | None, list[tuple[int, int]], bool]:
-    """Find money that is to be taken out.
-
-    Returns
-    -------
-    liquidity : Liquidity or None
-    spans : list of (start, end)
-        Sentences and times it used, which are then no horizon.
-    is_sized : bool
-        Whether an amount or a share is stated.
-    """
+) -> Need:
+    """Find money that is to be taken out; of several needs the most clearly stated, then the first."""
     lower = text.lower
-    for sentence in text.sentences():
-        if _NEED.search(lower, sentence.start, sentence.end) is None:
+    sentences = text.sentences()
+    candidates: list[tuple[float, int, Quantity, Piece, bool]] = []
+    for sentence in sentences:
+        for quantity, is_share in [(q, False) for q in amounts] + [(q, True) for q in shares]:
+            if sentence.start <= quantity.start < sentence.end:
+                judge = _share_score if is_share else _amount_score
+                score = judge(lower, quantity, sentence, times)
+                if score >= _NEEDED:
+                    candidates.append((-score, quantity.start, quantity, sentence, is_share))
+    for _, _, quantity, sentence, is_share in sorted(candidates, key=lambda c: c[:2]):
+        time = _deadline(lower, times, sentence, text.clauses(sentence), quantity)
+        if quantity.is_foreign and time is None:
             continue
-        inside = [q for q in amounts if sentence.start <= q.start < sentence.end]
-        amount = next((q for q in inside if _is_need(lower, q, sentence)), None)
-        portion = [q for q in shares if sentence.start <= q.start < sentence.end]
-        share = (
-            next((q for q in portion if _is_share_need(lower, q, sentence)), None) if amount is None else None
-        )
-        anchor = (
-            amount
-            or share
-            or next((q for q in inside if q.is_foreign and _is_need(lower, q, sentence, True)), None)
-        )
-        time = _deadline(lower, times, sentence, text.clauses(sentence), anchor)
-        dated_need = time is not None and _DATED_NEED.search(lower, sentence.start, sentence.end) is not None
-        if anchor is None and not dated_need:
+        return _need(text, sentence, quantity, is_share, time)
+    for sentence in sentences:
+        if _DATED_NEED.search(lower, sentence.start, sentence.end) is None:
             continue
-        by = (time.first, time.last) if time is not None else None
-        if (
-            time is not None
-            and time.months is not None
-            and time.months[0] == time.months[1]
-            and time.lead != "within"
-        ):
-            by = (time.first, time.last)
-        if anchor is not None and anchor is not amount and anchor is not share and by is None:
-            continue
-        spans = [(sentence.start, sentence.end)] if time is None else [(time.start, time.end)]
-        liquidity = Liquidity(
-            amount_usd=None if amount is None else round(amount.value, 2),
-            share_of_portfolio=None if share is None else round(share.value, 6),
-            by=by,
-        )
-        return liquidity, spans, amount is not None or share is not None
-    return None, [], False
+        time = _deadline(lower, times, sentence, text.clauses(sentence), None)
+        refused = _NO_NEED.search(lower, sentence.start, sentence.end)
+        if time is not None and time.lead != "now" and refused is None:
+            return _need(text, sentence, None, False, time)
+    return Need()
 
 
+def _need(
+    text: CleanText, sentence: Piece, quantity: Quantity | None, is_share: bool, time: TimeSpan | None
+) -> Need:
+    clauses = text.clauses(sentence)
+    at = [quantity.start] if quantity else []
+    at += [time.start] if time and sentence.start <= time.start < sentence.end else []
+    parts = [clause_of(clauses, position) for position in at]
+    is_usable = quantity is not None and not quantity.is_foreign
+    return Need(
+        liquidity=Liquidity(
+            amount_usd=round(quantity.value, 2) if quantity and is_usable and not is_share else None,
+            share_of_portfolio=round(quantity.value, 6) if quantity and is_share else None,
+            by=None if time is None else (time.first, time.last),
+        ),
+        deadlines=[(sentence.start, sentence.end)] if time is None else [(time.start, time.end)],
+        spans=[(part.start, part.end) for part in parts],
+        is_sized=is_usable,
+    )
+
+
+_NEEDED: Final = 2.0
 _DATED_NEED: Final = re.compile(
-    r"\b(?:need|needs|needed|sell|withdraw|take|pull|raise|free\s+up|cash|money|pay|due|liquid)\b[^.;!?\n]{0,120}\b(?:down[\s-]?payment|tuition|wedding|closing|roof|surgery|bill|taxes|house|home|car|renovat\w+|remodel\w*|sabbatical|gift|expenses?|cash|money|out)\b"
+    r"\b(?:need|needs|needed|sell|withdraw|take|pull|raise|free\s+up|cash|money|pay|due|liquid)\b[^.;!?\n]{0,120}\b(?:down[\s-]?payment|tuition|wedding|closing|roof|surgery|bills?|taxes|house|home|car|renovat\w+|remodel\w*|sabbatical|gift|expenses?|cash|money|out)\b"
     r"|\b(?:down[\s-]?payment|tuition|wedding|tax\s+bill|closing)\b[^.;!?\n]{0,80}\b(?:due|needed|coming\s+up|in|by|next)\b"
+)
+_NO_NEED: Final = re.compile(
+    r"\b(?:don'?t|do\s+not|won'?t|will\s+not|not|never|no)\s+(?:\w+\s+){0,2}?(?:need|touch|take|withdraw|pull)\w*\b|\bno\s+(?:cash\s+)?needs?\b|\bmight\b|\bmay\s+(?:possibly\s+)?(?:need|have)\b|\b(?:could|possibly|perhaps|maybe)\b"
+)
+_PURPOSE_RIGHT: Final = re.compile(
+    r"^\s*(?:(?:dollars?|bucks|usd|in\s+cash|cash)\s+)?(?:(?:out\s+)?(?:of|from)\s+(?:it|this|here|the\s+account|this\s+account|my\s+account|the\s+portfolio)\s+)?(?:(?:on|in|by|next)\s+(?:\w+\s+){1,3})?(?:for|toward|towards|to\s+(?:pay|buy|cover|fund|help|give|send|put|replace|fix|repair|settle|clear|close)|of\s+(?:tuition|rent|taxes))\b"
+)
+_OUT_RIGHT: Final = re.compile(
+    r"^\s*(?:(?:of\s+(?:it|this|that|the\s+\w+|my\s+\w+|our\s+\w+|everything|what\s+i\s+have)|dollars?|bucks|usd|please|thanks?)[\s,]+){0,2}?"
+    r"(?:(?:in\s+cash|out|ready|liquid|available|withdrawable)\b|(?:is|are|was|gets?|will\s+be|has\s+to|have\s+to|must|should|needs?\s+to|ought\s+to|goes|go|going|comes?)\s+(?:be\s+|come\s+|go\s+|get\s+|leave\s+)*(?:in\s+(?:cash|my|our)|out|due|needed|available|withdraw\w*|withdrawable|ready|liquid|paid|sent|wired|transferred|spent|leave|to\s+(?:my|our|the|a|him|her|them)|set\s+aside|there|freed|raised|released|my|on\s+hand)\b|\s*-?\s*(?:due|needed)\b)"
+)
+_BY_RIGHT: Final = re.compile(
+    r"^[\s,]*(?:(?:of\s+(?:it|this|the\s+\w+|my\s+\w+)|dollars?|bucks|usd|in\s+cash|please|ready|available|out)[\s,]+){0,3}?(?:by|before|within|no\s+later\s+than|due|on|this|next|in|come|at\s+the\s+(?:end|start)|tomorrow|the\s+day\s+after)\b"
+)
+_FROM_HERE: Final = re.compile(
+    r"^\s*(?:dollars?\s+)?(?:out\s+)?(?:of|from)\s+(?:it|this|here|the\s+account|(?:this|my|our|the)\s+(?:account|portfolio))\b"
+)
+_PROFIT: Final = re.compile(
+    r"\b(?:make|making|profit|gains?|earn|grow|turn|double|target|win|reach|worth)\b[^.;!?\n]{0,30}\Z"
 )
 
 
-def _is_need(lower: str, amount: Quantity, sentence: Piece, is_foreign_ok: bool = False) -> bool:
-    if amount.is_foreign and not is_foreign_ok:
-        return False
-    left, right = (
-        lower[max(sentence.start, amount.start - 60) : amount.start],
-        lower[amount.end : amount.end + 60],
-    )
+def _amount_score(lower: str, amount: Quantity, sentence: Piece, times: list[TimeSpan]) -> float:
+    """Say how clearly an amount is to be taken out; :data:`_NEEDED` is enough."""
+    left = lower[max(sentence.start, amount.start - 60) : amount.start]
+    right = lower[amount.end : amount.end + 60]
     if re.match(r"\s*(?:%|percent)", right):
-        return False
-    if _NOT_NEED_RIGHT.match(right) and not re.match(r"\s*(?:in\s+cash|out)", right):
-        return False
+        return 0.0
+    is_out = _OUT_RIGHT.match(right) is not None
     if _STRONG_NEED_LEFT.search(left):
-        return not re.search(
+        is_refused = re.search(
             r"\b(?:don'?t|do\s+not|never|no)\s+(?:\w+\s+){0,2}?need\w*\s+(?:the\s+)?\Z", left
         )
-    if _NOT_NEED_LEFT.search(left):
-        return False
-    window_start = max(sentence.start, amount.start - 90)
-    window_end = min(sentence.end, amount.end + 90)
-    return _NEED.search(lower, window_start, window_end) is not None
+        is_other = _NOT_NEED_RIGHT.match(right) and not _FROM_HERE.match(right) and not is_out
+        return 0.0 if is_refused or is_other else 4.0
+    if _NOT_NEED_RIGHT.match(right) and not is_out and not _FROM_HERE.match(right):
+        return 0.0
+    if _NOT_NEED_LEFT.search(left) and not is_out:
+        return 0.0
+    window = lower[max(sentence.start, amount.start - 110) : min(sentence.end, amount.end + 90)]
+    is_dated = any(sentence.start <= t.start < sentence.end for t in times)
+    score = 2.0 * (_NEED.search(window) is not None) + 2.5 * is_out
+    score += 1.5 * (_PURPOSE_RIGHT.match(right) is not None) * amount.is_explicit
+    if is_dated and not _PROFIT.search(left):
+        score += 0.5 + 1.5 * (_BY_RIGHT.match(right) is not None) * amount.is_explicit
+    return score
 
 
-def _is_share_need(lower: str, share: Quantity, sentence: Piece) -> bool:
-    left, right = (
-        lower[max(sentence.start, share.start - 50) : share.start],
-        lower[share.end : share.end + 60],
-    )
-    if not _SHARE_OF.match(right) or re.match(
-        r"\s*(?:a|per)\s+(?:year|annum|month)|\s*(?:return|gain|yield|loss|drop)", right
-    ):
-        return False
+def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeSpan]) -> float:
+    """Say how clearly a share of the portfolio is to be taken out."""
+    left = lower[max(sentence.start, share.start - 50) : share.start]
+    right = lower[share.end : share.end + 70]
+    if not _SHARE_OF.match(right) and not re.match(r"\s*(?:by|in|within|next|before)\b", right):
+        return 0.0
+    if re.match(r"\s*(?:a|per)\s+(?:year|annum|month)|\s*(?:return|gain|yield|loss|drop|profit)", right):
+        return 0.0
     if _STRONG_NEED_LEFT.search(left):
-        return True
+        return 4.0
     if _NOT_SHARE.search(left):
-        return False
+        return 0.0
+    is_dated = any(sentence.start <= t.start < sentence.end for t in times)
+    window = lower[max(sentence.start, share.start - 80) : min(sentence.end, share.end + 80)]
+    score = 2.0 * (_NEED.search(window) is not None) + 2.5 * (_OUT_RIGHT.match(right) is not None)
     return (
-        _NEED.search(lower, max(sentence.start, share.start - 80), min(sentence.end, share.end + 80))
-        is not None
+        score
+        + 1.5 * (re.match(r"[\w\s]{0,24}?\bfor\s+(?:a|an|my|our|the)\b", right) is not None)
+        + 0.5 * is_dated
     )
 
 
@@ -144,10 +193,11 @@ def _deadline(
     if inside and anchor is not None:
         clause = clause_of(clauses, anchor.start)
 
-        def order(time: TimeSpan) -> tuple[bool, bool, int]:
+        def order(time: TimeSpan) -> tuple[bool, bool, bool, int]:
             is_before = time.start < anchor.start
             gap = anchor.start - time.end if is_before else time.start - anchor.end
-            return not clause.start <= time.start < clause.end, is_before, gap
+            is_deadline = time.lead == "within" or _DEADLINE_LEAD.match(time.lead) is not None
+            return not clause.start <= time.start < clause.end, not is_deadline, is_before, gap
 
         return min(inside, key=order)
     if inside:
@@ -163,11 +213,26 @@ def _deadline(
     )
 
 
-_HORIZON_NEAR: Final = 120
-_RETIRE_AT: Final = re.compile(
-    r"\b(?:i'?m|i\s+am|we'?re|age[d]?|turning)\s+(?:now\s+|about\s+|only\s+|just\s+)?(?P<age>[2-7]\d)\b[^?!\n]{0,120}?\b(?:retir\w*|stop\s+working|quit\s+working|pension|done\s+working)\b[^.;!?\n]{0,30}?\b(?:at|by|until|when\s+i'?m|around)\s+(?:age\s+|about\s+)?(?P<target>[4-8]\d)\b"
-    r"|\b(?:retir\w*|stop\s+working)\b[^.;!?\n]{0,30}?\b(?:at|by|until|when\s+i'?m|around)\s+(?:age\s+|about\s+)?(?P<target2>[4-8]\d)\b[^?!\n]{0,120}?\b(?:i'?m|i\s+am|aged?)\s+(?:now\s+|about\s+)?(?P<age2>[2-7]\d)\b"
+_HORIZON_NEAR: Final = 250
+_DEADLINE_LEAD: Final = re.compile(r"(?:by|before|until|till|through|no\s+later)\b")
+_AGE_NOW: Final = re.compile(
+    r"(?<!until )(?<!till )(?<!when )(?<!before )(?<!once )\b(?:i'?m|i\s+am|we'?re|aged?|turn(?:ed|ing)|just\s+turned)\s+(?:now\s+|about\s+|only\s+|just\s+|nearly\s+|almost\s+|age\s+)?(?P<age>[2-7]\d)\b(?!\s*(?:%|k\b|percent|months?|days?|weeks?|thousand))"
+    r"|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:years?|yrs?|yo)(?:[\s-]+old)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
 )
+_AGE_THEN: Final = re.compile(
+    r"\b(?:retir\w*|stop\s+working|quit(?:\s+working)?|pension|done\s+working|out\s+of\s+the\s+rat\s+race|work)\b[^.;!?\n]{0,30}?\b(?:at|by|until|till|when\s+i'?m|around|before)\s+(?:age\s+|about\s+|i'?m\s+|i\s+am\s+|i\s+turn\s+)?(?P<retire>[4-8]\d)\b"
+    r"|\b(?:until|till|by\s+the\s+time|when|before|once)\s+(?:i'?m|i\s+am|i\s+turn|i\s+hit|i\s+reach|age|im)\s+(?:age\s+)?(?P<turn>[3-8]\d)\b|\b(?:at|by)\s+age\s+(?P<by>[3-8]\d)\b|\b(?:till|until|at|by)\s+(?P<plain>[4-8][05])\b(?!\s*(?:%|k\b|percent|days|months|weeks|,|dollars))"
+)
+
+
+def _age_horizon(lower: str) -> float | None:
+    """Give the months from a stated age to a stated target age."""
+    now, then = _AGE_NOW.search(lower), _AGE_THEN.search(lower)
+    if now is None or then is None:
+        return None
+    ages = [int(next(group for group in match.groups() if group)) for match in (now, then)]
+    years = ages[1] - ages[0]
+    return 12.0 * years if 1 <= years <= 50 else None
 
 
 def find_horizon(
@@ -176,24 +241,23 @@ def find_horizon(
     mentions: list[Mention],
     used: list[tuple[int, int]],
     stated_at: date,
+    objective: str,
 ) -> tuple[int, int] | None:
     """Choose the time over which the objective is to be reached.
 
     A time counts if it stands in the sentence of a named objective or next to it and is neither the
     deadline of a cash need nor part of a tax rule (a year's holding, 30 days).
     """
-    ages = _RETIRE_AT.search(text.lower)
-    if ages is not None:
-        years = int(ages.group("target") or ages.group("target2")) - int(
-            ages.group("age") or ages.group("age2")
-        )
-        if 1 <= years <= 50:
-            return _tolerant(12.0 * years, 12.0 * years)
+    ages = _age_horizon(text.lower)
+    if ages is not None and (not mentions or {m.objective for m in mentions} != {"short_term_gain"}):
+        return _tolerant(ages, ages)
     best: tuple[float, TimeSpan] | None = None
     sentences = text.sentences()
     for time in times:
         if any(start <= time.start < end for start, end in used) or _is_rule(text.lower, time, mentions):
             continue
+        if objective == "tax_loss_harvesting" and time.months is None and not _DEADLINE_LEAD.match(time.lead):
+            continue  # "this year", "in December": when losses are taken, not how long
         home = next((s for s in sentences if s.start <= time.start < s.end), None)
         if home is None:
             continue
@@ -236,8 +300,13 @@ def _objective_distance(lower: str, time: TimeSpan, mentions: list[Mention], hom
     gap = min((max(0, max(time.start - m.end, m.start - time.end)) for m in near), default=None)
     if gap is not None:
         return float(gap)
+    if re.search(
+        r"\b(?:last|past|previous|ago|since|used\s+to|was|were)\b",
+        lower[max(home.start, time.start - 30) : time.start],
+    ):
+        return None
     plan = re.search(
-        r"\b(?:horizon|time\s*frame|timeline|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
+        r"\b(?:horizon|want|be|from\s+now|time|plan\w*|within|in|by|through|off|out|time\s*frame|timeline|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
         lower[home.start : home.end],
     )
     distance = min(max(0, max(time.start - m.end, m.start - time.end)) for m in mentions)

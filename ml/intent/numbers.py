@@ -43,7 +43,7 @@ _SUFFIXES: Final = {
     "hundred": 1e2,
 }
 _SMALL = "|".join(sorted(_UNITS, key=len, reverse=True))
-_WORD = rf"(?:{_SMALL}|hundred|thousand|grand|million|billion)"
+_WORD = rf"(?:{_SMALL}|dozen|hundred|thousand|grand|million|billion)"
 _FIGURE = r"\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,2})?|\d{1,12}(?:\.\d{1,6})?"
 WORD_NUMBER = rf"(?:(?:half\s+)?an?\s+)?{_WORD}(?:(?:[\s-]|\sand\s){{1,2}}{_WORD}){{0,7}}"
 
@@ -117,6 +117,8 @@ def word_value(words: str) -> float | None:
     for token in tokens:
         if token in ("a", "an"):
             group, seen = 1.0, True
+        elif token == "dozen":
+            group, seen = 12.0 * (group or 1.0), True
         elif token == "couple":
             group, seen = 2.0, True
         elif token in _UNITS:

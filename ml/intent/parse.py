@@ -4,25 +4,38 @@ What belongs here: putting the fields together and the rows of ``ml.parsed_inten
 reading words (``grammar.py``), which stated limits bind on a night (``constraints.py``).
 """
 
+import hashlib
 import json
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from functools import cache
+from pathlib import Path
 from typing import Final
 
 import polars as pl
 
+from ml.intent.classifier import shipped_classifier
+from ml.intent.combine import combine
 from ml.intent.constraints import active_constraints
 from ml.intent.dates import find_times
 from ml.intent.exclusions import find_exclusions
-from ml.intent.grammar import find_mentions, find_risk, find_tax, rank_objectives, settle_alpha
+from ml.intent.grammar import (
+    Mention,
+    find_mentions,
+    find_risk,
+    find_tax,
+    rank_objectives,
+    settle_alpha,
+    strengthen,
+)
 from ml.intent.needs import find_horizon, find_liquidity
 from ml.intent.numbers import find_amounts, find_shares
 from ml.intent.schema import InvestmentIntent, Span
 from ml.intent.text import MAX_CHARS, CleanText, clean
 
-__all__ = ["PARSED_SCHEMA", "PARSER_VERSION", "active_constraints", "parse_goal", "parse_goals"]
+__all__ = ["PARSED_SCHEMA", "active_constraints", "parse_goal", "parse_goals", "parser_version"]
 
-PARSER_VERSION: Final = "grammar-1"
 _MAX_SPANS: Final = 20
 _UNUSED_WORDS: Final = 3
 
@@ -47,8 +60,24 @@ PARSED_SCHEMA: dict[str, pl.DataType] = {
     "wash_sale_concern": pl.Boolean(),
     "actionable": pl.Boolean(),
     "not_understood": pl.String(),
+    "note": pl.String(),
     "parser_version": pl.String(),
 }
+
+
+@cache
+def parser_version() -> str:
+    """Name what reads: a hash over this package's source and the classifier's weights.
+
+    Returns
+    -------
+    str
+        ``offline-`` and 12 hex digits.
+    """
+    digest = hashlib.sha256(shipped_classifier().digest.encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return f"offline-{digest.hexdigest()[:12]}"
 
 
 def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
@@ -71,35 +100,43 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
         whole = Span(
             start=0, end=len(cleaned.original), text=cleaned.original[:120], reason="one phrase repeated"
         )
-        return InvestmentIntent(not_understood=(whole,), parser_version=PARSER_VERSION)
+        return InvestmentIntent(not_understood=(whole,), parser_version=parser_version())
     times = find_times(cleaned.lower, stated_at)
     exclusions, exclusion_spans = find_exclusions(cleaned.lower, cleaned.cased)
-    mentions = [
-        m for m in find_mentions(cleaned) if not any(s < m.end and m.start < e for s, e in exclusion_spans)
-    ]
+    mentions, declined = find_mentions(cleaned)
+    mentions = [m for m in mentions if not any(s < m.end and m.start < e for s, e in exclusion_spans)]
+    mentions = strengthen(cleaned, mentions, times)
     risk = find_risk(cleaned)
-    ranked = rank_objectives(cleaned, mentions, risk)
-    tax = find_tax(cleaned, mentions)
     amounts, shares = find_amounts(cleaned.lower), find_shares(cleaned.lower)
-    liquidity, deadline, is_sized = find_liquidity(cleaned, amounts, shares, times)
+    need = find_liquidity(cleaned, amounts, shares, times)
+    ranked, guessed = combine(
+        cleaned,
+        rank_objectives(cleaned, mentions, risk),
+        exclusion_spans + need.spans + [(m.start, m.end) for m in declined],
+        mentions,
+        frozenset(m.objective for m in declined),
+    )
+    if guessed is not None:
+        mentions.append(Mention(ranked.primary or "", *guessed, weight=1.0, rank=0))
+    tax = find_tax(cleaned, mentions, ranked)
     horizon = None
     if ranked.primary is not None:
-        horizon = find_horizon(cleaned, times, mentions, deadline, stated_at)
+        horizon = find_horizon(cleaned, times, mentions, need.deadlines, stated_at, ranked.primary)
         ranked = settle_alpha(cleaned, ranked, horizon)
-    used = [(m.start, m.end) for m in mentions] + exclusion_spans + deadline
+    used = [(m.start, m.end) for m in mentions] + exclusion_spans + need.deadlines + need.spans
     used += [(t.start, t.end) for t in times] + [(q.start, q.end) for q in (*amounts, *shares)]
     return InvestmentIntent(
         objective=ranked.primary,  # type: ignore[arg-type]
         secondary=ranked.secondary,  # type: ignore[arg-type]
         horizon_months=horizon,
-        liquidity=liquidity,
+        liquidity=need.liquidity,
         risk_tolerance=next(iter(risk)) if len(risk) == 1 else None,  # type: ignore[arg-type]
         exclusions=exclusions,
         tax=tax,
         actionable=not ranked.is_contradictory
-        and (ranked.primary is not None or is_sized or bool(exclusions) or tax.any()),
+        and (ranked.primary is not None or need.is_sized or bool(exclusions) or tax.any()),
         not_understood=_not_understood(text, cleaned, used),
-        parser_version=PARSER_VERSION,
+        parser_version=parser_version(),
     )
 
 
@@ -125,7 +162,11 @@ def _not_understood(text: str, cleaned: CleanText, used: list[tuple[int, int]]) 
     return tuple(spans)
 
 
-def parse_goals(statements: pl.DataFrame, as_of_date: date | None = None) -> pl.DataFrame:
+def parse_goals(
+    statements: pl.DataFrame,
+    as_of_date: date | None = None,
+    read: Callable[[str, date], InvestmentIntent] = parse_goal,
+) -> pl.DataFrame:
     """Read all statements of a night.
 
     Parameters
@@ -135,6 +176,8 @@ def parse_goals(statements: pl.DataFrame, as_of_date: date | None = None) -> pl.
         are read once.
     as_of_date : datetime.date, optional
         Night to write into the rows; null where absent.
+    read : callable, optional
+        What reads one text stated on one day; the offline parser if absent.
 
     Returns
     -------
@@ -164,7 +207,7 @@ def parse_goals(statements: pl.DataFrame, as_of_date: date | None = None) -> pl.
     ):
         key = (text or "", day)
         if key not in known:
-            known[key] = _row(parse_goal(*key))
+            known[key] = _row(read(*key))
         rows.append(
             {
                 "as_of_date": as_of_date,
@@ -196,5 +239,6 @@ def _row(intent: InvestmentIntent) -> dict[str, object]:
         **intent.tax.model_dump(),
         "actionable": intent.actionable,
         "not_understood": json.dumps([s.model_dump() for s in intent.not_understood], sort_keys=True),
+        "note": intent.note,
         "parser_version": intent.parser_version,
     }

@@ -150,6 +150,8 @@ class InvestmentIntent(_Strict):
         Usable without asking back.
     not_understood : tuple of Span
         Parts in which nothing was recognised or that are not the investor's own statement.
+    note : str or None
+        What the person who runs it should know: that an endpoint failed and the offline parser read it.
     parser_version : str
         What read it.
     """
@@ -163,6 +165,7 @@ class InvestmentIntent(_Strict):
     tax: TaxWishes = TaxWishes()
     actionable: bool = False
     not_understood: tuple[Span, ...] = ()
+    note: str | None = None
     parser_version: str
 
     @model_validator(mode="after")

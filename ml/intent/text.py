@@ -57,6 +57,11 @@ _SQL_TAUTOLOGY = re.compile(
     r"['\"]?\s{0,3}\bor\s+['\"]?1['\"]?\s{0,3}=\s{0,3}['\"]?1['\"]?[^\n]{0,20}?(?:--|;|$)", re.MULTILINE
 )
 _TAG = re.compile(r"<!--.{0,2000}?-->|</?[a-z!][^<>]{0,400}>", re.DOTALL)
+# Elements that pose as a speaker, with their contents.
+_ROLE = re.compile(
+    r"<(system|assistant|admin|developer|tool|instructions?|prompt)\b[^<>]{0,80}>[^<]{0,2000}(?:</\1>|\Z)"
+)
+_BLOCK = re.compile(r"</?(?!b>|i>|em>|strong>|span|a\b|u>|font|/b>|/i>|/em>|/strong>)[a-z][^<>]{0,200}>")
 _FENCE = re.compile(r"```.{0,4000}?(?:```|\Z)|'''.{0,4000}?(?:'''|\Z)", re.DOTALL)
 _TEMPLATE = re.compile(
     r"\{[^{}]{0,600}\}|\$\{[^{}]{0,200}\}|\[\[?[a-z]{1,8}:[^\[\]]{0,200}\]\]?|\[/?(?:inst|system|user|assistant)\]"
@@ -76,6 +81,7 @@ _COMMAND = re.compile(
     r"|\b(?:jailbreak|developer mode|sudo|rm -rf|chmod|curl|wget|eval\(|exec\(|os\.system|import os|__import__|subprocess|console\.log|document\.cookie|alert\()"
     r"|\b(?:this (?:text|message|input) (?:was|is|has been) (?:already )?(?:parsed|verified|approved|classified|validated))"
     r"|\b(?:api[_ ]key|password|credentials|access token|environment variables?)\b"
+    r"|\b(?:mark|classify|label|tag|score|rate|flag)\s+(?:\w+\s+){0,3}?(?:statement|text|message|input|user|goal|request|entry)s?\s+as\b|\b(?:repeat after me|store (?:this|that|it) as my|instruct the \w+|this is an? order to)\b"
     r"|\b(?:end|start|begin) of (?:user|system|prompt|input|instructions?|document)\b"
 )
 _IDENTIFIER = re.compile(
@@ -154,6 +160,12 @@ def clean(text: str) -> CleanText:
     for pattern, reason in ((_FENCE, "code"), (_SQL, "sql"), (_SQL_TAUTOLOGY, "sql")):
         lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], reason, aside)
     lower = _blank(lower, _script_spans(lower), "markup", aside)
+    lower = _blank(lower, [(m.start(), m.end()) for m in _ROLE.finditer(lower)], "markup", aside)
+    blocks = [(m.start(), m.end()) for m in _BLOCK.finditer(lower)]
+    lower = _blank(lower, blocks, "markup", aside)
+    # A block element ends the sentence before it.
+    breaks = {end - 1 for _, end in blocks}
+    lower = "".join("\n" if i in breaks else char for i, char in enumerate(lower)) if breaks else lower
     for pattern, reason in ((_TAG, "markup"), (_TEMPLATE, "markup"), (_URL, "link")):
         lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], reason, aside)
     lower = _blank(lower, _quotations(lower), "quotation", aside)

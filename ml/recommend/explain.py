@@ -10,6 +10,8 @@ import polars as pl
 from ml.recommend.schema import NEW_LOT_ID, REASON_CODES
 from ml.types import CASH_ASSET_ID, EXPERTS, OBJECTIVES
 
+# Total variation distance of stated and revealed objectives from which it is worth a sentence.
+NOTABLE_DISAGREEMENT: Final = 0.5
 _WHY: Final = {
     "target_above_current": "its target is above the holding by more than the band",
     "target_below_current": "its target is below the holding by more than the band",
@@ -92,6 +94,13 @@ def _mix_sentences(row: dict) -> list[str]:
             lines.append(f"{lead}: {', '.join(parts)}.")
     if row["stated_objective"]:
         lines.append(f"Stated objective: {row['stated_objective']}.")
+    if row["disagreement"] is not None and row["disagreement"] >= NOTABLE_DISAGREEMENT:
+        revealed = max(OBJECTIVES, key=lambda name: row[f"revealed_{name}"])
+        lines.append(
+            f"The trades point elsewhere: to {revealed} ({row[f'revealed_{revealed}']:.0%}); stated and revealed "
+            f"objectives differ by {row['disagreement']:.0%}. The mix weighs the statement as {row['n_stated']:.0f} "
+            f"decisions and the trades as {row['n_revealed']:.0f}."
+        )
     return lines
 
 

@@ -33,7 +33,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "lot_method",
         "is_fractional",
     ),
-    "assets": ("asset_id", "tax_treatment", "delisted_date"),
+    "assets": ("asset_id", "asset_class", "tax_treatment", "delisted_date"),
     "prices": ("as_of_date", "asset_id", "price_usd", "total_return_log", "is_stale"),
     "features": ("as_of_date", "asset_id"),
     "lots": (
@@ -77,6 +77,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "liquidity_share",
         "liquidity_by",
         "avoid_short_term_gains",
+        "horizon_to",
         "intent_changed_date",
     ),
     "issues": ("account_id", "status", "reason"),
@@ -121,6 +122,9 @@ class RecommendSettings:
         A stated liquidity need becomes a cash reserve this many days before its date.
     rate_rounds : int
         Rounds in which marginal rates and orders are brought to agree.
+    horizon_glide_months, horizon_floor_ratio : float
+        Within so many months of a stated horizon's end the share outside bonds and cash is capped; the
+        cap falls evenly from 1 to the floor.
     default_st_rate, default_lt_rate : float
         Marginal rates of a tax unit without a year summary; said in the portfolio's reason.
     chunk_accounts : int
@@ -143,6 +147,8 @@ class RecommendSettings:
     margin_ratio: float = 0.05
     liquidity_horizon_days: int = 92
     rate_rounds: int = 5
+    horizon_glide_months: float = 60.0
+    horizon_floor_ratio: float = 0.30
     default_st_rate: float = 0.24
     default_lt_rate: float = 0.15
     chunk_accounts: int = 1_024
@@ -185,7 +191,7 @@ class NightInputs:
         n_revealed, n_stated.
     constraints : polars.DataFrame
         At most a row per user: excluded_asset_ids (list), liquidity_amount_usd, liquidity_share,
-        liquidity_by, avoid_short_term_gains, intent_changed_date.
+        liquidity_by, avoid_short_term_gains, horizon_to, intent_changed_date.
     issues : polars.DataFrame
         Accounts that the ledger refused.
     inputs_version, models_version, settings_version : str

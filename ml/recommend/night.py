@@ -16,6 +16,7 @@ from ml.recommend.branches import Branches, build_problem, choose_branches
 from ml.recommend.candidates import Pairs, cash_reserve, choose_pairs, excluded_matrix
 from ml.recommend.decisions import find_target_dates
 from ml.recommend.frames import Solved, order_rows, weight_rows
+from ml.recommend.horizon import cap_by_horizon
 from ml.recommend.inputs import NightInputs, RecommendSettings
 from ml.recommend.locks import order_sale_lots, wash_windows
 from ml.recommend.market import Universe
@@ -136,6 +137,7 @@ def _recommend_chunk(
         "error",
         "the experts' target is not a portfolio (negative, or not 1 in sum)",
     )
+    targets = cap_by_horizon(targets, rows, accounts, inputs, universe, settings)
     solved, notes = _solve(inputs, settings, universe, accounts, book, targets, mix, rates, status, reason)
     weights, orders = weight_rows(solved, settings), order_rows(solved)
     for note in (rates.notes, notes):

@@ -30,6 +30,7 @@ _FROM_MIXES = (
     "stated_objective",
     "n_revealed",
     "n_stated",
+    "disagreement",
 )
 
 

@@ -60,6 +60,7 @@ PORTFOLIO_SCHEMA: Final[dict[str, pl.DataType]] = {
     "stated_objective": pl.String(),
     "n_revealed": pl.Float64(),
     "n_stated": pl.Float64(),
+    "disagreement": pl.Float64(),
     **{f"e_{expert}": WEIGHT for expert in EXPERTS},
     "turnover_ratio": WEIGHT,
     "expected_tax_usd": USD,

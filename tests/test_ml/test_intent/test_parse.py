@@ -70,7 +70,7 @@ class TestCases:
         )
         main([str(file), "--predictions", str(out), "--no-score"])
         first, second = [json.loads(line) for line in out.read_text().splitlines()]
-        assert first["intent"] is None
+        assert first["intent"]["objective"] is None and not first["intent"]["actionable"]
         assert "no date" in first["error"]
         assert second["intent"]["objective"] == "capital_preservation"
 

@@ -53,6 +53,7 @@ def _market(rng: np.random.Generator, n_assets: int, sessions: list[date]) -> di
     assets = pl.DataFrame(
         {
             "asset_id": ids,
+            "asset_class": ["bond_etf" if name in ("S01", "S05") else "equity" for name in ids],
             "tax_treatment": ["digital_asset" if name == "S02" else "security" for name in ids],
             "delisted_date": pl.Series([None] * len(ids), dtype=pl.Date),
         }
@@ -164,6 +165,7 @@ def _people(rng: np.random.Generator, accounts: pl.DataFrame, names: list[str]) 
         pl.Series("liquidity_share", np.where(rng.random(count) < 0.3, 0.5, None).tolist(), pl.Float64),
         pl.Series("liquidity_by", rng.choice([None, date(2023, 1, 15), date(2030, 1, 1)], count).tolist(), pl.Date),
         pl.Series("avoid_short_term_gains", rng.random(count) < 0.3),
+        pl.Series("horizon_to", rng.choice([None, date(2023, 6, 1), date(2040, 1, 1)], count).tolist(), pl.Date),
         pl.Series("intent_changed_date", rng.choice([None, AS_OF, AS_OF - timedelta(days=1)], count).tolist(), pl.Date),
     )  # fmt: skip
     lonely = pl.DataFrame({"user_id": ["u999"], "household_id": ["h999"]})
@@ -322,6 +324,7 @@ def build_hand_night(
         "liquidity_share": pl.Float64,
         "liquidity_by": pl.Date,
         "avoid_short_term_gains": pl.Boolean,
+        "horizon_to": pl.Date,
         "intent_changed_date": pl.Date,
     }
     wanted = [{name: item.get(name) for name in columns} for item in constraints]
@@ -343,6 +346,7 @@ def build_hand_night(
         assets=pl.DataFrame(
             {
                 "asset_id": list(prices),
+                "asset_class": ["bond_etf" if n.startswith("BOND") else "equity" for n in prices],
                 "tax_treatment": [(treatments or {}).get(n, "security") for n in prices],
                 "delisted_date": pl.Series([None] * len(prices), dtype=pl.Date),
             }

@@ -114,6 +114,7 @@ def test_what_the_result_was_made_without_is_caught(good) -> None:
         "liquidity_share": None,
         "liquidity_by": None,
         "avoid_short_term_gains": True,
+        "horizon_to": None,
         "intent_changed_date": None,
     }
     cases = {

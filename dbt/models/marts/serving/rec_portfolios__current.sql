@@ -37,6 +37,7 @@ select
     portfolios.stated_objective,
     portfolios.n_revealed,
     portfolios.n_stated,
+    portfolios.disagreement,
     portfolios.e_momentum,
     portfolios.e_growth,
     portfolios.e_defensive,

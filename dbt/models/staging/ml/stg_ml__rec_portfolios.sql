@@ -36,6 +36,7 @@ renamed as (
         confidence,
         n_revealed,
         n_stated,
+        disagreement,
         e_momentum,
         e_growth,
         e_defensive,

@@ -1,0 +1,121 @@
+"""Grammar and classifier together: when the trained classifier's word counts.
+
+What belongs here: the rule and its cut-offs. What does not: phrases (``grammar.py``), the model
+(``classifier.py``).
+
+The grammar explains itself and knows negation and rank, so what it names stands; what it only infers
+from a weak word ("I preserve fruit") does not stand against the classifier. The classifier is asked
+where the grammar names nothing, and where it is almost certain of one of the two tax objectives that
+the grammar did not see ("profits taxed at the favourable rate").
+"""
+
+from typing import Final
+
+from ml.intent.classifier import shipped_classifier
+from ml.intent.grammar import LONG_TEXT, Mention, Ranked
+from ml.intent.lexicon import MONEY_TOPIC, UNDECIDED, WISH
+from ml.intent.paraphrases import NONE_LABEL
+from ml.intent.text import CleanText
+
+# Set on statements of the project's own (tests), not on the training texts, where nearly all is certain.
+WHOLE_CUT_OFF: Final = 0.72
+SENTENCE_CUT_OFF: Final = 0.90
+OVERRULE_CUT_OFF: Final = 0.97
+VETO_CUT_OFF: Final = 0.60
+_OVERRULING: Final = ("long_term_gains_only", "tax_loss_harvesting")
+_MIN_LETTERS: Final = 8
+
+
+def combine(
+    text: CleanText,
+    ranked: Ranked,
+    other_spans: list[tuple[int, int]],
+    mentions: list[Mention],
+    declined: frozenset[str],
+) -> tuple[Ranked, tuple[int, int] | None]:
+    """Let the classifier complete what the grammar found.
+
+    Parameters
+    ----------
+    text : CleanText
+        The statement.
+    ranked : Ranked
+        The grammar's reading.
+    other_spans : list of (start, end)
+        What states cash needs and exclusions or declines: the classifier does not see it.
+    mentions : list of Mention
+        What the grammar saw.
+    declined : frozenset of str
+        Objectives that the text declines: never taken from the classifier.
+
+    Returns
+    -------
+    ranked : Ranked
+        Completed.
+    span : tuple of int or None
+        What the classifier read, if its word was used.
+    """
+    if ranked.is_contradictory or UNDECIDED.search(text.lower):
+        return ranked, None
+    pieces = _pieces(text, other_spans)
+    if not pieces:
+        return ranked, None
+    model = shipped_classifier()
+    probabilities = model.probabilities([piece for _, _, piece in pieces])
+    is_long = len(text.lower.strip(" \n\x01")) >= LONG_TEXT
+    is_weak = ranked.primary is not None and not any(m.weight >= 1.0 or m.rank > 0 for m in mentions)
+    if is_weak and not is_long and float(probabilities[0][model.labels.index(NONE_LABEL)]) >= VETO_CUT_OFF:
+        return Ranked(None, None, False), None
+    best: tuple[float, str, tuple[int, int]] | None = None
+    for i, (start, end, _) in enumerate(pieces):
+        label, certainty = model.labels[int(probabilities[i].argmax())], float(probabilities[i].max())
+        is_whole = i == 0 and not is_long
+        if label == NONE_LABEL or certainty < (WHOLE_CUT_OFF if is_whole else SENTENCE_CUT_OFF):
+            continue
+        if best is None or (certainty > best[0] and best[0] < OVERRULE_CUT_OFF):
+            best = (certainty, label, (start, end))
+        if is_whole:
+            break
+    if best is None:
+        return ranked, None
+    certainty, label, span = best
+    if label in declined:
+        return ranked, None
+    if ranked.primary is None:
+        return Ranked(label, None, False), span
+    if label not in _OVERRULING or certainty < OVERRULE_CUT_OFF or label == ranked.primary:
+        return ranked, None
+    if not any(m.objective == label for m in mentions) or _is_one_sentence(text, mentions):
+        return Ranked(label, None, False), span
+    return ranked, None
+
+
+def _is_one_sentence(text: CleanText, mentions: list[Mention]) -> bool:
+    """Say whether all that was named stands in one clause: then it is one wish, not two."""
+    return any(
+        all(clause.start <= m.start < clause.end for m in mentions)
+        for sentence in text.sentences()
+        for clause in text.clauses(sentence)
+    )
+
+
+def _pieces(text: CleanText, other_spans: list[tuple[int, int]]) -> list[tuple[int, int, str]]:
+    """Give the whole text, unless it is long, then its sentences, without what says something else."""
+    letters = list(text.lower)
+    for start, end in other_spans:
+        letters[start:end] = " " * (end - start)
+    rest = "".join(letters).replace("\x01", " ")
+    is_long = len(rest.strip()) >= LONG_TEXT
+    sentences = text.sentences()
+    spans = [] if is_long else [(0, len(rest))]
+    if len(sentences) > 1 or is_long:
+        spans += [(s.start, s.end) for s in sentences]
+    pieces = []
+    for start, end in spans:
+        piece = " ".join(rest[start:end].split())
+        if sum(char.isalpha() for char in piece) < _MIN_LETTERS:
+            continue
+        if is_long and not (WISH.search(piece) and MONEY_TOPIC.search(piece)):
+            continue
+        pieces.append((start, end, piece))
+    return pieces

@@ -1,0 +1,76 @@
+"""Adversarial repeats: no pattern may take more than linear time, whatever is repeated."""
+
+import random
+import time
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml.intent.parse import parse_goal
+from ml.intent.schema import InvestmentIntent
+from ml.intent.text import MAX_CHARS
+
+DAY = date(2026, 1, 1)
+UNITS = (
+    "a", "no ", "don't ", "short term ", "1,", "$1", "'", '"', "(", "<", "<a ", "{", "[[a:", "```", "--", "need ",
+    "2026-", "by the end of the ", "next ", "a few ", "half ", "one hundred ", "hundred and ", "growth ", "loss ",
+    "never sell ", "until ", "tobacco, ", "and ", "avoid ", "i'm 4", "\u202e", "\u0301", "👍", "\x00", "\n", ". ", "; ",
+    "<system>", "select a from ", "' or 1=1 ", "harvest the ", "beat the ", "more than ", "50% of ", "10 years ",
+    "quick profit ", "not one ", "by january ", "e\u0301", "<svg>", "</", "http://a", "isn't important ", "at age 5",
+)  # fmt: skip
+SECONDS = 1.0
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("length", [MAX_CHARS, 1_000_000])
+def test_one_phrase_repeated(unit, length):
+    text = (unit * (length // len(unit) + 1))[:length]
+    started = time.process_time()
+    parse_goal(text, DAY)
+    assert time.process_time() - started < SECONDS
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_four_phrases_shuffled(seed):
+    generator = random.Random(seed)
+    chosen = generator.sample(UNITS, 4)
+    text = "".join(generator.choice(chosen) for _ in range(4_000))[:MAX_CHARS]
+    started = time.process_time()
+    parse_goal(text, DAY)
+    assert time.process_time() - started < SECONDS
+
+
+def test_a_text_twice_as_long_takes_about_twice_as_long():
+    """Prose, not repeats: the ratio of two lengths, best of three each."""
+    sentence = "On day {} I thought about my savings, the {} dollars in the bank and what to do in {} years. "
+    prose = "".join(sentence.format(i, 7 * i, i % 40) for i in range(100))
+
+    def seconds(length):
+        best = 9.0
+        for _ in range(3):
+            started = time.process_time()
+            parse_goal(prose[:length], DAY)
+            best = min(best, time.process_time() - started)
+        return best
+
+    seconds(500)
+    assert seconds(6_000) < 4.0 * seconds(3_000) + 0.02
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from(UNITS), max_size=60).map("".join), st.dates(date(1970, 1, 1), date(2150, 1, 1))
+)
+def test_any_soup_is_valid_and_repeatable(text, day):
+    intent = parse_goal(text, day)
+    assert InvestmentIntent.model_validate_json(intent.model_dump_json()) == intent
+    assert parse_goal(text, day) == intent
+
+
+@pytest.mark.parametrize("day", [date(1, 1, 1), date(9999, 12, 31)])
+def test_the_ends_of_the_calendar(day):
+    parse_goal(
+        "growth for 20 years, $5,000 next month, by 2 May, by 2030-02-30, in two weeks, next year, q3", day
+    )
