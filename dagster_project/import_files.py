@@ -69,7 +69,12 @@ class ImportReport:
 
 
 def import_files(
-    settings: Settings, paths: Sequence[Path], options: Options, *, format_name: str = "auto", dry_run: bool = False
+    settings: Settings,
+    paths: Sequence[Path],
+    options: Options,
+    *,
+    format_name: str = "auto",
+    dry_run: bool = False,
 ) -> ImportReport:
     """Import brokers' files in one transaction.
 
@@ -89,7 +94,9 @@ def import_files(
     progress = Console(file=sys.stderr, highlight=False)
     read: list[ReadFile] = []
     for number, path in enumerate(paths, 1):
-        progress.print(f"[{number}/{len(paths)}] reading {escape(safe_name(path.name))}", soft_wrap=True, markup=False)
+        progress.print(
+            f"[{number}/{len(paths)}] reading {escape(safe_name(path.name))}", soft_wrap=True, markup=False
+        )
         read.append(read_file(path, format_name, options.account))
     good = [file for file in read if file.statement is not None]
     warehouse, now = Warehouse(settings), dt.datetime.now(dt.UTC)
@@ -97,7 +104,9 @@ def import_files(
         return ImportReport([_refused(file) for file in read], [], {}, {}, None)
     if not dry_run:
         warehouse.bootstrap([*(contract.ddl() for contract in RAW_TABLES.values()), *ml_ddl()])
-    existing = stored_rows(warehouse, warehouse.snapshot_id()) if warehouse.exists and _has_raw(warehouse) else {}
+    existing = (
+        stored_rows(warehouse, warehouse.snapshot_id()) if warehouse.exists and _has_raw(warehouse) else {}
+    )
     run_id = f"import-{uuid.uuid4()}"
     progress.print(f"checking {sum(f.statement.rows for f in good if f.statement):,} rows", markup=False)
     loaded = load(good, existing, options, run_id=run_id, today=now.date(), ingested_at=now)
@@ -110,7 +119,9 @@ def import_files(
     by_file = {id(item.file): _entry(item, shown[item.name]) for item in loaded.files}
     entries = [by_file.get(id(file)) or _refused(file) for file in read]
     reasons = {item.name: _reasons(item, loaded.result.quarantine) for item in loaded.files}
-    return ImportReport(entries, _notes(loaded, sales_without_history(loaded, existing)), reasons, written, snapshot)
+    return ImportReport(
+        entries, _notes(loaded, sales_without_history(loaded, existing)), reasons, written, snapshot
+    )
 
 
 def _has_raw(warehouse: Warehouse) -> bool:
@@ -141,7 +152,9 @@ def _entry(item: FileLoad, positions: list[dict[str, Any]]) -> dict[str, Any]:
     """The report of one file."""
     tally = Counter(item.outcomes.values())
     good = item.frame.filter(
-        pl.col("line").is_in([row for row, outcome in item.outcomes.items() if outcome in ("accepted", "duplicate")])
+        pl.col("line").is_in(
+            [row for row, outcome in item.outcomes.items() if outcome in ("accepted", "duplicate")]
+        )
     )
     days = good["trade_date"].drop_nulls().sort()
     return {
@@ -177,7 +190,9 @@ def _reasons(item: FileLoad, quarantine: pl.DataFrame) -> Counter[str]:
     found: Counter[str] = Counter(reason for reason, *_ in item.statement.rejected.values())
     rows = quarantine.filter(pl.col("source_file") == item.name, pl.col("table_name") == TRANSACTIONS)
     listed = set(item.statement.rejected)
-    found.update(reason for line, reason in rows.select("source_line", "reason").iter_rows() if line not in listed)
+    found.update(
+        reason for line, reason in rows.select("source_line", "reason").iter_rows() if line not in listed
+    )
     return found
 
 
@@ -197,7 +212,9 @@ def _notes(loaded: Loaded, without_history: int) -> list[str]:
     if imputed is not None and imputed.height:
         names = ", ".join(imputed["symbol"].head(10).to_list())
         more = f" and {imputed.height - 10} more" if imputed.height > 10 else ""
-        notes.append(f"{imputed.height} securities that nothing else knows got assets rows, imputed: {names}{more}")
+        notes.append(
+            f"{imputed.height} securities that nothing else knows got assets rows, imputed: {names}{more}"
+        )
     notes += [warning for warning in loaded.result.warnings if " users without " in warning]
     return notes
 
@@ -210,7 +227,9 @@ def print_json(report: ImportReport) -> None:
 def print_report(report: ImportReport, settings: Settings, *, dry_run: bool) -> None:
     """Print the report for a person: what each file held, what was written where, what to look at next."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-    table = Table(title="Imported files" if not dry_run else "Dry run: nothing was written", title_justify="left")
+    table = Table(
+        title="Imported files" if not dry_run else "Dry run: nothing was written", title_justify="left"
+    )
     for name in ("file", "format", "accounts"):
         table.add_column(name, overflow="fold")
     for name in ("rows", "accepted", "duplicate", "quarantined", "not a transaction"):
@@ -243,7 +262,10 @@ def _print_positions(console: Console, report: ImportReport) -> None:
     if not stated:
         return
     states = Counter(line["state"] for line in stated)
-    console.print(f"  positions stated: {', '.join(f'{n} {state}' for state, n in sorted(states.items()))}", markup=False)
+    console.print(
+        f"  positions stated: {', '.join(f'{n} {state}' for state, n in sorted(states.items()))}",
+        markup=False,
+    )
     off = [line for line in stated if line["state"] in ("differs", "missing_history")]
     for line in off[:_MOST_SHOWN]:
         implied = _plain(line["quantity"])
@@ -252,7 +274,9 @@ def _print_positions(console: Console, report: ImportReport) -> None:
             f"the transactions imply {implied} ({line['state']})", markup=False, soft_wrap=True,
         )  # fmt: skip
     if len(off) > _MOST_SHOWN:
-        console.print(f"    and {len(off) - _MOST_SHOWN} more in raw.brokerage__reported_positions", markup=False)
+        console.print(
+            f"    and {len(off) - _MOST_SHOWN} more in raw.brokerage__reported_positions", markup=False
+        )
 
 
 def _plain(value: Decimal | None) -> str:
@@ -264,19 +288,36 @@ def _print_next(console: Console, report: ImportReport, settings: Settings, dry_
         console.print("\nNext: the same command without --dry-run")
         return
     if report.written:
-        rows = ", ".join(f"raw.{name} {count:,}" for name, count in report.written.items() if name != "ingestion_counts")
+        rows = ", ".join(
+            f"raw.{name} {count:,}" for name, count in report.written.items() if name != "ingestion_counts"
+        )
         console.print(f"  written: {rows or 'nothing new'}", markup=False, soft_wrap=True)
         console.print(f"  in {settings.home}, snapshot {report.snapshot}", markup=False, soft_wrap=True)
     lines = [
         ("taxloom nightly", "recommendations, also for the imported accounts"),
-        ('taxloom sql "select * from raw.brokerage__transactions where source = \'import\'"', "what was imported"),
+        (
+            "taxloom sql \"select * from raw.brokerage__transactions where source = 'import'\"",
+            "what was imported",
+        ),
     ]
     if any(report.reasons.values()):
-        lines.append(('taxloom sql "select * from raw.quarantine where source = \'import\'"', "what was set aside, and why"))
+        lines.append(
+            (
+                "taxloom sql \"select * from raw.quarantine where source = 'import'\"",
+                "what was set aside, and why",
+            )
+        )
     if report.written.get(POSITIONS):
-        lines.append(('taxloom sql "select * from tax.tax_position_reconciliation"', "positions compared, after a night"))
+        lines.append(
+            (
+                'taxloom sql "select * from tax.tax_position_reconciliation"',
+                "positions compared, after a night",
+            )
+        )
     if report.written.get(GAINS):
-        lines.append(('taxloom sql "select * from tax.tax_gain_reconciliation"', "gains compared, after a night"))
+        lines.append(
+            ('taxloom sql "select * from tax.tax_gain_reconciliation"', "gains compared, after a night")
+        )
     console.print("\nNext:")
     for command, purpose in lines:
         console.print(f"  uv run {command:<76} {purpose}", markup=False, soft_wrap=True)

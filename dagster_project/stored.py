@@ -8,7 +8,7 @@ from dagster_project.sources.contracts import RAW_TABLES
 # Stored columns that references and re-imports are checked against, beyond the contract's own.
 _REFERENCED = {
     "market__assets": ["asset_class", "currency"],
-    "brokerage__accounts": ["user_id", "account_type"],
+    "brokerage__accounts": ["user_id", "account_type", "broker"],
     "brokerage__users": ["household_id"],
 }
 _WHOLE = ("brokerage__transactions", "market__corporate_actions", "market__symbols")

@@ -46,7 +46,10 @@ def is_activities(data: Any) -> bool:
 
 def _list_of(data: Any) -> list[Any] | None:
     if isinstance(data, Mapping):
-        data = next((data[k] for k in ("activities", "account_activities", "data") if isinstance(data.get(k), list)), None)
+        data = next(
+            (data[k] for k in ("activities", "account_activities", "data") if isinstance(data.get(k), list)),
+            None,
+        )
     if isinstance(data, list) and any(isinstance(row, Mapping) and "activity_type" in row for row in data):
         return data
     return None
@@ -64,7 +67,9 @@ def load_json(path: Path, encoding: str) -> Any:
         with open_text(path, encoding) as handle:
             return json.load(handle, parse_float=Decimal, parse_constant=str)
     except (ValueError, RecursionError) as error:
-        raise RefusedFile(f"the JSON cannot be read or is cut off ({str(error)[:120]}): export it again") from error
+        raise RefusedFile(
+            f"the JSON cannot be read or is cut off ({str(error)[:120]}): export it again"
+        ) from error
 
 
 def read_data(data: Any, statement: Statement) -> None:
@@ -107,12 +112,20 @@ class _Reader:
             return
         kind = KINDS.get(code)
         if kind is None:
-            raise BadValue("unknown_action", f"activity_type is '{shown(code)}', which the importer does not know", "activity_type")
+            raise BadValue(
+                "unknown_action",
+                f"activity_type is '{shown(code)}', which the importer does not know",
+                "activity_type",
+            )
         amount = number(a.get("net_amount"), "net_amount")
         when = moment(a.get("date") or a.get("transaction_time") or a.get("created_at"), "date")
         extra: dict[str, Any] = {}
         if kind == "shares" and quantity and quantity > 0:
-            extra = {"fair_market_value_usd": abs(quantity) * price if (price := number(a.get("price"), "price")) else None}
+            extra = {
+                "fair_market_value_usd": abs(quantity) * price
+                if (price := number(a.get("price"), "price"))
+                else None
+            }
         event = (when.date,) if kind in ("symbol_change", "merger") else (when.date, security)
         if kind == "cash" and amount is None and quantity:
             kind = "shares"
@@ -123,7 +136,13 @@ class _Reader:
         )  # fmt: skip
 
     def _fill(
-        self, line: int, a: dict[str, str], text: str, account: str, security: str | None, quantity: Decimal | None
+        self,
+        line: int,
+        a: dict[str, str],
+        text: str,
+        account: str,
+        security: str | None,
+        quantity: Decimal | None,
     ) -> None:
         kind = _SIDES.get(a.get("side", "").lower())
         if kind is None:

@@ -12,7 +12,14 @@ from dagster_project.sources.brokerage.values import option_terms
 OPTION_MULTIPLIER: Final = Decimal(100)
 _BUYS: Final = ("buy", "buy_to_cover", "reinvestment")
 _SALES: Final = ("sell", "short_sale")
-_NEEDS_SECURITY: Final = (*_BUYS, *_SALES, "transfer_in", "transfer_out", "return_of_capital", "option_expiry")
+_NEEDS_SECURITY: Final = (
+    *_BUYS,
+    *_SALES,
+    "transfer_in",
+    "transfer_out",
+    "return_of_capital",
+    "option_expiry",
+)
 REORGANISATIONS: Final = ("split", "stock_dividend", "spin_off", "merger", "symbol_change")
 # What a reader's table may say beside canonical kinds: the sign or the cells decide.
 BY_SIGN: Final = {"cash": ("deposit", "withdrawal"), "shares": ("transfer_in", "transfer_out")}
@@ -31,7 +38,9 @@ class Booker:
         self.st = statement
         self.legs = Legs(statement)
 
-    def security(self, symbol: str, name: str = "", cusip: str | None = None, isin: str | None = None) -> str | None:
+    def security(
+        self, symbol: str, name: str = "", cusip: str | None = None, isin: str | None = None
+    ) -> str | None:
         """Register a security by ticker or option name; a nine-character code is a CUSIP."""
         cleaned = clean_identifier(symbol)
         terms = option_terms(cleaned)
@@ -127,17 +136,30 @@ class Booker:
         )  # fmt: skip
 
     def _amount(
-        self, kind: str, action: str, option: bool, quantity: Decimal | None, price: Decimal | None, fee: Decimal
+        self,
+        kind: str,
+        action: str,
+        option: bool,
+        quantity: Decimal | None,
+        price: Decimal | None,
+        fee: Decimal,
     ) -> Decimal:
-        if kind in ("transfer_in", "transfer_out", "journal") or kind.startswith("option_") and kind not in (
-            "option_open",
-            "option_close",
+        if (
+            kind in ("transfer_in", "transfer_out", "journal")
+            or kind.startswith("option_")
+            and kind
+            not in (
+                "option_open",
+                "option_close",
+            )
         ):
             return Decimal(0)
         if quantity is None or price is None:
             raise BadValue("missing_value", f"a {kind} states no amount", "amount")
         gross = abs(quantity) * price * (OPTION_MULTIPLIER if option else 1)
-        buys = kind in _BUYS or (kind.startswith("option") and re.search(r"\b(BUY|BOUGHT|BTO|BTC)", action.upper()))
+        buys = kind in _BUYS or (
+            kind.startswith("option") and re.search(r"\b(BUY|BOUGHT|BTO|BTC)", action.upper())
+        )
         return -(gross + fee) if buys else gross - fee
 
     def cancel(
@@ -147,7 +169,16 @@ class Booker:
         """Take back an earlier row of these kinds with the same security, shares and amount."""
         self.st.cancel(
             Cancel(
-                line, account, None, kinds, None, security, abs(quantity) if quantity else None,
-                abs(amount) if amount else None, when.known or when.date, action, text,
+                line,
+                account,
+                None,
+                kinds,
+                None,
+                security,
+                abs(quantity) if quantity else None,
+                abs(amount) if amount else None,
+                when.known or when.date,
+                action,
+                text,
             )  # fmt: skip
         )

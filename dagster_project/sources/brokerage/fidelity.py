@@ -83,24 +83,40 @@ class _Reader:
         facts.account_type = facts.account_type or account_type_in(row.get("account", "account_name"))
         kind = next((kind for pattern, kind in _ACTIONS if re.search(pattern, words)), None)
         if kind is None:
-            raise BadValue("unknown_action", f"action is '{shown(action)}', which the importer does not know", "action")
+            raise BadValue(
+                "unknown_action", f"action is '{shown(action)}', which the importer does not know", "action"
+            )
         if row.get("currency", "exchange_currency").upper() not in ("", "USD"):
-            raise BadValue("other_currency", f"the currency is {shown(row.get('currency', 'exchange_currency'))}", "currency")
+            raise BadValue(
+                "other_currency",
+                f"the currency is {shown(row.get('currency', 'exchange_currency'))}",
+                "currency",
+            )
         self._book(row, kind, action, words, account, when)
 
     def _book(self, row: Row, kind: str, action: str, words: str, account: str, when) -> None:
         symbol = row.get("symbol")
         if not symbol and kind not in ("cash", "fee", "journal", "interest"):
             named = _IN_ACTION.search(words)
-            symbol = named["symbol"] if named and named["symbol"] not in ("CASH", "MARGIN", "SHORT", "SHARES") else ""
+            symbol = (
+                named["symbol"]
+                if named and named["symbol"] not in ("CASH", "MARGIN", "SHORT", "SHARES")
+                else ""
+            )
         description = row.get("description", "security_description")
-        security = self.booker.security(symbol, "" if description.upper() == "NO DESCRIPTION" else description)
+        security = self.booker.security(
+            symbol, "" if description.upper() == "NO DESCRIPTION" else description
+        )
         quantity, amount = number(row.get("quantity"), "quantity"), number(row.get("amount"), "amount")
         price = number(row.get("price"), "price")
         fees = sum((abs(number(row.get(n), n) or Decimal(0)) for n in ("commission", "fees")), Decimal(0))
         settled = date_of(row.get("settlement_date"), "settlement_date")
         if kind == "cancel":
-            kinds = ("sell", "short_sale", "option_close", "option_open") if "SOLD" in words else ("buy", "reinvestment", "buy_to_cover", "option_open", "option_close")
+            kinds = (
+                ("sell", "short_sale", "option_close", "option_open")
+                if "SOLD" in words
+                else ("buy", "reinvestment", "buy_to_cover", "option_open", "option_close")
+            )
             self.booker.cancel(row.line, account, when, kinds, security, quantity, amount, row.text, action)
             return
         if kind == "core":

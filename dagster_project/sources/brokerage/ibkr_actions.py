@@ -12,7 +12,7 @@ from typing import Final
 
 from dagster_project.sources.brokerage.model import BadValue, Cancel, Statement, When
 from dagster_project.sources.brokerage.securities import clean_identifier
-from dagster_project.sources.brokerage.values import number, ratio_in, shown
+from dagster_project.sources.brokerage.values import number, ratio_in, shown, stock_dividend_ratio
 
 Attributes = Mapping[str, str]
 _TYPES: Final = {
@@ -71,7 +71,9 @@ class Actions:
         self.st = statement
         self.events: dict[tuple, list[Leg]] = {}
 
-    def take(self, line: int, a: Attributes, text: str, account: str, when: When, security: str | None) -> None:
+    def take(
+        self, line: int, a: Attributes, text: str, account: str, when: When, security: str | None
+    ) -> None:
         """Note one row."""
         if (a.get("levelOfDetail") or "").upper() == "SUMMARY":
             self.st.skip(line, "summary_row", text)
@@ -98,7 +100,9 @@ class Actions:
         self.events = {}
 
     def _book(self, legs: list[Leg], rate: Callable[[Attributes], Decimal]) -> None:
-        words = (legs[0].attributes.get("actionDescription") or legs[0].attributes.get("description") or "").upper()
+        words = (
+            legs[0].attributes.get("actionDescription") or legs[0].attributes.get("description") or ""
+        ).upper()
         kind = _kind(legs[0].attributes, words)
         cash = Decimal(0)
         for leg in legs:
@@ -124,7 +128,9 @@ class Actions:
 
     def _add(self, legs: list[Leg], kind: str, security: str | None, **cells) -> None:
         first = legs[0]
-        transaction = next((leg.attributes["transactionID"] for leg in legs if leg.attributes.get("transactionID")), None)
+        transaction = next(
+            (leg.attributes["transactionID"] for leg in legs if leg.attributes.get("transactionID")), None
+        )
         self.st.add(
             first.line, kind, first.account, first.when, security=security, row=first.text,
             rows=[leg.line for leg in legs[1:]], native_id=f"action:{transaction}" if transaction else None,
@@ -143,7 +149,7 @@ class Actions:
         return self.st.security(symbol=clean_identifier(found["symbol"]), isin=isin, cusip=cusip)
 
     def _split(self, kind: str, words: str, legs: list[Leg], out: list[Leg], into: list[Leg]) -> None:
-        new, old = ratio_in(words)
+        new, old = stock_dividend_ratio(words) if kind == "stock_dividend" else ratio_in(words)
         if len(legs) == 2 and out and into:
             # The old security leaves under a name such as GCM.OLD; lots are kept under the name that stays.
             added = into[0].quantity + out[0].quantity
@@ -161,18 +167,32 @@ class Actions:
         if len(legs) != 1:
             raise BadValue("unknown_action", f"a split with {len(legs)} rows: {shown(words)}", "description")
         if legs[0].quantity < 0 and new is None:
-            raise BadValue("missing_value", f"a reverse split without its ratio: {shown(words)}", "description")
-        self._add(legs, kind, legs[0].security, quantity=abs(legs[0].quantity) or None, ratio_new=new, ratio_old=old)
+            raise BadValue(
+                "missing_value", f"a reverse split without its ratio: {shown(words)}", "description"
+            )
+        self._add(
+            legs, kind, legs[0].security, quantity=abs(legs[0].quantity) or None, ratio_new=new, ratio_old=old
+        )
 
     def _spin_off(self, words: str, legs: list[Leg], into: list[Leg]) -> None:
         if len(into) != 1 or len(legs) != 1:
-            raise BadValue("unknown_action", f"a spin-off with {len(legs)} rows: {shown(words)}", "description")
+            raise BadValue(
+                "unknown_action", f"a spin-off with {len(legs)} rows: {shown(words)}", "description"
+            )
         parent = self._parent(legs)
         if parent is None:
-            raise BadValue("missing_value", f"the spin-off does not name its parent: {shown(words)}", "description")
+            raise BadValue(
+                "missing_value", f"the spin-off does not name its parent: {shown(words)}", "description"
+            )
         new, old = ratio_in(words)
         self._add(
-            legs, "spin_off", parent, related=into[0].security, quantity=into[0].quantity, ratio_new=new, ratio_old=old
+            legs,
+            "spin_off",
+            parent,
+            related=into[0].security,
+            quantity=into[0].quantity,
+            ratio_new=new,
+            ratio_old=old,
         )
 
     def _exchange(
@@ -180,29 +200,49 @@ class Actions:
     ) -> None:
         if len(out) > 1 or len(into) > 1:
             raise BadValue(
-                "unknown_action", f"an exchange of {len(out)} for {len(into)} securities: {shown(words)}", "description"
+                "unknown_action",
+                f"an exchange of {len(out)} for {len(into)} securities: {shown(words)}",
+                "description",
             )
         if out and into:
             name = "symbol_change" if kind == "exchange" and not cash else "merger"
             self._add(
-                legs, name, out[0].security, related=into[0].security, quantity=into[0].quantity, amount_usd=cash
+                legs,
+                name,
+                out[0].security,
+                related=into[0].security,
+                quantity=into[0].quantity,
+                amount_usd=cash,
             )
         elif out and cash > 0:
             name = "sell" if kind == "maturity" else "merger"
             self._add(legs, name, out[0].security, quantity=-out[0].quantity, amount_usd=cash)
         elif into and kind == "exchange" and self._parent(legs) not in (None, into[0].security):
-            self._add(legs, "symbol_change", self._parent(legs), related=into[0].security, quantity=into[0].quantity)
+            self._add(
+                legs, "symbol_change", self._parent(legs), related=into[0].security, quantity=into[0].quantity
+            )
         else:
             raise BadValue(
-                "unknown_action", f"only one side of the exchange is in the file: {shown(words)}", "description"
+                "unknown_action",
+                f"only one side of the exchange is in the file: {shown(words)}",
+                "description",
             )
 
     def _cancel(self, legs: list[Leg]) -> None:
         for leg in legs:
             self.st.cancel(
                 Cancel(
-                    leg.line, leg.account, None, tuple(sorted(set(_TYPES.values()) - {"exchange", "maturity", "nothing"})),
-                    leg.when.date, leg.security, abs(leg.quantity) or None, None, leg.when.date, "Ca", leg.text,
+                    leg.line,
+                    leg.account,
+                    None,
+                    tuple(sorted(set(_TYPES.values()) - {"exchange", "maturity", "nothing"})),
+                    leg.when.date,
+                    leg.security,
+                    abs(leg.quantity) or None,
+                    None,
+                    leg.when.date,
+                    "Ca",
+                    leg.text,
                 )  # fmt: skip
             )
 
@@ -220,5 +260,7 @@ def _kind(a: Attributes, words: str) -> str:
         return kind
     kind = next((kind for pattern, kind in _WORDS if re.search(pattern, words)), None)
     if kind is None:
-        raise BadValue("unknown_action", f"the corporate action is not understood: {shown(words)}", "description")
+        raise BadValue(
+            "unknown_action", f"the corporate action is not understood: {shown(words)}", "description"
+        )
     return kind

@@ -112,7 +112,15 @@ _CASH_SECTIONS: Final = {
 def is_flex_header(cells: list[str]) -> bool:
     """Whether cells are a header of a Flex CSV section."""
     names = {re.sub(r"[^a-z0-9]", "", cell.lower()) for cell in cells}
-    marks = {"currencyprimary", "clientaccountid", "fxratetobase", "levelofdetail", "iborderid", "conid", "settledate"}
+    marks = {
+        "currencyprimary",
+        "clientaccountid",
+        "fxratetobase",
+        "levelofdetail",
+        "iborderid",
+        "conid",
+        "settledate",
+    }
     return bool(names & marks) and len(names & set(_NAMES)) >= 4
 
 
@@ -129,7 +137,9 @@ def read(path: Path, encoding: str, delimiter: str, statement: Statement) -> Non
     source = _activity if activity else _flex
     rows = list(source(path, encoding, delimiter, statement))
     if not statement.taken and not rows:
-        raise RefusedFile("no IBKR section with a header was found: export the Flex query or statement as CSV again")
+        raise RefusedFile(
+            "no IBKR section with a header was found: export the Flex query or statement as CSV again"
+        )
     context = Context()
     for _, tag, attributes, _ in rows:
         context.account = context.account or attributes.get("accountId", "")
@@ -155,7 +165,9 @@ def _flex(path: Path, encoding: str, delimiter: str, statement: Statement) -> "l
     ]
     with open_text(path, encoding) as lines:
         for record in records(iter(lines), delimiter):
-            text = row_text(dict(zip(headers or [f"cell_{n}" for n in range(1, 99)], record.cells, strict=False)))
+            text = row_text(
+                dict(zip(headers or [f"cell_{n}" for n in range(1, 99)], record.cells, strict=False))
+            )
             if is_flex_header(record.cells):
                 if headers:
                     statement.skip(record.line, "section_header", text)
@@ -181,8 +193,10 @@ def _tag(names: set[str]) -> str:
         return "OpenPosition"
     if "direction" in names and "quantity" in names:
         return "Transfer"
-    if {"actionDescription", "actionID"} & names and "quantity" in names or (
-        "quantity" in names and "proceeds" in names and "description" in names
+    if (
+        {"actionDescription", "actionID"} & names
+        and "quantity" in names
+        or ("quantity" in names and "proceeds" in names and "description" in names)
     ):
         return "CorporateAction"
     if "amount" in names and "type" in names:
@@ -215,7 +229,9 @@ def _activity(path: Path, encoding: str, delimiter: str, statement: Statement) -
                 as_of = value.split(" - ")[-1] if name == "Period" else as_of
                 statement.skip(record.line, "information_row", text)
             else:
-                row = dict(zip((_ACTIVITY_NAMES.get(header_key(h), h) for h in headers), cells[2:], strict=False))
+                row = dict(
+                    zip((_ACTIVITY_NAMES.get(header_key(h), h) for h in headers), cells[2:], strict=False)
+                )
                 found.append((record.line, *_activity_row(section, row, as_of), text))
     for _, _, attributes, _ in found:
         own = attributes.get("accountId", "")
@@ -230,7 +246,9 @@ def _activity_row(section: str, row: dict[str, str], as_of: str) -> tuple[str, d
     category = row.get("assetCategory", "").lower()
     if category.startswith("total") or row.get("currency", "").lower().startswith("total"):
         return "Total", row
-    row["assetCategory"] = next((code for name, code in _CATEGORIES.items() if category.startswith(name)), category.upper())
+    row["assetCategory"] = next(
+        (code for name, code in _CATEGORIES.items() if category.startswith(name)), category.upper()
+    )
     if section == "Trades":
         if row.get("DataDiscriminator", "Order") == "ClosedLot":
             return "Total", row

@@ -13,13 +13,27 @@ from decimal import Decimal
 from typing import Final
 
 from dagster_project.sources.brokerage.ibkr_actions import Actions
-from dagster_project.sources.brokerage.model import BadValue, Cancel, Position, ReportedGain, Statement, When, row_text
+from dagster_project.sources.brokerage.model import (
+    BadValue,
+    Cancel,
+    Position,
+    ReportedGain,
+    Statement,
+    When,
+    row_text,
+)
 from dagster_project.sources.brokerage.securities import class_of_text, clean_identifier
 from dagster_project.sources.brokerage.values import date_of, moment, number, option_terms, shown
 
 Attributes = Mapping[str, str]
 _NO_ID: Final = frozenset(("", "0", "N/A", "-", "--"))
-_CLASSES: Final = {"FUND": "equity_etf", "BOND": "bond_etf", "BILL": "bond_etf", "CRYPTO": "crypto", "CMDTY": "commodity"}
+_CLASSES: Final = {
+    "FUND": "equity_etf",
+    "BOND": "bond_etf",
+    "BILL": "bond_etf",
+    "CRYPTO": "crypto",
+    "CMDTY": "commodity",
+}
 _UNSUPPORTED: Final = ("FUT", "FOP", "CFD", "FXCFD", "FSFOP", "FSOPT")
 _ROW_TAGS: Final = {
     "Trade": "trade",
@@ -88,7 +102,9 @@ class Context:
             owner = a.get("accountId") or account
             if a.get("fxRateToBase") and a.get("currency"):
                 one = a["fxRateToBase"].rstrip("0").rstrip(".") == "1"
-                (self.unit_rates if one else self.other_rates).setdefault(owner, set()).add(a["currency"].upper())
+                (self.unit_rates if one else self.other_rates).setdefault(owner, set()).add(
+                    a["currency"].upper()
+                )
             level = a.get("levelOfDetail", "").upper()
             if tag == "Trade" and level in ("", "EXECUTION"):
                 self.executions.add(account)
@@ -126,11 +142,13 @@ class Rows:
             self._noted(tag, self._account if tag == "AccountInformation" else self._info, a)
             return True
         handler = _ROW_TAGS.get(tag)
-        if handler is None or (section == "OpenPositions"):
+        if handler is None or section == "OpenPositions":
             return False
+        if not a:
+            return True  # the section OptionEAE is named like its rows
         self.line = self.line + 1 if line is None else line
         text = row_text({"element": tag, **a})
-        if not any(value for value in a.values()):
+        if not any(a.values()):
             self.st.skip(self.line, "empty_row", text)
             return True
         try:
@@ -181,7 +199,11 @@ class Rows:
         per_usd = self.context.usd_rates.get(a.get("reportDate", ""))
         if fx and per_usd and base is not None:
             return fx / per_usd
-        raise BadValue("other_currency", f"the row is in {shown(currency)} and the file holds no rate into USD", "currency")
+        raise BadValue(
+            "other_currency",
+            f"the row is in {shown(currency)} and the file holds no rate into USD",
+            "currency",
+        )
 
     def security(self, a: Attributes) -> str | None:
         """Register the row's security."""
@@ -203,10 +225,14 @@ class Rows:
         if (a.get("subCategory") or "").upper() == "ETF":
             asset_class = "equity_etf"
         else:
-            asset_class = _CLASSES.get(category) or ("reit" if (a.get("subCategory") or "").upper() == "REIT" else None)
+            asset_class = _CLASSES.get(category) or (
+                "reit" if (a.get("subCategory") or "").upper() == "REIT" else None
+            )
         return self.st.security(
             symbol=symbol,
-            name=(a.get("description") or "")[:200] if symbol is None or a.get("quantity") or a.get("position") else None,
+            name=(a.get("description") or "")[:200]
+            if symbol is None or a.get("quantity") or a.get("position")
+            else None,
             isin=isin,
             cusip=clean_identifier(a.get("cusip")),
             conid=clean_identifier(a.get("conid")),
@@ -216,12 +242,21 @@ class Rows:
     def _underlying(self, a: Attributes, security: str | None) -> str | None:
         terms = self.st.securities[security] if security else None
         symbol = clean_identifier(a.get("underlyingSymbol")) or (terms.underlying if terms else None)
-        conid, isin = clean_identifier(a.get("underlyingConid")), clean_identifier(a.get("underlyingSecurityID"))
+        conid, isin = (
+            clean_identifier(a.get("underlyingConid")),
+            clean_identifier(a.get("underlyingSecurityID")),
+        )
         return self.st.security(symbol=symbol, conid=conid, isin=isin) if symbol or conid or isin else None
 
     def when(self, a: Attributes) -> When:
         """Trade date and moment; the report date is when the row could be known, if it is later."""
-        stamp = a.get("dateTime") or a.get("tradeDate") or a.get("date") or a.get("reportDate") or a.get("settleDate")
+        stamp = (
+            a.get("dateTime")
+            or a.get("tradeDate")
+            or a.get("date")
+            or a.get("reportDate")
+            or a.get("settleDate")
+        )
         found = moment(stamp, "dateTime")
         traded = date_of(a.get("tradeDate"), "tradeDate")
         if traded is not None and traded != found.date:
@@ -245,24 +280,35 @@ class Rows:
         if level == "CLOSED_LOT":
             self._lot(line, a, text)
             return
-        if level not in ("", "EXECUTION") and not (level == "ORDER" and self.context.account not in self.context.executions):
+        if level not in ("", "EXECUTION") and not (
+            level == "ORDER" and self.context.account not in self.context.executions
+        ):
             self.st.skip(line, "summary_row", text)
             return
-        side, notes = (a.get("buySell") or "").upper(), set(re.split(r"[;,\s]+", a.get("notes") or a.get("code") or ""))
+        side, notes = (
+            (a.get("buySell") or "").upper(),
+            set(re.split(r"[;,\s]+", a.get("notes") or a.get("code") or "")),
+        )
         kind_of = a.get("transactionType") or ""
         if kind_of in ("TradeCancel", "FracShareCancel") or "(CA.)" in side or "Ca" in notes:
             self._cancel(line, a, text, side)
             return
         category = (a.get("assetCategory") or "STK").upper()
         if category in _UNSUPPORTED:
-            raise BadValue("unsupported_asset", f"assetCategory {category} has no place in the ledger", "assetCategory")
+            raise BadValue(
+                "unsupported_asset", f"assetCategory {category} has no place in the ledger", "assetCategory"
+            )
         quantity = number(a.get("quantity"), "quantity")
         if not quantity:
             raise BadValue("missing_value", "quantity is empty or 0", "quantity")
         buys = side.startswith("BUY") if side[:3] in ("BUY", "SEL") else quantity > 0
         when, rate = self.when(a), Decimal(1) if category == "CASH" else self.rate(a)
         amount, fees = self._cash_effect(a, buys, quantity, rate)
-        common: dict = {"row": text, "native_id": self._id(a, "tradeID", "transactionID", "ibExecID"), "action": side}
+        common: dict = {
+            "row": text,
+            "native_id": self._id(a, "tradeID", "transactionID", "ibExecID"),
+            "action": side,
+        }
         if category == "CASH":
             self._forex(line, a, when, quantity, buys, fees, common)
             return
@@ -285,8 +331,14 @@ class Rows:
     def _trade_kind(self, a: Attributes, category: str, buys: bool, notes: set[str]) -> str:
         opens = (a.get("openCloseIndicator") or "").upper()
         if category == "OPT" or (a.get("putCall") and category != "WAR"):
-            if (a.get("transactionType") or "") == "BookTrade" or not number(a.get("tradePrice"), "tradePrice"):
-                for code, kind in (("A", "option_assignment"), ("Ex", "option_exercise"), ("Ep", "option_expiry")):
+            if (a.get("transactionType") or "") == "BookTrade" or not number(
+                a.get("tradePrice"), "tradePrice"
+            ):
+                for code, kind in (
+                    ("A", "option_assignment"),
+                    ("Ex", "option_exercise"),
+                    ("Ep", "option_expiry"),
+                ):
                     if code in notes:
                         return kind
             return "option_close" if opens == "C" else "option_open"
@@ -296,15 +348,22 @@ class Rows:
             return "buy_to_cover" if opens == "C" else "reinvestment" if "R" in notes else "buy"
         return "short_sale" if opens == "O" else "sell"
 
-    def _cash_effect(self, a: Attributes, buys: bool, quantity: Decimal, rate: Decimal) -> tuple[Decimal, Decimal]:
+    def _cash_effect(
+        self, a: Attributes, buys: bool, quantity: Decimal, rate: Decimal
+    ) -> tuple[Decimal, Decimal]:
         """Cash effect after fees, and the fees, in USD."""
         commission, taxes = (number(a.get(n), n) or Decimal(0) for n in ("ibCommission", "taxes"))
-        currency, of_fees = (a.get("currency") or "USD").upper(), (a.get("ibCommissionCurrency") or "").upper()
+        currency, of_fees = (
+            (a.get("currency") or "USD").upper(),
+            (a.get("ibCommissionCurrency") or "").upper(),
+        )
         net, proceeds = number(a.get("netCash"), "netCash"), number(a.get("proceeds"), "proceeds")
         if proceeds is None:
             price = number(a.get("tradePrice"), "tradePrice")
             if price is None and net is None:
-                raise BadValue("missing_value", "neither netCash, proceeds nor tradePrice is given", "tradePrice")
+                raise BadValue(
+                    "missing_value", "neither netCash, proceeds nor tradePrice is given", "tradePrice"
+                )
             scale = number(a.get("multiplier"), "multiplier") or Decimal(1)
             proceeds = abs(quantity) * (price or Decimal(0)) * scale * (-1 if buys else 1)
         apart = bool(of_fees) and of_fees != currency and commission != 0
@@ -313,7 +372,9 @@ class Rows:
         if net is not None and not apart and (net or not proceeds):
             amount = net * rate
         else:
-            amount = (proceeds + taxes + (Decimal(0) if apart else commission)) * rate + (commission if apart else 0)
+            amount = (proceeds + taxes + (Decimal(0) if apart else commission)) * rate + (
+                commission if apart else 0
+            )
         fees = -(taxes * rate) - (commission if apart else commission * rate)
         return amount, max(Decimal(0), fees)
 
@@ -323,7 +384,9 @@ class Rows:
         """A currency conversion moves US dollars if one side is USD; other currencies are not held here."""
         first, _, second = (a.get("symbol") or "").upper().partition(".")
         if "USD" not in (first, second):
-            raise BadValue("other_currency", f"the conversion {shown(a.get('symbol'))} has no USD side", "symbol")
+            raise BadValue(
+                "other_currency", f"the conversion {shown(a.get('symbol'))} has no USD side", "symbol"
+            )
         if first == "USD":
             amount = abs(quantity) * (1 if buys else -1)
         else:
@@ -336,14 +399,26 @@ class Rows:
         when, quantity = self.when(a), number(a.get("quantity"), "quantity")
         amount = number(a.get("netCash"), "netCash")
         original = self._id(a, "origTradeID")
-        kinds = ("buy", "reinvestment", "buy_to_cover") if side.startswith("BUY") else ("sell", "short_sale", "cash_in_lieu")
+        kinds = (
+            ("buy", "reinvestment", "buy_to_cover")
+            if side.startswith("BUY")
+            else ("sell", "short_sale", "cash_in_lieu")
+        )
         known = date_of(a.get("reportDate"), "reportDate") or when.date
         traded = date_of(a.get("origTradeDate"), "origTradeDate") or when.date
         self.st.cancel(
             Cancel(
-                line, self.account_of(a), original and original.replace("origTradeID", "tradeID"), kinds, traded,
-                self.security(a), abs(quantity) if quantity else None, abs(amount) if amount else None,
-                max(known, when.date), "TradeCancel", text,
+                line,
+                self.account_of(a),
+                original and original.replace("origTradeID", "tradeID"),
+                kinds,
+                traded,
+                self.security(a),
+                abs(quantity) if quantity else None,
+                abs(amount) if amount else None,
+                max(known, when.date),
+                "TradeCancel",
+                text,
             )  # fmt: skip
         )
 
@@ -358,7 +433,14 @@ class Rows:
         cost = number(a.get("cost"), "cost")
         self.st.gains.append(
             ReportedGain(
-                self.account_of(a), security, day, gain * rate, line, line, quantity=abs(quantity), proceeds=amount,
+                self.account_of(a),
+                security,
+                day,
+                gain * rate,
+                line,
+                line,
+                quantity=abs(quantity),
+                proceeds=amount,
                 cost=abs(cost) * rate if cost is not None else None,
             )  # fmt: skip
         )
@@ -377,14 +459,25 @@ class Rows:
         codes = set(re.split(r"[;,\s]+", a.get("notes") or ""))
         self.st.gains.append(
             ReportedGain(
-                self.account_of(a), security, self.when(a).date, gain * rate, line, row, of_sale,
-                abs(quantity) if quantity else None, None, abs(cost) * rate if cost is not None else None, bought,
+                self.account_of(a),
+                security,
+                self.when(a).date,
+                gain * rate,
+                line,
+                row,
+                of_sale,
+                abs(quantity) if quantity else None,
+                None,
+                abs(cost) * rate if cost is not None else None,
+                bought,
                 "long" if "LT" in codes else "short" if "ST" in codes else None,
             )  # fmt: skip
         )
 
     def _summary(self, line: int, a: Attributes, text: str) -> None:
-        if (a.get("levelOfDetail") or "").upper() == "ORDER" and self.context.account not in self.context.executions:
+        if (
+            a.get("levelOfDetail") or ""
+        ).upper() == "ORDER" and self.context.account not in self.context.executions:
             self._trade(line, a, text)
         else:
             self.st.skip(line, "summary_row", text)
@@ -401,17 +494,32 @@ class Rows:
             raise BadValue("missing_value", "amount is empty", "amount")
         kind = _CASH_KINDS.get(type_.lower())
         if kind is None:
-            raise BadValue("unknown_action", f"type is '{shown(type_)}', which the importer does not know", "type")
+            raise BadValue(
+                "unknown_action", f"type is '{shown(type_)}', which the importer does not know", "type"
+            )
         when, amount = self.when(a), amount * self.rate(a)
         kind = _cash_kind(kind, (a.get("description") or "").upper(), amount)
-        with_symbol = a if a.get("symbol") else {**_named_in(a), **{key: value for key, value in a.items() if value}}
-        security = self.security(with_symbol) if with_symbol.get("symbol") or with_symbol.get("isin") else None
+        with_symbol = (
+            a if a.get("symbol") else {**_named_in(a), **{key: value for key, value in a.items() if value}}
+        )
+        security = (
+            self.security(with_symbol) if with_symbol.get("symbol") or with_symbol.get("isin") else None
+        )
         native = self._id(a, "transactionID", "tradeID")
         if amount < 0 and kind in ("return_of_capital", "capital_gain_distribution"):
             self.st.cancel(
                 Cancel(
-                    line, self.account_of(a), None, (kind,), None, security, None, -amount,
-                    date_of(a.get("reportDate"), "reportDate") or when.date, type_, text,
+                    line,
+                    self.account_of(a),
+                    None,
+                    (kind,),
+                    None,
+                    security,
+                    None,
+                    -amount,
+                    date_of(a.get("reportDate"), "reportDate") or when.date,
+                    type_,
+                    text,
                 )  # fmt: skip
             )
             return
@@ -439,7 +547,11 @@ class Rows:
         self.actions.take(line, a, text, self.account_of(a), self.when(a), self.security(a))
 
     def _option_event(self, line: int, a: Attributes, text: str) -> None:
-        kinds = {"assignment": "option_assignment", "exercise": "option_exercise", "expiration": "option_expiry"}
+        kinds = {
+            "assignment": "option_assignment",
+            "exercise": "option_exercise",
+            "expiration": "option_expiry",
+        }
         action = (a.get("transactionType") or a.get("type") or "").strip()
         if a.get("tradeID") in self.context.traded and a.get("tradeID") not in _NO_ID:
             self.st.skip(line, "stated_in_trades", text)
@@ -468,12 +580,18 @@ class Rows:
             self.transfers[-1][3].append((line, a))
             self.st.taken.add(line)
         else:
-            raise BadValue("lot_without_transfer", "a TransferLot that follows no Transfer of its security", "symbol")
+            raise BadValue(
+                "lot_without_transfer", "a TransferLot that follows no Transfer of its security", "symbol"
+            )
 
     def _book_transfer(self, line: int, a: Attributes, text: str, lots: list[tuple[int, Attributes]]) -> None:
         when, account = self.when(a), self.account_of(a)
         quantity, cash = number(a.get("quantity"), "quantity"), number(a.get("cashTransfer"), "cashTransfer")
-        common: dict = {"row": text, "native_id": self._id(a, "transactionID"), "action": a.get("type") or "Transfer"}
+        common: dict = {
+            "row": text,
+            "native_id": self._id(a, "transactionID"),
+            "action": a.get("type") or "Transfer",
+        }
         incoming = (a.get("direction") or "").upper()
         if not quantity:
             if not cash:
@@ -502,7 +620,11 @@ class Rows:
         quantity = abs(number(a.get("quantity"), "quantity") or Decimal(0))
         stamp = a.get("openDateTime") or a.get("acquiredDate") or a.get("holdingPeriodDateTime")
         cost = number(a.get("cost") or a.get("costBasis") or a.get("costBasisMoney"), "cost")
-        return quantity, abs(cost) * self.rate(a) if cost is not None else None, moment(stamp, "openDateTime").date if stamp else None
+        return (
+            quantity,
+            abs(cost) * self.rate(a) if cost is not None else None,
+            moment(stamp, "openDateTime").date if stamp else None,
+        )
 
     def _trade_transfer(self, line: int, a: Attributes, text: str) -> None:
         """A trade given up to or taken from another broker: shares with their cost."""
@@ -510,8 +632,10 @@ class Rows:
         if not quantity or security is None:
             raise BadValue("missing_value", "the transfer names no shares", "quantity")
         said = f"{a.get('direction')} {a.get('deliveredReceived')}".upper()
-        arrives = quantity > 0 if not re.search(r"\b(TO|FROM|IN|OUT|DELIVERED|RECEIVED)\b", said) else bool(
-            re.search(r"\b(FROM|IN|RECEIVED)\b", said)
+        arrives = (
+            quantity > 0
+            if not re.search(r"\b(TO|FROM|IN|OUT|DELIVERED|RECEIVED)\b", said)
+            else bool(re.search(r"\b(FROM|IN|RECEIVED)\b", said))
         )
         cost = number(a.get("cost"), "cost")
         self.st.add(
@@ -531,7 +655,10 @@ class Rows:
         if security is None or quantity is None or day is None:
             self.st.notes.append("a position without security, quantity or reportDate was not compared")
             return
-        price, cost = number(a.get("markPrice"), "markPrice"), number(a.get("costBasisMoney"), "costBasisMoney")
+        price, cost = (
+            number(a.get("markPrice"), "markPrice"),
+            number(a.get("costBasisMoney"), "costBasisMoney"),
+        )
         value = number(a.get("positionValue"), "positionValue")
         self.st.positions.append(Position(self.account_of(a), security, day, quantity, price, value, cost))
 
@@ -572,4 +699,7 @@ def _named_in(a: Attributes) -> dict[str, str]:
     if not found:
         return {}
     identifier = found["id"]
-    return {"symbol": found["symbol"], **({"isin": identifier} if len(identifier) == 12 and identifier[:2].isalpha() else {})}
+    return {
+        "symbol": found["symbol"],
+        **({"isin": identifier} if len(identifier) == 12 and identifier[:2].isalpha() else {}),
+    }

@@ -17,7 +17,10 @@ _MAX_DEPTH = 64
 
 
 def walk(
-    path: Path, encoding: str, opened: Callable[[str, dict[str, str]], None], closed: Callable[[str], None] | None = None
+    path: Path,
+    encoding: str,
+    opened: Callable[[str, dict[str, str]], None],
+    closed: Callable[[str], None] | None = None,
 ) -> None:
     """Call ``opened(tag, attributes)`` and ``closed(tag)`` for every element in order.
 
@@ -44,7 +47,9 @@ def walk(
             closed(tag)
 
     def refuse(*_: object) -> NoReturn:
-        raise RefusedFile("the file declares a document type, which Flex files do not have: refused for safety")
+        raise RefusedFile(
+            "the file declares a document type, which Flex files do not have: refused for safety"
+        )
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
@@ -58,4 +63,6 @@ def walk(
                 first = False
             parser.Parse("", True)
     except expat.ExpatError as error:
-        raise RefusedFile(f"the XML is not well-formed or cut off ({error}): download the statement again") from error
+        raise RefusedFile(
+            f"the XML is not well-formed or cut off ({error}): download the statement again"
+        ) from error

@@ -17,9 +17,24 @@ import polars as pl
 
 from dagster_project.sources.brokerage.contract import FORMAT as CONTRACT
 
-_CONTENT: Final = ("trade_date", "kind", "asset_id", "quantity", "price_usd", "amount_usd", "fees_usd", "action", "part")
+_CONTENT: Final = (
+    "trade_date",
+    "kind",
+    "asset_id",
+    "quantity",
+    "price_usd",
+    "amount_usd",
+    "fees_usd",
+    "action",
+    "part",
+)
 _SAME: Final = ("trade_date", "kind", "quantity", "amount_usd")
-_SCALE: Final = {"quantity": pl.Decimal(24, 9), "price_usd": pl.Decimal(20, 6), "amount_usd": pl.Decimal(20, 6), "fees_usd": pl.Decimal(20, 6)}
+_SCALE: Final = {
+    "quantity": pl.Decimal(24, 9),
+    "price_usd": pl.Decimal(20, 6),
+    "amount_usd": pl.Decimal(20, 6),
+    "fees_usd": pl.Decimal(20, 6),
+}
 _CENT: Final = 10_000
 
 
@@ -37,7 +52,9 @@ def with_content(frame: pl.DataFrame) -> pl.DataFrame:
         return pl.coalesce(written, pl.col(name)).fill_null("0.000000" if name == "fees_usd" else "")
 
     economic = ("account_id", "trade_date", "kind", "asset_id", "quantity")
-    cents = (pl.col("_x_amount_usd").cast(pl.Float64) * 100).round(0).cast(pl.Int64, strict=False).cast(pl.String)
+    cents = (
+        (pl.col("_x_amount_usd").cast(pl.Float64) * 100).round(0).cast(pl.Int64, strict=False).cast(pl.String)
+    )
     return exact.with_columns(
         _content=pl.concat_str([pl.col("account_id"), *(text(n) for n in _CONTENT)], separator="\x1f"),
         _same=pl.concat_str([text(n) for n in _SAME], separator="\x1f"),
@@ -62,7 +79,9 @@ def with_ids(frame: pl.DataFrame, format_name: str) -> pl.DataFrame:
     if format_name == CONTRACT:
         named = pl.col("native_id")
     else:
-        named = pl.when(~ambiguous).then(pl.concat_str(pl.lit(f"{format_name}:"), pl.col("_native").str.strip_chars_end(":")))
+        named = pl.when(~ambiguous).then(
+            pl.concat_str(pl.lit(f"{format_name}:"), pl.col("_native").str.strip_chars_end(":"))
+        )
     occurrence = pl.int_range(pl.len()).over("_content")
     digests = pl.Series(
         "_digest",
@@ -70,9 +89,9 @@ def with_ids(frame: pl.DataFrame, format_name: str) -> pl.DataFrame:
         pl.String,
     )
     derived = pl.concat_str(pl.lit(f"{format_name}:row-"), digests, pl.lit("#"), occurrence)
-    return marked.with_columns(transaction_id=pl.coalesce(pl.when(pl.col("_native").is_not_null()).then(named), derived)).drop(
-        "_native"
-    )
+    return marked.with_columns(
+        transaction_id=pl.coalesce(pl.when(pl.col("_native").is_not_null()).then(named), derived)
+    ).drop("_native")
 
 
 @dataclass
@@ -100,7 +119,9 @@ class Known:
             pl.lit("").alias("action"), pl.lit("").alias("part"), pl.col("trade_date").cast(pl.String)
         )
         rows = with_content(rows)
-        first = rows.sort("transaction_id", "known_at").unique("transaction_id", keep="first", maintain_order=True)
+        first = rows.sort("transaction_id", "known_at").unique(
+            "transaction_id", keep="first", maintain_order=True
+        )
         for identifier, same in rows.select("transaction_id", "_same").iter_rows():
             known.by_id.setdefault(identifier, set()).add(same)
         for identifier, economic in first.select("transaction_id", "_economic").iter_rows():
@@ -143,7 +164,11 @@ def _format(identifier: str) -> str:
 
 
 def find_cancelled(
-    candidates: pl.DataFrame, account: str, reference: str | None, wanted: Mapping[str, object], taken: set[str]
+    candidates: pl.DataFrame,
+    account: str,
+    reference: str | None,
+    wanted: Mapping[str, object],
+    taken: set[str],
 ) -> dict | None:
     """The transaction that a cancellation takes back, or None.
 
@@ -176,5 +201,7 @@ def find_cancelled(
         gap = (pl.col("amount_usd").abs() - pl.lit(wanted["amount_usd"])).abs()
         rows = rows.filter(gap <= pl.col("fees_usd").fill_null(0) + pl.lit(0.01).cast(pl.Decimal(20, 6)))
     last = pl.lit(wanted["latest"]) if wanted.get("latest") else pl.col("trade_date")
-    rows = rows.filter(pl.col("trade_date") <= last).sort("trade_date", "transaction_id", descending=[True, False])
+    rows = rows.filter(pl.col("trade_date") <= last).sort(
+        "trade_date", "transaction_id", descending=[True, False]
+    )
     return rows.row(0, named=True) if rows.height else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dagster_project.sources.brokerage.model import BadValue, Statement, When
-from dagster_project.sources.brokerage.values import ratio_in
+from dagster_project.sources.brokerage.values import ratio_in, stock_dividend_ratio
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,23 @@ class Legs:
         out, into = [leg for leg in legs if leg.quantity < 0], [leg for leg in legs if leg.quantity > 0]
         cash = sum((leg.amount for leg in legs), Decimal(0))
         if len(out) > 1 or len(into) > 1:
-            raise BadValue("unknown_action", f"a {kind} of {len(out)} for {len(into)} securities on one day", "action")
+            raise BadValue(
+                "unknown_action", f"a {kind} of {len(out)} for {len(into)} securities on one day", "action"
+            )
         if kind in ("split", "stock_dividend"):
             self._split(kind, legs, out, into)
         elif kind == "spin_off":
             self._spin_off(legs, into)
         elif out and into:
             name = "merger" if cash or kind == "merger" else kind
-            self._add(legs, name, out[0].security, related=into[0].security, quantity=into[0].quantity, amount_usd=cash)
+            self._add(
+                legs,
+                name,
+                out[0].security,
+                related=into[0].security,
+                quantity=into[0].quantity,
+                amount_usd=cash,
+            )
         elif out and cash > 0:
             self._add(legs, "merger", out[0].security, quantity=-out[0].quantity, amount_usd=cash)
         elif cash > 0 and legs[0].security and not into:
@@ -78,10 +87,13 @@ class Legs:
             raise BadValue("unknown_action", f"only one side of the {kind} is in the file", "action")
 
     def _split(self, kind: str, legs: list[Leg], out: list[Leg], into: list[Leg]) -> None:
-        new, old = ratio_in(" ".join(leg.description for leg in legs))
+        words = " ".join(leg.description for leg in legs)
+        new, old = stock_dividend_ratio(words) if kind == "stock_dividend" else ratio_in(words)
         if out and into:
             if out[0].security != into[0].security:
-                self._add(legs, "merger", out[0].security, related=into[0].security, quantity=into[0].quantity)
+                self._add(
+                    legs, "merger", out[0].security, related=into[0].security, quantity=into[0].quantity
+                )
                 return
             if new is None:
                 new, old = into[0].quantity, -out[0].quantity
@@ -92,7 +104,9 @@ class Legs:
         if leg.security is None or (not leg.quantity and new is None):
             raise BadValue("missing_value", f"the {kind} states neither shares nor a ratio", "quantity")
         if leg.quantity < 0 and new is None:
-            raise BadValue("missing_value", f"a reverse {kind} needs its ratio or the shares that come back", "quantity")
+            raise BadValue(
+                "missing_value", f"a reverse {kind} needs its ratio or the shares that come back", "quantity"
+            )
         self._add(legs, kind, leg.security, quantity=abs(leg.quantity) or None, ratio_new=new, ratio_old=old)
 
     def _spin_off(self, legs: list[Leg], into: list[Leg]) -> None:
@@ -105,5 +119,11 @@ class Legs:
             self._add(legs, "transfer_in", into[0].security, quantity=into[0].quantity)
             return
         self._add(
-            legs, "spin_off", parent, related=into[0].security, quantity=into[0].quantity, ratio_new=new, ratio_old=old
+            legs,
+            "spin_off",
+            parent,
+            related=into[0].security,
+            quantity=into[0].quantity,
+            ratio_new=new,
+            ratio_old=old,
         )

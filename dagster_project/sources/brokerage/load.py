@@ -46,6 +46,11 @@ from dagster_project.sources.textfile import WHOLE_LINE
 SOURCE: Final = "import"
 TRANSACTIONS: Final = "brokerage__transactions"
 _CORRECTION: Final = dt.timedelta(microseconds=1)
+# Two brokers may use one account number: the later one's account id then carries its name.
+_HOUSES: Final = (
+    "fidelity", "vanguard", "schwab", "ameritrade", "robinhood", "alpaca", "interactive", "etrade", "merrill",
+    "jpmorgan", "wells fargo", "ally", "m1 finance", "tastytrade", "webull",
+)  # fmt: skip
 _OPTION_CELLS: Final = ("option_right", "strike_usd", "expiry_date")
 
 
@@ -130,6 +135,12 @@ def account_id_of(number: str, format_name: str, options: Options) -> str:
     return cleaned or options.account or BROKERS[format_name].lower().replace(" ", "-")
 
 
+def _house(broker: str | None) -> str | None:
+    """Which broker a name or web address means, of those that files name; None for codes and others."""
+    word = (broker or "").lower()
+    return next((name for name in _HOUSES if name in word), None)
+
+
 def load(
     files: Sequence[ReadFile],
     existing: Mapping[str, pl.DataFrame],
@@ -166,9 +177,11 @@ def load(
     symbols = dict(saved.select("symbol_key", "asset_id").iter_rows()) if saved is not None else {}
     resolved = resolve(registry, symbols)
     known = Known.of_stored(existing.get(TRANSACTIONS))
+    owners = _owners(existing.get("brokerage__accounts"))
     for item in loads:
-        _identify(item, resolved, registry, options, known)
-    corrections = _cancellations(loads, resolved, existing.get(TRANSACTIONS), options)
+        _name_accounts(item, options, owners)
+        _identify(item, resolved, registry, known)
+    corrections = _cancellations(loads, resolved, existing.get(TRANSACTIONS))
     batches = [_asset_batch(loads, resolved, registry, existing), _account_batch(loads, options, existing)]
     batches += [_transaction_batch(item, corrections.get(index)) for index, item in enumerate(loads)]
     result = ingest(
@@ -189,16 +202,34 @@ def _distinct(names: list[str]) -> list[str]:
     return found
 
 
-def _identify(
-    item: FileLoad, resolved: Resolved, registry: Mapping[str, Security], options: Options, known: Known
-) -> None:
+def _owners(accounts: pl.DataFrame | None) -> dict[str, str | None]:
+    """Broker of each stored imported account."""
+    if accounts is None or "broker" not in accounts.columns:
+        return {}
+    rows = accounts.filter(pl.col("source") == SOURCE).sort("known_at")
+    return {account: _house(broker) for account, broker in rows.select("account_id", "broker").iter_rows()}
+
+
+def _name_accounts(item: FileLoad, options: Options, owners: dict[str, str | None]) -> None:
+    """Account ids of a file's accounts."""
+    for number, facts in item.statement.accounts.items():
+        account, house = account_id_of(number, item.statement.format, options), _house(facts.broker)
+        known = owners.get(account)
+        if house and known and house != known:
+            account = f"{account}-{house}"
+        owners[account] = owners.get(account) or house
+        item.accounts[number] = account
+
+
+def _identify(item: FileLoad, resolved: Resolved, registry: Mapping[str, Security], known: Known) -> None:
     """Give a file's rows their account, assets, moment and identifier, and tell news from repetition."""
     statement = item.statement
-    item.accounts = {name: account_id_of(name, statement.format, options) for name in statement.accounts}
     frame = statement.frame().sort("line", maintain_order=True)
     columns = {"security": "asset_id", "related": "related_asset_id", "underlying": "underlying_asset_id"}
     frame = frame.with_columns(
-        pl.col("account").replace_strict(item.accounts, return_dtype=pl.String, default=None).alias("account_id"),
+        pl.col("account")
+        .replace_strict(item.accounts, return_dtype=pl.String, default=None)
+        .alias("account_id"),
         *(
             pl.col(key).replace_strict(resolved.asset_ids, return_dtype=pl.String, default=None).alias(name)
             for key, name in columns.items()
@@ -245,7 +276,9 @@ def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
     known = pl.max_horizontal(pl.when("_bare").then("_close"), posted)
     frame = frame.with_columns(known_at=pl.when(posted.is_not_null()).then(known))
     if len(ends) > 1 and ends[0] > ends[-1]:
-        later = pl.int_range(pl.len()).over("trade_date")  # 0 for the row that stands first: the last of its day
+        later = pl.int_range(pl.len()).over(
+            "trade_date"
+        )  # 0 for the row that stands first: the last of its day
         moment = pl.col("_close") - pl.duration(microseconds=later)
         frame = frame.with_columns(
             traded_at=pl.when("_bare").then(_iso(moment)).otherwise("traded_at"),
@@ -259,7 +292,7 @@ def _iso(moment: pl.Expr) -> pl.Expr:
 
 
 def _cancellations(
-    loads: Sequence[FileLoad], resolved: Resolved, stored: pl.DataFrame | None, options: Options
+    loads: Sequence[FileLoad], resolved: Resolved, stored: pl.DataFrame | None
 ) -> dict[int, pl.DataFrame]:
     """Corrections that take transactions back: the same identifier, no effect, known when it was cancelled.
 
@@ -267,11 +300,26 @@ def _cancellations(
     """
     if not any(item.statement.cancels for item in loads):
         return {}
-    names = ["transaction_id", "account_id", "kind", "trade_date", "asset_id", "quantity", "amount_usd", "fees_usd", "known_at", "traded_at"]
+    names = [
+        "transaction_id",
+        "account_id",
+        "kind",
+        "trade_date",
+        "asset_id",
+        "quantity",
+        "amount_usd",
+        "fees_usd",
+        "known_at",
+        "traded_at",
+    ]
     schema = {n: RAW_TABLES[TRANSACTIONS][n].dtype for n in names}
     news = [_typed(item.frame.filter(pl.col("verdict") == "new"), schema) for item in loads]
     versions = stored.select(names).cast(schema) if stored is not None else pl.DataFrame(schema=schema)
-    before = set(versions.filter(pl.col("transaction_id").is_duplicated(), pl.col("kind") == "journal")["transaction_id"])
+    before = set(
+        versions.filter(pl.col("transaction_id").is_duplicated(), pl.col("kind") == "journal")[
+            "transaction_id"
+        ]
+    )
     candidates = pl.concat([versions.filter(pl.col("kind") != "journal"), *news])
     taken: set[str] = set()
     found: dict[int, pl.DataFrame] = {}
@@ -290,7 +338,9 @@ def _cancellations(
             reference = cancel.reference and f"{item.statement.format}:{account}:{cancel.reference}"
             target = find_cancelled(candidates, account, reference, wanted, taken)
             if target is None:
-                detail = f"{cancel.action} takes back a transaction that neither this file nor the warehouse holds"
+                detail = (
+                    f"{cancel.action} takes back a transaction that neither this file nor the warehouse holds"
+                )
                 item.statement.reject(cancel.line, "cancel_without_original", detail, cancel.row)
                 continue
             taken.add(target["transaction_id"])
@@ -307,10 +357,16 @@ def _typed(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFra
     """Rows of a file as far as their cells can be read, with the moments that ingestion will give them."""
     days = frame["trade_date"].str.to_date(strict=False)
     closes = close_of("_day", pl.DataFrame({"_day": days}))
-    stamps = frame["traded_at"].str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_zone="UTC", time_unit="us", strict=False)
+    stamps = frame["traded_at"].str.to_datetime(
+        "%Y-%m-%dT%H:%M:%S%.f%#z", time_zone="UTC", time_unit="us", strict=False
+    )
     traded = pl.select(pl.coalesce(stamps, closes)).to_series()
-    known = frame["known_at"].str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_zone="UTC", time_unit="us", strict=False)
-    frame = frame.with_columns(trade_date=days, traded_at=traded, known_at=pl.select(pl.coalesce(known, traded)).to_series())
+    known = frame["known_at"].str.to_datetime(
+        "%Y-%m-%dT%H:%M:%S%.f%#z", time_zone="UTC", time_unit="us", strict=False
+    )
+    frame = frame.with_columns(
+        trade_date=days, traded_at=traded, known_at=pl.select(pl.coalesce(known, traded)).to_series()
+    )
     return frame.select(pl.col(name).cast(dtype, strict=False) for name, dtype in schema.items())
 
 
@@ -323,12 +379,27 @@ def _correction_rows(rows: Sequence[tuple[int, dict[str, Any], dt.datetime, str]
         )
         for line, target, known, row in rows
     ]  # fmt: skip
-    names = ("line", "row", "transaction_id", "account_id", "kind", "traded_at", "trade_date", "amount_usd", "known_at")
-    return pl.DataFrame(cells, schema={n: pl.Int64 if n == "line" else pl.String for n in names}, orient="row")
+    names = (
+        "line",
+        "row",
+        "transaction_id",
+        "account_id",
+        "kind",
+        "traded_at",
+        "trade_date",
+        "amount_usd",
+        "known_at",
+    )
+    return pl.DataFrame(
+        cells, schema={n: pl.Int64 if n == "line" else pl.String for n in names}, orient="row"
+    )
 
 
 def _asset_batch(
-    loads: Sequence[FileLoad], resolved: Resolved, registry: Mapping[str, Security], existing: Mapping[str, pl.DataFrame]
+    loads: Sequence[FileLoad],
+    resolved: Resolved,
+    registry: Mapping[str, Security],
+    existing: Mapping[str, pl.DataFrame],
 ) -> Batch | None:
     """Assets rows, known as imputed, of securities that nothing knew: an imported holding is never lost."""
     needed: dict[str, int] = {}
@@ -400,7 +471,11 @@ def _transaction_batch(item: FileLoad, corrections: pl.DataFrame | None) -> Batc
     rows = item.frame.filter(pl.col("verdict").is_in(["new", "conflict"])).with_columns(
         pl.when(conflict).then(pl.lit("conflicting_duplicate")).alias(PROBLEM),
         pl.when(conflict)
-        .then(pl.concat_str(pl.lit("the identifier "), "transaction_id", pl.lit(" stands for another transaction already")))
+        .then(
+            pl.concat_str(
+                pl.lit("the identifier "), "transaction_id", pl.lit(" stands for another transaction already")
+            )
+        )
         .alias(PROBLEM_DETAIL),
     )
     bad = [(n, reason, detail, row) for n, (reason, _, detail, row) in item.statement.rejected.items()]
@@ -415,7 +490,12 @@ def _transaction_batch(item: FileLoad, corrections: pl.DataFrame | None) -> Batc
     frame = pl.concat(frames, how="diagonal").sort("line", maintain_order=True)
     taken = [name for name in contract.content_names if name in frame.columns]
     frame = frame.select(
-        pl.col("line").alias(LINE), *taken, PROBLEM, PROBLEM_DETAIL, SKIP_RULE, pl.col("row").alias(WHOLE_LINE)
+        pl.col("line").alias(LINE),
+        *taken,
+        PROBLEM,
+        PROBLEM_DETAIL,
+        SKIP_RULE,
+        pl.col("row").alias(WHOLE_LINE),
     )
     return Batch(TRANSACTIONS, SOURCE, item.name, frame, is_text=True)
 
@@ -432,7 +512,13 @@ def _settle(
         outcomes = item.outcomes
         parts: dict[int, set[str]] = {}
         for identifier, verdict, rows in item.frame.select("transaction_id", "verdict", "rows").iter_rows():
-            outcome = "duplicate" if verdict in ("duplicate", "other_format") else "accepted" if identifier in ids else "quarantined"
+            outcome = (
+                "duplicate"
+                if verdict in ("duplicate", "other_format")
+                else "accepted"
+                if identifier in ids
+                else "quarantined"
+            )
             for row in rows:
                 parts.setdefault(row, set()).add(outcome)
         if index in corrections:
@@ -450,7 +536,11 @@ def _settle(
     others = accepted.filter(~pl.col("source_file").is_in([item.name for item in loads]))
     whole = pl.concat([others, *kept])
     return IngestResult(
-        {**result.accepted, TRANSACTIONS: whole}, result.quarantine, _counts(loads, result.counts), result.skipped, result.warnings
+        {**result.accepted, TRANSACTIONS: whole},
+        result.quarantine,
+        _counts(loads, result.counts),
+        result.skipped,
+        result.warnings,
     )
 
 
@@ -462,25 +552,43 @@ def _counts(loads: Sequence[FileLoad], counts: pl.DataFrame) -> pl.DataFrame:
         here = (pl.col("source_file") == item.name) & (pl.col("table_name") == TRANSACTIONS)
         values = {name: tally[name] for name in names} | {"rows_read": sum(tally.values())}
         counts = counts.with_columns(
-            pl.when(here).then(pl.lit(value, pl.Int64)).otherwise(name).alias(name) for name, value in values.items()
+            pl.when(here).then(pl.lit(value, pl.Int64)).otherwise(name).alias(name)
+            for name, value in values.items()
         )
     return counts
 
 
 def _spellings(
-    result: IngestResult, resolved: Resolved, saved: pl.DataFrame | None, loads: Sequence[FileLoad], ingested_at: dt.datetime
+    result: IngestResult,
+    resolved: Resolved,
+    saved: pl.DataFrame | None,
+    loads: Sequence[FileLoad],
+    ingested_at: dt.datetime,
 ) -> pl.DataFrame:
     """Rows of the symbol map for identifiers that it lacks, of assets that exist."""
     contract = RAW_TABLES["market__symbols"]
     fresh = result.accepted["market__symbols"]
-    used = pl.concat([item.frame["asset_id"] for item in loads]).drop_nulls().unique().to_list() if loads else []
-    mapped = set(fresh["symbol_key"].to_list()) | (set(saved["symbol_key"].to_list()) if saved is not None else set())
+    used = (
+        pl.concat([item.frame["asset_id"] for item in loads]).drop_nulls().unique().to_list() if loads else []
+    )
+    mapped = set(fresh["symbol_key"].to_list()) | (
+        set(saved["symbol_key"].to_list()) if saved is not None else set()
+    )
     rows = [
         (key, asset, key, IMPUTED_KNOWN_AT, SOURCE, loads[0].name, None, ingested_at)
         for key, asset in sorted(resolved.new_spellings.items())
         if key not in mapped and asset in set(used)
     ]
-    names = ("symbol_key", "asset_id", "symbol", "known_at", "source", "source_file", "source_line", "ingested_at")
+    names = (
+        "symbol_key",
+        "asset_id",
+        "symbol",
+        "known_at",
+        "source",
+        "source_file",
+        "source_line",
+        "ingested_at",
+    )
     schema = {name: contract.polars_schema[name] for name in names}
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     frame = frame.with_columns(content_keys(frame, contract))

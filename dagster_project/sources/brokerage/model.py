@@ -272,7 +272,13 @@ class Statement:
             self.skipped_text[line] = row
 
     def reject(
-        self, line: int, reason: str, detail: str, row: str, column: str | None = None, rows: Sequence[int] = ()
+        self,
+        line: int,
+        reason: str,
+        detail: str,
+        row: str,
+        column: str | None = None,
+        rows: Sequence[int] = (),
     ) -> None:
         """Note a bad row; further rows that cannot stand without it are rejected with it."""
         for number in (line, *rows):
@@ -308,4 +314,6 @@ def row_text(cells: Mapping[str, Any]) -> str:
     """A row as it was read, as JSON of its filled cells."""
     import json
 
-    return json.dumps({k: v for k, v in cells.items() if v not in (None, "")}, ensure_ascii=False, default=str)
+    return json.dumps(
+        {k: v for k, v in cells.items() if v not in (None, "")}, ensure_ascii=False, default=str
+    )

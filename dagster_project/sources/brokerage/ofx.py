@@ -28,7 +28,9 @@ from dagster_project.sources.brokerage.securities import Security, class_of_text
 from dagster_project.sources.brokerage.values import NEW_YORK, number, option_terms, shown
 
 FORMAT: Final = "ofx"
-TRADES: Final = tuple(f"{side}{kind}" for side in ("BUY", "SELL") for kind in ("STOCK", "MF", "DEBT", "OPT", "OTHER"))
+TRADES: Final = tuple(
+    f"{side}{kind}" for side in ("BUY", "SELL") for kind in ("STOCK", "MF", "DEBT", "OPT", "OTHER")
+)
 OTHER_ROWS: Final = (
     "INCOME",
     "REINVEST",
@@ -43,7 +45,13 @@ OTHER_ROWS: Final = (
 )
 BANK_ROWS: Final = ("INVBANKTRAN", "STMTTRN")
 _POSITIONS: Final = ("POSSTOCK", "POSMF", "POSDEBT", "POSOPT", "POSOTHER")
-_INFOS: Final = {"STOCKINFO": None, "MFINFO": "equity_etf", "DEBTINFO": "bond_etf", "OPTINFO": None, "OTHERINFO": None}
+_INFOS: Final = {
+    "STOCKINFO": None,
+    "MFINFO": "equity_etf",
+    "DEBTINFO": "bond_etf",
+    "OPTINFO": None,
+    "OTHERINFO": None,
+}
 _WHOLE: Final = (*TRADES, *OTHER_ROWS, *BANK_ROWS, *_POSITIONS, *_INFOS)
 _TYPED: Final = {"MF": "equity_etf", "DEBT": "bond_etf"}
 _DATE: Final = re.compile(
@@ -70,7 +78,9 @@ def when(text: str, column: str) -> When:
         day = dt.date(int(found[1]), int(found[2]), int(found[3]))
         time = dt.time(int(found[4] or 0), int(found[5] or 0), int(found[6] or 0))
     except ValueError:
-        raise BadValue("unparsable_date", f"{column} is '{shown(cell)}', which is no OFX date", column) from None
+        raise BadValue(
+            "unparsable_date", f"{column} is '{shown(cell)}', which is no OFX date", column
+        ) from None
     if not 1900 <= day.year <= 2200:
         raise BadValue("unparsable_date", f"{column} is '{shown(cell)}', which is no date", column)
     if time in (dt.time(), dt.time(12)):
@@ -122,7 +132,9 @@ class _Reader:
         if inside & set(_WHOLE):
             return
         if event.name == "CODE" and "SONRS" in inside and event.value.strip() != "0":
-            raise RefusedFile(f"the bank refused the sign-on (code {shown(event.value)}): the file holds no data")
+            raise RefusedFile(
+                f"the bank refused the sign-on (code {shown(event.value)}): the file holds no data"
+            )
         if event.name == "ACCTID" and inside & {"INVACCTFROM", "BANKACCTFROM", "CCACCTFROM"}:
             if inside & {"INVSTMTRS", "STMTRS", "CCSTMTRS"}:
                 self.account = event.value
@@ -199,7 +211,11 @@ class _Reader:
                 return Decimal(1)
             if self.currency == "USD" and rate:
                 return rate
-            raise BadValue("other_currency", f"the amounts are in {shown(symbol)} and no rate into USD is given", "CURSYM")
+            raise BadValue(
+                "other_currency",
+                f"the amounts are in {shown(symbol)} and no rate into USD is given",
+                "CURSYM",
+            )
         if self.currency != "USD":
             raise BadValue("other_currency", f"the account's amounts are in {shown(self.currency)}", "CURDEF")
         return Decimal(1)
@@ -226,19 +242,27 @@ class _Reader:
     # ---- trades
 
     def _trade(self, line: int, node: Node, text: str) -> None:
-        day, rate, security = when(node.get("DTTRADE"), "DTTRADE"), self._rate(node), self._needed_security(node)
+        day, rate, security = (
+            when(node.get("DTTRADE"), "DTTRADE"),
+            self._rate(node),
+            self._needed_security(node),
+        )
         units = number(node.get("UNITS"), "UNITS")
         if not units:
             raise BadValue("missing_value", "UNITS is empty or 0", "UNITS")
         quantity, price = abs(units), self._amount(node, "UNITPRICE", rate)
         named = ("COMMISSION", "TAXES", "FEES", "LOAD", "MARKUP", "PENALTY")
-        fees = sum((abs(self._amount(node, n, rate) or Decimal(0)) for n in named if n != "MARKUP"), Decimal(0))
+        fees = sum(
+            (abs(self._amount(node, n, rate) or Decimal(0)) for n in named if n != "MARKUP"), Decimal(0)
+        )
         total = self._amount(node, "TOTAL", rate)
         is_buy, memo = node.name.startswith("BUY"), node.get("MEMO").upper()
         if total is None:
             if price is None:
                 raise BadValue("missing_value", "neither TOTAL nor UNITPRICE is given", "TOTAL")
-            scale = number(node.get("SHPERCTRCT"), "SHPERCTRCT") or (Decimal(100) if node.name.endswith("OPT") else 1)
+            scale = number(node.get("SHPERCTRCT"), "SHPERCTRCT") or (
+                Decimal(100) if node.name.endswith("OPT") else 1
+            )
             total = -(quantity * price * scale + fees) if is_buy else quantity * price * scale - fees
         amount = -abs(total) if is_buy else total
         kind = self._trade_kind(node, memo, amount)
@@ -256,12 +280,21 @@ class _Reader:
         if held:
             # TOTAL is net of it: the sale's proceeds are what was paid out plus what was withheld.
             self.st.add(
-                line, "withholding", self.account, day, security=security, amount_usd=-held, part="withholding", **common
+                line,
+                "withholding",
+                self.account,
+                day,
+                security=security,
+                amount_usd=-held,
+                part="withholding",
+                **common,
             )
         gain = self._amount(node, "GAIN", rate)
         if gain is not None and not is_buy:
             self.st.gains.append(
-                ReportedGain(self.account, security, day.date, gain, line, line, quantity=quantity, proceeds=amount)
+                ReportedGain(
+                    self.account, security, day.date, gain, line, line, quantity=quantity, proceeds=amount
+                )
             )
 
     def _trade_kind(self, node: Node, memo: str, amount: Decimal) -> str:
@@ -279,7 +312,11 @@ class _Reader:
         return "reinvestment" if "REINVEST" in memo else "buy"
 
     def _reinvest(self, line: int, node: Node, text: str) -> None:
-        day, security, total = when(node.get("DTTRADE"), "DTTRADE"), self._needed_security(node), abs(self._total(node))
+        day, security, total = (
+            when(node.get("DTTRADE"), "DTTRADE"),
+            self._needed_security(node),
+            abs(self._total(node)),
+        )
         units = number(node.get("UNITS"), "UNITS")
         if not units:
             raise BadValue("missing_value", "UNITS is empty or 0", "UNITS")
@@ -309,7 +346,11 @@ class _Reader:
         self.incomes, self.reinvests = [], []
 
     def _income(self, line: int, node: Node, text: str, counted: list) -> None:
-        day, total, kind = when(node.get("DTTRADE"), "DTTRADE"), self._total(node), _income_kind(node.get("INCOMETYPE"))
+        day, total, kind = (
+            when(node.get("DTTRADE"), "DTTRADE"),
+            self._total(node),
+            _income_kind(node.get("INCOMETYPE")),
+        )
         security, common, rate = self._security(node), self._common(node, text), self._rate(node)
         same = (self.account, security, day.date, total)
         if same in counted:
@@ -339,7 +380,12 @@ class _Reader:
     def _margininterest(self, line: int, node: Node, text: str) -> None:
         day = when(node.get("DTTRADE"), "DTTRADE")
         self.st.add(
-            line, "interest", self.account, day, amount_usd=-abs(self._total(node)), **self._common(node, text)
+            line,
+            "interest",
+            self.account,
+            day,
+            amount_usd=-abs(self._total(node)),
+            **self._common(node, text),
         )
 
     def _invexpense(self, line: int, node: Node, text: str) -> None:
@@ -347,7 +393,13 @@ class _Reader:
         kind = "withholding" if re.search(r"FOREIGN TAX|WITHH", node.get("MEMO").upper()) else "fee"
         security = self._security(node)
         self.st.add(
-            line, kind, self.account, day, security=security, amount_usd=-abs(total), **self._common(node, text)
+            line,
+            kind,
+            self.account,
+            day,
+            security=security,
+            amount_usd=-abs(total),
+            **self._common(node, text),
         )
 
     def _jrnlfund(self, line: int, node: Node, text: str) -> None:
@@ -367,7 +419,9 @@ class _Reader:
         amount = self._amount(node, "TRNAMT", rate)
         if amount is None:
             raise BadValue("missing_value", "TRNAMT is empty", "TRNAMT")
-        kind = _bank_kind(node.get("TRNTYPE").strip().upper(), f"{node.get('NAME')} {node.get('MEMO')}".upper(), amount)
+        kind = _bank_kind(
+            node.get("TRNTYPE").strip().upper(), f"{node.get('NAME')} {node.get('MEMO')}".upper(), amount
+        )
         self.st.add(line, kind, self.account, day, amount_usd=amount, **self._common(node, text))
 
     # ---- shares without a price
@@ -375,11 +429,16 @@ class _Reader:
     def _split(self, line: int, node: Node, text: str) -> None:
         day, security = when(node.get("DTTRADE"), "DTTRADE"), self._needed_security(node)
         old, new = number(node.get("OLDUNITS"), "OLDUNITS"), number(node.get("NEWUNITS"), "NEWUNITS")
-        top, bottom = number(node.get("NUMERATOR"), "NUMERATOR"), number(node.get("DENOMINATOR"), "DENOMINATOR")
+        top, bottom = (
+            number(node.get("NUMERATOR"), "NUMERATOR"),
+            number(node.get("DENOMINATOR"), "DENOMINATOR"),
+        )
         if not (top and bottom):
             top, bottom = new, old
         if not (top and bottom):
-            raise BadValue("missing_value", "neither NUMERATOR and DENOMINATOR nor OLDUNITS and NEWUNITS", "NUMERATOR")
+            raise BadValue(
+                "missing_value", "neither NUMERATOR and DENOMINATOR nor OLDUNITS and NEWUNITS", "NUMERATOR"
+            )
         quantity = abs(new - old) if new and old and new != old else None
         common = self._common(node, text)
         self.st.add(
@@ -389,7 +448,14 @@ class _Reader:
         cash = self._amount(node, "FRACCASH", self._rate(node))
         if cash:
             self.st.add(
-                line, "cash_in_lieu", self.account, day, security=security, amount_usd=cash, part="cash", **common
+                line,
+                "cash_in_lieu",
+                self.account,
+                day,
+                security=security,
+                amount_usd=cash,
+                part="cash",
+                **common,
             )
 
     def _transfer(self, line: int, node: Node, text: str) -> None:
@@ -455,7 +521,9 @@ class _Reader:
         if node.name == "OPTINFO":
             terms = option_terms(ticker) or option_terms(node.get("SECNAME")) or {}
             right = node.get("OPTTYPE").strip().lower()
-            expiry = when(node.get("DTEXPIRE"), "DTEXPIRE").date if node.get("DTEXPIRE") else terms.get("expiry")
+            expiry = (
+                when(node.get("DTEXPIRE"), "DTEXPIRE").date if node.get("DTEXPIRE") else terms.get("expiry")
+            )
             facts |= terms | {"strike": number(node.get("STRIKEPRICE"), "STRIKEPRICE"), "expiry": expiry}
             facts |= {"right": right} if right in ("call", "put") else {}
         elif facts["asset_class"] is None:
@@ -480,7 +548,9 @@ def _income_kind(text: str) -> str:
 
 
 def _bank_kind(trntype: str, memo: str, amount: Decimal) -> str:
-    if trntype == "INT" or (trntype not in ("FEE", "SRVCHG", "DIV") and re.search(r"\bINTEREST\b|DIVIDEND EARNED", memo)):
+    if trntype == "INT" or (
+        trntype not in ("FEE", "SRVCHG", "DIV") and re.search(r"\bINTEREST\b|DIVIDEND EARNED", memo)
+    ):
         return "interest"
     if trntype == "DIV":
         return "dividend"

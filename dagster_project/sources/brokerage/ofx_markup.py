@@ -84,7 +84,9 @@ def _tokens(path: Path, encoding: str) -> Iterator[tuple[bool, str, str]]:
             buffer = _COMMENT.sub("", buffer)
             end = len(buffer) if not block else buffer.rfind("<")
             if len(buffer) - end > _MAX_TOKEN:
-                raise RefusedFile("an element's text is longer than 4 MB: the file is damaged, export it again")
+                raise RefusedFile(
+                    "an element's text is longer than 4 MB: the file is damaged, export it again"
+                )
             for found in _TAG.finditer(buffer, 0, end):
                 if found[3].rstrip().endswith("/"):
                     yield False, found[2].upper(), ""
@@ -98,10 +100,14 @@ def _tokens(path: Path, encoding: str) -> Iterator[tuple[bool, str, str]]:
 
 def _check_header(header: str) -> None:
     if re.search(r"<!(DOCTYPE|ENTITY)", header, re.IGNORECASE):
-        raise RefusedFile("the file declares a document type or entities, which OFX does not have: refused for safety")
+        raise RefusedFile(
+            "the file declares a document type or entities, which OFX does not have: refused for safety"
+        )
     security = _SECURITY.search(header)
     if security and security[1].upper() != "NONE":
-        raise RefusedFile(f"the file is encrypted (OFX SECURITY {security[1].upper()}): export it without encryption")
+        raise RefusedFile(
+            f"the file is encrypted (OFX SECURITY {security[1].upper()}): export it without encryption"
+        )
 
 
 def events(path: Path, encoding: str, rows: Collection[str]) -> Iterator[Event]:
@@ -126,7 +132,9 @@ def events(path: Path, encoding: str, rows: Collection[str]) -> Iterator[Event]:
             if name not in closed:
                 continue  # an empty leaf
             if len(stack) >= _MAX_DEPTH:
-                raise RefusedFile("elements are nested more than 64 deep: the file is damaged, export it again")
+                raise RefusedFile(
+                    "elements are nested more than 64 deep: the file is damaged, export it again"
+                )
             node = Node(name)
             if stack and (any(n in rows for n in path_names) or name in rows):
                 stack[-1].children.append(node)

@@ -167,7 +167,9 @@ def _detect_csv(path: Path, encoding: str, forced: str | None) -> tuple[str, str
     known = ", ".join(FORMATS)
     if forced is not None:
         raise RefusedFile(f"no header row of format {forced} was found: export the transaction history again")
-    raise RefusedFile(f"the format is not known; known are {known}. Choose one with --format if it is one of them")
+    raise RefusedFile(
+        f"the format is not known; known are {known}. Choose one with --format if it is one of them"
+    )
 
 
 _CSV_TESTS: Final = (

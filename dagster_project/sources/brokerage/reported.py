@@ -41,8 +41,16 @@ def reported_gains(loaded: Loaded, existing: Existing, ingested_at: dt.datetime)
     """
     rows = []
     for item in loaded.files:
-        by_line = dict(item.frame.filter(pl.col("kind").is_in(["sell", "cash_in_lieu", "merger"])).select("line", "transaction_id").iter_rows())
-        by_native = dict(item.frame.filter(pl.col("native_id").is_not_null()).select("native_id", "transaction_id").iter_rows())
+        by_line = dict(
+            item.frame.filter(pl.col("kind").is_in(["sell", "cash_in_lieu", "merger"]))
+            .select("line", "transaction_id")
+            .iter_rows()
+        )
+        by_native = dict(
+            item.frame.filter(pl.col("native_id").is_not_null())
+            .select("native_id", "transaction_id")
+            .iter_rows()
+        )
         has_lots = {gain.row for gain in item.statement.gains if gain.acquired_date is not None}
         seen: Counter[str] = Counter()
         for gain in item.statement.gains:
@@ -108,7 +116,9 @@ def reported_positions(
             }
             cells["position_id"] = _digest(repr(list(cells.values())))
             rows.append(cells | {"source_file": item.name, "source_line": None, "_day": position.as_of_date})
-            listed.append(_line(account, security.symbol or asset, asset, position.as_of_date, implied, stated, state))
+            listed.append(
+                _line(account, security.symbol or asset, asset, position.as_of_date, implied, stated, state)
+            )
         if not item.statement.positions:
             listed += _implied(item, book)
     return _new_rows(POSITIONS, rows, existing, ingested_at), shown
@@ -119,7 +129,9 @@ def _implied(item: FileLoad, book: "_Book") -> list[dict[str, Any]]:
     if days.is_empty():
         return []
     last: dt.date = days.max()  # pyright: ignore[reportAssignmentType]
-    touched = set(item.frame["asset_id"].drop_nulls().to_list()) | set(item.frame["related_asset_id"].drop_nulls().to_list())
+    touched = set(item.frame["asset_id"].drop_nulls().to_list()) | set(
+        item.frame["related_asset_id"].drop_nulls().to_list()
+    )
     return [
         _line(account, asset, asset, last, quantity, None, "implied")
         for account, asset, quantity in book.all(sorted(set(item.accounts.values())), last)
@@ -128,7 +140,13 @@ def _implied(item: FileLoad, book: "_Book") -> list[dict[str, Any]]:
 
 
 def _line(
-    account: str, symbol: str, asset: str, day: dt.date, implied: Decimal | None, stated: Decimal | None, state: str
+    account: str,
+    symbol: str,
+    asset: str,
+    day: dt.date,
+    implied: Decimal | None,
+    stated: Decimal | None,
+    state: str,
 ) -> dict[str, Any]:
     difference = stated - implied if stated is not None and implied is not None else None
     return {
@@ -174,7 +192,9 @@ class _Book:
         )
         self._days: dict[dt.date, dict[tuple[str, str], Decimal]] = {}
         pairs = self.rows.select("account_id", "asset_id").unique().iter_rows()
-        self._touched = set(pairs) | set(self.rows.select("account_id", "related_asset_id").unique().iter_rows())
+        self._touched = set(pairs) | set(
+            self.rows.select("account_id", "related_asset_id").unique().iter_rows()
+        )
         self._first = dict(self.rows.group_by("account_id").agg(pl.col("trade_date").min()).iter_rows())
 
     def first(self, account: str) -> dt.date | None:
@@ -227,13 +247,21 @@ def _new_rows(
         return pl.DataFrame(schema=schema)
     given = {name: dtype for name, dtype in schema.items() if name in rows[0]} | {"_day": pl.Date()}
     frame = pl.DataFrame(list(rows), schema=given).with_columns(
-        known_at=close_of("_day", pl.DataFrame({"_day": [row["_day"] for row in rows]}, schema={"_day": pl.Date})),
+        known_at=close_of(
+            "_day", pl.DataFrame({"_day": [row["_day"] for row in rows]}, schema={"_day": pl.Date})
+        ),
         source=pl.lit(SOURCE),
         ingested_at=pl.lit(ingested_at),
     )
-    frame = frame.with_columns(content_keys(frame, contract)).unique(list(contract.key), keep="first", maintain_order=True)
+    frame = frame.with_columns(content_keys(frame, contract)).unique(
+        list(contract.key), keep="first", maintain_order=True
+    )
     saved = existing.get(table)
     if saved is not None:
-        frame = frame.join(saved.select(contract.key), on=list(contract.key), how="anti", maintain_order="left")
-    frame = frame.filter(pl.all_horizontal(pl.col(c.name).is_not_null() for c in contract.columns if not c.nullable))
+        frame = frame.join(
+            saved.select(contract.key), on=list(contract.key), how="anti", maintain_order="left"
+        )
+    frame = frame.filter(
+        pl.all_horizontal(pl.col(c.name).is_not_null() for c in contract.columns if not c.nullable)
+    )
     return frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())

@@ -38,13 +38,17 @@ CODES: Final = {
     "REC": "shares",
     **dict.fromkeys(("ITRF", "ACATI", "ACATO", "ACATS", "JNLS", "T/A"), "shares"),
     "JNLC": "journal",
-    **dict.fromkeys(("ACH", "RTP", "XENT", "XENT_CC", "WIRE", "CHK", "DCF", "DBT", "MISC", "CONV", "IADJ"), "cash"),
+    **dict.fromkeys(
+        ("ACH", "RTP", "XENT", "XENT_CC", "WIRE", "CHK", "DCF", "DBT", "MISC", "CONV", "IADJ"), "cash"
+    ),
     "OEXP": "option_expiry",
     "OASGN": "option_assignment",
     **dict.fromkeys(("OEXCS", "OEXC"), "option_exercise"),
     "CIL": "cash_in_lieu",
 }
-_OPTION: Final = re.compile(r"(?P<name>[A-Z.]{1,6} \d{1,2}/\d{1,2}/\d{2,4} (?:CALL|PUT) \$?[\d,.]+)", re.IGNORECASE)
+_OPTION: Final = re.compile(
+    r"(?P<name>[A-Z.]{1,6} \d{1,2}/\d{1,2}/\d{2,4} (?:CALL|PUT) \$?[\d,.]+)", re.IGNORECASE
+)
 _CUSIP: Final = re.compile(r"CUSIP:?\s*([0-9A-Z]{9})", re.IGNORECASE)
 
 
@@ -75,12 +79,18 @@ class _Reader:
         when = day(row.get("activity_date"), "activity_date")
         kind = CODES.get(code.upper())
         if kind is None:
-            raise BadValue("unknown_action", f"trans code is '{shown(code)}', which the importer does not know", "trans_code")
+            raise BadValue(
+                "unknown_action",
+                f"trans code is '{shown(code)}', which the importer does not know",
+                "trans_code",
+            )
         quantity, amount = _quantity(row.get("quantity")), number(row.get("amount"), "amount")
         words = description.upper()
         if "CANCEL" in words and kind in ("buy", "sell"):
             kinds = ("buy", "reinvestment") if kind == "buy" else ("sell",)
-            self.booker.cancel(row.line, self.account, when, kinds, self._security(row), quantity, amount, row.text, code)
+            self.booker.cancel(
+                row.line, self.account, when, kinds, self._security(row), quantity, amount, row.text, code
+            )
             return
         if kind == "buy" and "DIVIDEND REINVESTMENT" in words:
             kind = "reinvestment"

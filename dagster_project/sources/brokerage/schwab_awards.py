@@ -13,13 +13,28 @@ from pathlib import Path
 from typing import Any, Final
 
 from dagster_project.sources.brokerage.booking import Booker
-from dagster_project.sources.brokerage.model import BadValue, RefusedFile, ReportedGain, Statement, When, row_text
+from dagster_project.sources.brokerage.model import (
+    BadValue,
+    RefusedFile,
+    ReportedGain,
+    Statement,
+    When,
+    row_text,
+)
 from dagster_project.sources.brokerage.textio import header_key, open_text, records
 from dagster_project.sources.brokerage.values import date_of, day, number, shown
 
 FORMAT: Final = "schwab_awards"
 ACCOUNT: Final = "schwab-awards"
-_SALES: Final = ("sale", "sell", "quick sale", "forced quick sell", "forced disbursement sale", "exercise and sell", "same day sale")
+_SALES: Final = (
+    "sale",
+    "sell",
+    "quick sale",
+    "forced quick sell",
+    "forced disbursement sale",
+    "exercise and sell",
+    "same day sale",
+)
 _VESTS: Final = ("deposit", "lapse", "espp purchase", "restricted stock lapse")
 _KINDS: Final = {
     "dividend": "dividend",
@@ -53,18 +68,29 @@ def is_awards(data: Any) -> bool:
 
 def is_csv_header(keys: list[str]) -> bool:
     """Whether normalised cells are the header of the CSV layout."""
-    return {"date", "action", "symbol"} <= set(keys) and {"awarddate", "awardid", "fairmarketvalueprice"} & set(keys) != set()
+    return {"date", "action", "symbol"} <= set(keys) and {
+        "awarddate",
+        "awardid",
+        "fairmarketvalueprice",
+    } & set(keys) != set()
 
 
 def _rows(data: Any) -> list[Any] | None:
     if not isinstance(data, Mapping):
         return None
-    return next((data[key] for key in ("Transactions", "transactions") if isinstance(data.get(key), list)), None)
+    return next(
+        (data[key] for key in ("Transactions", "transactions") if isinstance(data.get(key), list)), None
+    )
 
 
 def _flat(item: Mapping[str, Any]) -> dict[str, Any]:
     """Keys in one spelling, first generation's names as the second's."""
-    names = {"eventdate": "date", "totalcommissionsandfees": "feesandcommissions", "awardname": "awardid", "grantid": "awardid"}
+    names = {
+        "eventdate": "date",
+        "totalcommissionsandfees": "feesandcommissions",
+        "awardname": "awardid",
+        "grantid": "awardid",
+    }
     flat = {re.sub(r"[^a-z]", "", str(key).lower()): value for key, value in item.items()}
     return {names.get(key, key): value for key, value in flat.items()}
 
@@ -103,7 +129,9 @@ def read_csv(path: Path, encoding: str, delimiter: str, statement: Statement, ac
             statement.skip(record.line, "title_row", row_text(dict(enumerate(record.cells))))
         elif cells.get("date"):
             found.append((record.line, cells, [], text, ()))
-        elif found and any(cells.get(name) for name in ("awarddate", "awardid", "vestdate", "shares", "type")):
+        elif found and any(
+            cells.get(name) for name in ("awarddate", "awardid", "vestdate", "shares", "type")
+        ):
             line, row, lots, whole, more = found[-1]
             found[-1] = (line, row, [*lots, cells], whole, (*more, record.line))
         else:
@@ -154,7 +182,9 @@ class _Reader:
         else:
             kind = _KINDS.get(word)
             if kind is None:
-                raise BadValue("unknown_action", f"action is '{shown(word)}', which the importer does not know", "action")
+                raise BadValue(
+                    "unknown_action", f"action is '{shown(word)}', which the importer does not know", "action"
+                )
             for number_ in more:
                 self.st.skip(number_, "detail_row")
             self.booker.book(
@@ -172,12 +202,17 @@ class _Reader:
                 self.st.skip(number_, "vesting_of_a_deposit", text)
             return
         lot = lots[0] if lots else {}
-        net = sum((number(_text(d, "netsharesdeposited"), "netsharesdeposited") or Decimal(0) for d in lots), Decimal(0))
+        net = sum(
+            (number(_text(d, "netsharesdeposited"), "netsharesdeposited") or Decimal(0) for d in lots),
+            Decimal(0),
+        )
         shares = net or quantity
         if not shares or security is None:
             raise BadValue("missing_value", f"a {word} without shares or symbol", "quantity")
         value = number(
-            _text(lot, "vestfairmarketvalue") or _text(lot, "fairmarketvalueprice") or _text(lot, "purchasefairmarketvalue"),
+            _text(lot, "vestfairmarketvalue")
+            or _text(lot, "fairmarketvalueprice")
+            or _text(lot, "purchasefairmarketvalue"),
             "fairmarketvalue",
         )
         cost = number(_text(lot, "purchaseprice"), "purchaseprice")
@@ -199,9 +234,14 @@ class _Reader:
 
     def _gains(self, line: int, lots: list[dict], when: When, security: str | None) -> None:
         for lot in lots:
-            shares, price = number(_text(lot, "shares"), "shares"), number(_text(lot, "saleprice"), "saleprice")
+            shares, price = (
+                number(_text(lot, "shares"), "shares"),
+                number(_text(lot, "saleprice"), "saleprice"),
+            )
             basis = number(
-                _text(lot, "vestfairmarketvalue") or _text(lot, "purchaseprice") or _text(lot, "purchasefairmarketvalue"),
+                _text(lot, "vestfairmarketvalue")
+                or _text(lot, "purchaseprice")
+                or _text(lot, "purchasefairmarketvalue"),
                 "vestfairmarketvalue",
             )
             if not shares or price is None or basis is None or security is None:
@@ -210,8 +250,15 @@ class _Reader:
             proceeds = stated if stated is not None else shares * price
             self.st.gains.append(
                 ReportedGain(
-                    self.account, security, when.date, proceeds - shares * basis, line, line, quantity=shares,
-                    proceeds=proceeds, cost=shares * basis,
+                    self.account,
+                    security,
+                    when.date,
+                    proceeds - shares * basis,
+                    line,
+                    line,
+                    quantity=shares,
+                    proceeds=proceeds,
+                    cost=shares * basis,
                     acquired_date=date_of(_text(lot, "vestdate") or _text(lot, "purchasedate"), "vestdate"),
                 )  # fmt: skip
             )

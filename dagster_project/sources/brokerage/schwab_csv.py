@@ -72,7 +72,11 @@ _FILE_ACCOUNT: Final = re.compile(r"(?P<name>X{2,}[-_ ]?\d{3,4}|\.{3}\d{3,4})", 
 
 def section(keys: list[str]) -> str | None:
     """Whether normalised cells are the header."""
-    return "transactions" if {"date", "action", "amount"} <= set(keys) and {"fees_comm", "quantity"} & set(keys) else None
+    return (
+        "transactions"
+        if {"date", "action", "amount"} <= set(keys) and {"fees_comm", "quantity"} & set(keys)
+        else None
+    )
 
 
 def is_json(data: Any) -> bool:
@@ -106,7 +110,9 @@ def read(path: Path, encoding: str, delimiter: str, statement: Statement, accoun
     reader = _Reader(statement, "")
     rows: list[Row] = []
     read_rows(path, encoding, delimiter, statement, section, rows.append)
-    titles = " ".join(statement.skipped_text.get(n, "") for n, rule in statement.skipped.items() if rule == "title_row")
+    titles = " ".join(
+        statement.skipped_text.get(n, "") for n, rule in statement.skipped.items() if rule == "title_row"
+    )
     reader.account = account or account_in(titles, path.name) or "schwab"
     statement.account(reader.account).account_type = account_type_in(titles) or account_type_in(path.stem)
     for row in rows:
@@ -125,7 +131,9 @@ def read_json(data: Mapping[str, Any], path: Path, statement: Statement, account
         if not isinstance(item, Mapping):
             statement.reject(line, "malformed_row", "the entry is no object", text)
             continue
-        cells = {header_key(str(key)): "" if value is None else str(value).strip() for key, value in item.items()}
+        cells = {
+            header_key(str(key)): "" if value is None else str(value).strip() for key, value in item.items()
+        }
         reader.take(line, Row(line, cells, text, "transactions"))
     reader.booker.legs.book()
 
@@ -151,13 +159,17 @@ class _Reader:
         quantity, price = number(row.get("quantity"), "quantity"), number(row.get("price"), "price")
         amount, fees = number(row.get("amount"), "amount"), number(row.get("fees_comm", "fees"), "fees_comm")
         if word in _CANCELS:
-            self.booker.cancel(line, self.account, when, _CANCELS[word], security, quantity, amount, row.text, action)
+            self.booker.cancel(
+                line, self.account, when, _CANCELS[word], security, quantity, amount, row.text, action
+            )
             return
         kind = ACTIONS.get(word)
         if kind is None and word.endswith(" adj"):
             kind = ACTIONS.get(word.removesuffix(" adj"))
         if kind is None:
-            raise BadValue("unknown_action", f"action is '{shown(action)}', which the importer does not know", "action")
+            raise BadValue(
+                "unknown_action", f"action is '{shown(action)}', which the importer does not know", "action"
+            )
         if word == "full redemption" and amount is None or word == "full redemption adj":
             kind = "merger"
         if word in ("stock split",) and quantity and price is None and amount:

@@ -86,7 +86,12 @@ def security_key(security: Security) -> str | None:
 
 def spellings(security: Security) -> list[str]:
     """Normal spellings by which the symbol map may know the security, the surest first."""
-    found = [security.isin, cusip_of(security), security.cusip, f"CONID {security.conid}" if security.conid else None]
+    found = [
+        security.isin,
+        cusip_of(security),
+        security.cusip,
+        f"CONID {security.conid}" if security.conid else None,
+    ]
     found.append(security.symbol)
     return list(dict.fromkeys(symbol_key(text) for text in found if text))
 
@@ -153,7 +158,10 @@ def class_of_text(text: str) -> str | None:
     words = text.upper()
     patterns: Iterable[tuple[str, str]] = (
         (r"\bMONEY (MARKET|MKT)\b|\bCASH RESERVES\b|\bBANK DEPOSIT\b", "cash"),
-        (r"\bTREAS(URY)?\b.*\b(BOND|NOTE|BILL)|\bBOND\b|\bMUNI|\bDUE \d{1,2}/\d{1,2}/\d{2,4}|\bNOTES?\b.*%", "bond_etf"),
+        (
+            r"\bTREAS(URY)?\b.*\b(BOND|NOTE|BILL)|\bBOND\b|\bMUNI|\bDUE \d{1,2}/\d{1,2}/\d{2,4}|\bNOTES?\b.*%",
+            "bond_etf",
+        ),
         (r"\bREIT\b", "reit"),
         (r"\bETF\b|\bFUND\b|\bINDEX\b|\bADMIRAL\b|\bISHARES\b|\bSPDR\b", "equity_etf"),
     )

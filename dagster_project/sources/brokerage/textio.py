@@ -34,14 +34,20 @@ def encoding_of(path: Path) -> str:
         head = handle.read(HEAD_BYTES)
         if not head.strip(b"\x00\t\r\n \xef\xbb\xbf\xff\xfe"):
             raise RefusedFile("the file is empty: export it again")
-        for mark, name in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+        for mark, name in (
+            (codecs.BOM_UTF8, "utf-8-sig"),
+            (codecs.BOM_UTF16_LE, "utf-16"),
+            (codecs.BOM_UTF16_BE, "utf-16"),
+        ):
             if head.startswith(mark):
                 return _checked(path, name)
         zeros = head[:4096]
         if b"\x00" in zeros:
             even, odd = zeros[::2].count(0), zeros[1::2].count(0)
             if max(even, odd) * 4 < len(zeros):
-                raise RefusedFile("the file is binary, not a text export: choose CSV, XML, JSON or OFX at the broker")
+                raise RefusedFile(
+                    "the file is binary, not a text export: choose CSV, XML, JSON or OFX at the broker"
+                )
             return _checked(path, "utf-16-be" if even > odd else "utf-16-le")
         decoder = codecs.getincrementaldecoder("utf-8")()
         try:
@@ -141,7 +147,12 @@ Section = Callable[[list[str]], str | None]
 
 
 def read_rows(
-    path: Path, encoding: str, delimiter: str, statement: Statement, section: Section, handle: Callable[[Row], None]
+    path: Path,
+    encoding: str,
+    delimiter: str,
+    statement: Statement,
+    section: Section,
+    handle: Callable[[Row], None],
 ) -> None:
     """Walk a CSV file: titles, one or more headers with their rows, totals and notes.
 
@@ -167,11 +178,15 @@ def read_rows(
     with open_text(path, encoding) as lines:
         for record in records(iter(lines), delimiter):
             keys = [header_key(cell) for cell in record.cells]
-            text = row_text(dict(zip(headers or [f"cell_{n}" for n in range(1, 99)], record.cells, strict=False)))
+            text = row_text(
+                dict(zip(headers or [f"cell_{n}" for n in range(1, 99)], record.cells, strict=False))
+            )
             found = section(keys)
             if found:
                 if name is not None:
-                    statement.skip(record.line, "repeated_header" if found == name else "section_header", text)
+                    statement.skip(
+                        record.line, "repeated_header" if found == name else "section_header", text
+                    )
                 headers, name = _unique(keys), found
             elif record.problem:
                 statement.reject(record.line, "malformed_row", record.problem, text)
@@ -181,7 +196,9 @@ def read_rows(
             else:
                 _row(record, headers, name, text, statement, handle)
     if name is None:
-        raise RefusedFile("no header row of this format was found: export the transaction history as CSV again")
+        raise RefusedFile(
+            "no header row of this format was found: export the transaction history as CSV again"
+        )
 
 
 def _unique(keys: list[str]) -> list[str]:
@@ -189,15 +206,22 @@ def _unique(keys: list[str]) -> list[str]:
 
 
 def _row(
-    record: Record, headers: list[str], name: str, text: str, statement: Statement, handle: Callable[[Row], None]
+    record: Record,
+    headers: list[str],
+    name: str,
+    text: str,
+    statement: Statement,
+    handle: Callable[[Row], None],
 ) -> None:
     cells = [cell.strip() for cell in record.cells]
     beyond = [cell for cell in cells[len(headers) :] if cell]
     inside = [cell for cell in cells[: len(headers)] if cell]
     if beyond:
         whole = row_text({f"cell_{n}": cell for n, cell in enumerate(cells, 1)})
-        if inside:
-            detail = f"{len(cells)} cells under {len(headers)} headers: quote cells that contain the delimiter"
+        if any(cells[:2]) or len(inside) > 2:
+            detail = (
+                f"{len(cells)} cells under {len(headers)} headers: quote cells that contain the delimiter"
+            )
             statement.reject(record.line, "wrong_column_count", detail, whole)
         else:
             statement.skip(record.line, "note_row", whole)

@@ -19,7 +19,9 @@ _NUMBER: Final = re.compile(
     r"(?P<digits>(?:\d{1,3}(?:,\d{3})+|\d*)(?:\.\d*)?)(?P<exponent>[eE][-+]?\d{1,3})?"
     r"\s*(?:USD)?\s*(?P<close>\))?\s*(?P<sign3>[-\u2212])?$"
 )
-_FOREIGN: Final = re.compile(r"[\u20ac\u00a3\u00a5\u20b9\u20bf\u20a9]|\b(?!USD\b)[A-Z]{3}\b|(?<!US)(?<=[A-Z])\$")
+_FOREIGN: Final = re.compile(
+    r"[\u20ac\u00a3\u00a5\u20b9\u20bf\u20a9]|\b(?!USD\b)[A-Z]{3}\b|(?<!US)(?<=[A-Z])\$"
+)
 _MONTHS: Final = {m: n for n, m in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 _DATES: Final = (
     re.compile(r"^(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})$"),
@@ -58,7 +60,9 @@ def number(text: str | None, column: str) -> Decimal | None:
                 return -value if negative else value
     if _FOREIGN.search(cell):
         raise BadValue(
-            "other_currency", f"{column} is '{shown(cell)}', and only US dollars are supported: convert it first", column
+            "other_currency",
+            f"{column} is '{shown(cell)}', and only US dollars are supported: convert it first",
+            column,
         )
     raise BadValue("unparsable_number", f"{column} is '{shown(cell)}', which is no plain number", column)
 
@@ -140,7 +144,9 @@ def _iso(cell: str, column: str, zone: ZoneInfo) -> When:
     try:
         value = dt.datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", cell).replace("Z", "+00:00"))
     except ValueError:
-        raise BadValue("unparsable_date", f"{column} is '{shown(cell)}', which is no ISO 8601 time", column) from None
+        raise BadValue(
+            "unparsable_date", f"{column} is '{shown(cell)}', which is no ISO 8601 time", column
+        ) from None
     if not _YEARS[0] <= value.year <= _YEARS[1]:
         raise BadValue("unparsable_date", f"{column} is '{shown(cell)}', which is no date", column)
     if value.tzinfo is None:
@@ -149,14 +155,18 @@ def _iso(cell: str, column: str, zone: ZoneInfo) -> When:
     return When(utc.astimezone(NEW_YORK).date(), utc.isoformat())
 
 
-_OCC: Final = re.compile(r"^(?P<root>[A-Z0-9.]{1,6})\s*(?P<y>\d{2})(?P<m>\d{2})(?P<d>\d{2})(?P<r>[CP])(?P<strike>\d{8})$")
+_OCC: Final = re.compile(
+    r"^(?P<root>[A-Z0-9.]{1,6})\s*(?P<y>\d{2})(?P<m>\d{2})(?P<d>\d{2})(?P<r>[CP])(?P<strike>\d{8})$"
+)
 _SPACED: Final = re.compile(
     r"^(?P<root>[A-Z0-9.]{1,6})\s+(?P<m>\d{1,2})/(?P<d>\d{1,2})/(?P<y>\d{2,4})\s+\$?(?P<strike>[\d,]*\.?\d+)\s+(?P<r>C|P|CALL|PUT)$"
 )
 _WORDED: Final = re.compile(
     r"^(?P<root>[A-Z0-9.]{1,6})\s+(?P<m>\d{1,2})/(?P<d>\d{1,2})/(?P<y>\d{2,4})\s+(?P<r>CALL|PUT)\s+\$?(?P<strike>[\d,]*\.?\d+)$"
 )
-_DASHED: Final = re.compile(r"^-?(?P<root>[A-Z0-9.]{1,6}?)(?P<y>\d{2})(?P<m>\d{2})(?P<d>\d{2})(?P<r>[CP])(?P<strike>\d+(?:\.\d+)?)$")
+_DASHED: Final = re.compile(
+    r"^-?(?P<root>[A-Z0-9.]{1,6}?)(?P<y>\d{2})(?P<m>\d{2})(?P<d>\d{2})(?P<r>[CP])(?P<strike>\d+(?:\.\d+)?)$"
+)
 _MONTHED: Final = re.compile(
     r"^(?P<root>[A-Z0-9.]{1,6})\s+(?P<d>\d{2})(?P<m>[A-Z]{3})(?P<y>\d{2})\s+(?P<strike>\d+(?:\.\d+)?)\s+(?P<r>[CP])$"
 )
@@ -193,3 +203,9 @@ def ratio_in(text: str | None) -> tuple[Decimal, Decimal] | tuple[None, None]:
     if not found or not Decimal(found[1]) or not Decimal(found[2]):
         return None, None
     return Decimal(found[1]), Decimal(found[2])
+
+
+def stock_dividend_ratio(text: str | None) -> tuple[Decimal, Decimal] | tuple[None, None]:
+    """New and old shares of a stock dividend, whose text says the added ones: ``1 FOR 10`` is 11 for 10."""
+    added, old = ratio_in(text)
+    return (added + old, old) if added is not None and old is not None else (None, None)

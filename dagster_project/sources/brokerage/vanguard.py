@@ -18,7 +18,10 @@ FORMAT: Final = "vanguard"
 _TYPES: Final = (
     (r"^(buy to open|sell to open|buy to close|sell to close)$", "option"),
     (r"^(buy|buy \(?.*exchange.*|exchange \(?(incoming|in)\)?|purchase)$", "buy"),
-    (r"^(sell|sell \(?.*exchange.*|exchange \(?(outgoing|out)\)?|redemption|corp action \(redemption\))$", "sell"),
+    (
+        r"^(sell|sell \(?.*exchange.*|exchange \(?(outgoing|out)\)?|redemption|corp action \(redemption\))$",
+        "sell",
+    ),
     (r"^sell short|^short sale", "short_sale"),
     (r"^buy to cover|^cover short", "buy_to_cover"),
     (r"^reinvestment", "reinvestment"),
@@ -36,7 +39,10 @@ _TYPES: Final = (
     (r"^interest|^margin interest", "interest"),
     (r"fee", "fee"),
     (r"withh|foreign tax", "withholding"),
-    (r"^funds|^wire|^contribution|^distribution|^rollover|^withdrawal|^deposit|^ach|^bank|^check|^direct", "cash"),
+    (
+        r"^funds|^wire|^contribution|^distribution|^rollover|^withdrawal|^deposit|^ach|^bank|^check|^direct",
+        "cash",
+    ),
     (r"^(option )?expir", "option_expiry"),
     (r"^assign", "option_assignment"),
     (r"^exercise", "option_exercise"),
@@ -54,7 +60,9 @@ def section(keys: list[str]) -> str | None:
 def is_uk(keys: list[list[str]]) -> bool:
     """Whether the first records are those of Vanguard's UK report."""
     firsts = {row[0] for row in keys if row}
-    return "cash_transactions" in firsts or any({"investmentname", "transactiondetails"} <= set(row) for row in keys)
+    return "cash_transactions" in firsts or any(
+        {"investmentname", "transactiondetails"} <= set(row) for row in keys
+    )
 
 
 def read(path: Path, encoding: str, delimiter: str, statement: Statement, account: str | None) -> None:
@@ -77,7 +85,9 @@ class _Reader:
             try:
                 self._holding(row)
             except BadValue as error:
-                self.st.notes.append(f"the holding of {shown(row.get('symbol'))} was not compared: {error.detail}")
+                self.st.notes.append(
+                    f"the holding of {shown(row.get('symbol'))} was not compared: {error.detail}"
+                )
 
     def _holding(self, row: Row) -> None:
         """A holding is stated as of the download, which is no earlier than the last transaction."""
@@ -85,7 +95,10 @@ class _Reader:
         security = self.booker.security(symbol, row.get("investment_name"))
         if quantity is None or security is None or self.last is None:
             return
-        price, value = number(row.get("share_price"), "share_price"), number(row.get("total_value"), "total_value")
+        price, value = (
+            number(row.get("share_price"), "share_price"),
+            number(row.get("total_value"), "total_value"),
+        )
         self.st.positions.append(
             Position(row.get("account_number") or self.fallback, security, self.last, quantity, price, value)
         )
@@ -112,19 +125,29 @@ class _Reader:
 
     def _book(self, row: Row, kind: str, kind_text: str, account: str, when: When) -> None:
         security = self.booker.security(row.get("symbol"), row.get("investment_name"))
-        if security is None and row.get("investment_name") and kind not in ("cash", "sweep"):
-            security = self.st.security(name=row.get("investment_name")[:200])
+        name = row.get("investment_name")
+        if security is None and name and name.upper() != "CASH" and kind not in ("cash", "sweep"):
+            security = self.st.security(name=name[:200])
         quantity, price = number(row.get("shares"), "shares"), number(row.get("share_price"), "share_price")
-        net, principal = number(row.get("net_amount"), "net_amount"), number(row.get("principal_amount"), "principal_amount")
-        fees = number(row.get("commissions_and_fees", "commission_fees", "commission_and_fees"), "commission_fees")
+        net, principal = (
+            number(row.get("net_amount"), "net_amount"),
+            number(row.get("principal_amount"), "principal_amount"),
+        )
+        fees = number(
+            row.get("commissions_and_fees", "commission_fees", "commission_and_fees"), "commission_fees"
+        )
         settled, description = row.get("settlement_date"), row.get("transaction_description")
         word = kind_text.lower()
         amount = net if net is not None else principal
         if kind == "sweep":
-            self.st.add(row.line, "journal", account, when, amount_usd=net and net * 0, row=row.text, action=kind_text)
+            self.st.add(
+                row.line, "journal", account, when, amount_usd=net and net * 0, row=row.text, action=kind_text
+            )
             return
         if kind == "option":
-            kind = {"buy to open": "buy", "sell to open": "short_sale", "buy to close": "buy_to_cover"}.get(word, "sell")
+            kind = {"buy to open": "buy", "sell to open": "short_sale", "buy to close": "buy_to_cover"}.get(
+                word, "sell"
+            )
         if kind == "shares" and "out" in word and quantity:
             quantity = -abs(quantity)
         if kind in ("shares", "split", "stock_dividend", "spin_off", "merger", "symbol_change") and quantity:
