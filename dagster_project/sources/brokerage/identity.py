@@ -47,9 +47,9 @@ def with_content(frame: pl.DataFrame) -> pl.DataFrame:
     def text(name: str) -> pl.Expr:
         if name not in _SCALE:
             return pl.col(name).cast(pl.String).fill_null("")
-        # A cell that is no number stands for itself; 0 and empty are alike in fees.
+        # A cell that is no number stands for itself; no fees are fees of 0, no cash is cash of 0.
         written = pl.col(f"_x_{name}").cast(pl.String)
-        return pl.coalesce(written, pl.col(name)).fill_null("0.000000" if name == "fees_usd" else "")
+        return pl.coalesce(written, pl.col(name)).fill_null("0.000000" if name in ("fees_usd", "amount_usd") else "")
 
     economic = ("account_id", "trade_date", "kind", "asset_id", "quantity")
     cents = (
@@ -58,7 +58,7 @@ def with_content(frame: pl.DataFrame) -> pl.DataFrame:
     return exact.with_columns(
         _content=pl.concat_str([pl.col("account_id"), *(text(n) for n in _CONTENT)], separator="\x1f"),
         _same=pl.concat_str([text(n) for n in _SAME], separator="\x1f"),
-        _economic=pl.concat_str([*(text(n) for n in economic), cents.fill_null("")], separator="\x1f"),
+        _economic=pl.concat_str([*(text(n) for n in economic), cents.fill_null("0")], separator="\x1f"),
     ).drop(f"_x_{name}" for name in _SCALE)
 
 

@@ -224,7 +224,11 @@ def _name_accounts(item: FileLoad, options: Options, owners: dict[str, str | Non
 def _identify(item: FileLoad, resolved: Resolved, registry: Mapping[str, Security], known: Known) -> None:
     """Give a file's rows their account, assets, moment and identifier, and tell news from repetition."""
     statement = item.statement
+    # A row that was rejected after a part of it was booked is rejected whole.
     frame = statement.frame().sort("line", maintain_order=True)
+    if statement.rejected:
+        torn = frame["rows"].list.eval(pl.element().is_in(sorted(statement.rejected))).list.any()
+        frame = frame.filter(~torn)
     columns = {"security": "asset_id", "related": "related_asset_id", "underlying": "underlying_asset_id"}
     frame = frame.with_columns(
         pl.col("account")
@@ -326,6 +330,8 @@ def _cancellations(
     for index, item in enumerate(loads):
         rows = []
         for cancel in item.statement.cancels:
+            if cancel.line in item.statement.rejected:
+                continue
             account = item.accounts[cancel.account]
             wanted = {
                 "kinds": cancel.kinds,

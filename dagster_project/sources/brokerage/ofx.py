@@ -118,11 +118,13 @@ class _Reader:
                 self._open(event)
             elif event.node is not None:
                 self._close(event, event.node)
+        self._settle_incomes()
         if not self.statements:
             raise RefusedFile("the file holds no account statement, so there is nothing to import")
 
     def _open(self, event: Event) -> None:
         if event.name in ("INVSTMTRS", "STMTRS", "CCSTMTRS"):
+            self._settle_incomes()
             self.statements += 1
             self.account, self.currency, self.as_of = "", "USD", None
             self.is_card = event.name == "CCSTMTRS"

@@ -120,6 +120,8 @@ def events(path: Path, encoding: str, rows: Collection[str]) -> Iterator[Event]:
     """
     # SGML closes aggregates and need not close leaves: a name that is closed somewhere can be an aggregate.
     closed = {name for closing, name, _ in _tokens(path, encoding) if closing}
+    if "OFX" not in closed:
+        raise RefusedFile("the file ends without </OFX>: it is cut off, export it again")
     stack: list[Node] = []
     for closing, name, text in _tokens(path, encoding):
         path_names = tuple(node.name for node in stack)

@@ -178,7 +178,10 @@ class _Reader:
                 amount=amount, fees=fees, price=number(_text(lots[0], "saleprice"), "saleprice") if lots else None,
                 rows=more,
             )  # fmt: skip
-            self._gains(line, lots, when, security)
+            try:
+                self._gains(line, lots, when, security)
+            except BadValue as error:
+                self.st.notes.append(f"the gain of row {line} was not read: {error.detail}")
         else:
             kind = _KINDS.get(word)
             if kind is None:
