@@ -134,8 +134,12 @@ def import_(
         str | None, typer.Option(help="Number of the account, for files that state none (Schwab, Robinhood).")
     ] = None,
     user: Annotated[str, typer.Option(help="user_id that owns accounts which are new.")] = "imported",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, check and report; write nothing.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of a table.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read, check and report; write nothing.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on stdout instead of a table.")
+    ] = False,
 ) -> None:
     """Import brokers' files; their accounts take part in the next night. Exit status 1 if a file was refused."""
     from dagster_project.import_files import import_files, print_json, print_report

@@ -16,9 +16,9 @@ from dagster_project.night_config import INGEST_OP, NightConfig, household_sourc
 from dagster_project.provenance import markdown_table, step_metadata
 from dagster_project.resources.lake import LakeResource
 from dagster_project.resources.warehouse import TableWrite, Warehouse
-from dagster_project.stored import stored_rows
 from dagster_project.sources.batches import Batch
 from dagster_project.sources.contracts import RAW_TABLES
+from dagster_project.stored import stored_rows
 
 DESCRIPTIONS = {
     "market__sessions": "NYSE sessions with open and close in UTC.",
@@ -36,6 +36,8 @@ DESCRIPTIONS = {
     "quarantine": "Every row that was refused: file, line, column, reason and the row itself.",
     "ingestion_counts": "Rows read per run and file = accepted + duplicate + quarantined + not a transaction.",
 }
+
+
 def _group(table: str) -> str:
     return "audit" if table in ("quarantine", "ingestion_counts") else "ingest"
 

@@ -4,6 +4,7 @@ Both peers stop at objects of their own format, ours goes on to canonical transa
 Without the peers (`uv sync --group peers`) their rows say so.
 """
 
+import importlib
 import importlib.util
 import json
 import tempfile
@@ -73,8 +74,16 @@ def _alpaca(path: Path, rows: int) -> None:
         json.dumps(
             [
                 {
-                    "id": f"i{n}", "account_id": "a", "activity_type": "FILL", "transaction_time": "2023-01-04T15:00:00Z",
-                    "type": "fill", "price": "20", "qty": "10", "side": "buy", "symbol": f"S{n % 500}", "order_id": f"o{n}",
+                    "id": f"i{n}",
+                    "account_id": "a",
+                    "activity_type": "FILL",
+                    "transaction_time": "2023-01-04T15:00:00Z",
+                    "type": "fill",
+                    "price": "20",
+                    "qty": "10",
+                    "side": "buy",
+                    "symbol": f"S{n % 500}",
+                    "order_id": f"o{n}",
                 }
                 for n in range(rows)
             ]  # fmt: skip
@@ -151,11 +160,11 @@ def _ours(path: Path, format_name: str, rows: int) -> float:
 
 
 def _ofxparse(path: Path, rows: int) -> float:
-    from ofxparse import OfxParser
+    ofx_parser = importlib.import_module("ofxparse").OfxParser
 
     def read() -> int:
         with path.open("rb") as handle:
-            found = len(OfxParser.parse(handle).account.statement.transactions)
+            found = len(ofx_parser.parse(handle).account.statement.transactions)
         if found != rows:
             raise RuntimeError(f"ofxparse read {found} of {rows} rows")
         return rows
@@ -164,7 +173,7 @@ def _ofxparse(path: Path, rows: int) -> float:
 
 
 def _ibflex(path: Path, rows: int) -> float:
-    from ibflex import parser
+    parser = importlib.import_module("ibflex.parser")
 
     def read() -> int:
         found = len(parser.parse(str(path)).FlexStatements[0].Trades)

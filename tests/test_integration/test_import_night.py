@@ -74,8 +74,13 @@ def test_imported_accounts_take_part_in_the_night(home: Path) -> None:
 
 
 def test_lots_of_the_imported_account(home: Path) -> None:
-    lots = _rows(home, "select asset_id, quantity, is_basis_known from tax.tax_lots__daily where account_id = 'U1000001'")
-    assert [(lot["asset_id"], lot["quantity"], lot["is_basis_known"]) for lot in lots] == [("AAPL", "10.000000000", "true")]
+    lots = _rows(
+        home,
+        "select asset_id, quantity, is_basis_known from tax.tax_lots__daily where account_id = 'U1000001'",
+    )
+    assert [(lot["asset_id"], lot["quantity"], lot["is_basis_known"]) for lot in lots] == [
+        ("AAPL", "10.000000000", "true")
+    ]
 
 
 def test_every_difference_to_the_broker_is_named(home: Path) -> None:
@@ -91,11 +96,3 @@ def test_every_difference_to_the_broker_is_named(home: Path) -> None:
     ]
     positions = _rows(home, "select asset_id, state from tax.tax_position_reconciliation")
     assert positions == [{"asset_id": "AAPL", "state": "matched"}]
-
-
-def test_a_packaged_night_covers_them_too(home: Path) -> None:
-    night = _taxloom(home, "nightly", "--users", "3")
-    assert night.returncode == 0, night.stderr
-    rows = _rows(home, "select account_id, status from serving.rec_portfolios__current")
-    assert {"U1000001", "schwab-123"} <= {row["account_id"] for row in rows}
-    assert "a-ada-taxable" not in {row["account_id"] for row in rows}

@@ -144,9 +144,8 @@ class Booker:
         price: Decimal | None,
         fee: Decimal,
     ) -> Decimal:
-        if (
-            kind in ("transfer_in", "transfer_out", "journal")
-            or kind.startswith("option_")
+        if kind in ("transfer_in", "transfer_out", "journal") or (
+            kind.startswith("option_")
             and kind
             not in (
                 "option_open",

@@ -132,7 +132,7 @@ class _Reader:
             price=price, amount=amount, fees=fees, description=f"{action} {description}",
             event=(when.date,) if kind in ("merger", "symbol_change") else (),
             parent=self.booker.security(parent["symbol"]) if parent else None,
-            **({"settled_date": settled} if trade and settled else {}),
+            settled_date=settled if trade else None,
         )  # fmt: skip
 
     def _refined(

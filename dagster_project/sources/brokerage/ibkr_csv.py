@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from dagster_project.sources.brokerage.ibkr_rows import Context, Rows
+from dagster_project.sources.brokerage.ibkr_parts import Context
+from dagster_project.sources.brokerage.ibkr_rows import Rows
 from dagster_project.sources.brokerage.model import RefusedFile, Statement, row_text
 from dagster_project.sources.brokerage.textio import header_key, open_text, records
 from dagster_project.sources.brokerage.values import option_terms
@@ -193,10 +194,8 @@ def _tag(names: set[str]) -> str:
         return "OpenPosition"
     if "direction" in names and "quantity" in names:
         return "Transfer"
-    if (
-        {"actionDescription", "actionID"} & names
-        and "quantity" in names
-        or ("quantity" in names and "proceeds" in names and "description" in names)
+    if ({"actionDescription", "actionID"} & names and "quantity" in names) or (
+        "quantity" in names and "proceeds" in names and "description" in names
     ):
         return "CorporateAction"
     if "amount" in names and "type" in names:

@@ -8,7 +8,8 @@ and levels of detail, the second maps rows (``ibkr_rows.py``, shared with IBKR's
 from pathlib import Path
 from typing import Final
 
-from dagster_project.sources.brokerage.ibkr_rows import Context, Rows
+from dagster_project.sources.brokerage.ibkr_parts import Context
+from dagster_project.sources.brokerage.ibkr_rows import Rows
 from dagster_project.sources.brokerage.ibkr_xml import walk
 from dagster_project.sources.brokerage.model import RefusedFile, Statement
 

@@ -49,7 +49,9 @@ def with_content(frame: pl.DataFrame) -> pl.DataFrame:
             return pl.col(name).cast(pl.String).fill_null("")
         # A cell that is no number stands for itself; no fees are fees of 0, no cash is cash of 0.
         written = pl.col(f"_x_{name}").cast(pl.String)
-        return pl.coalesce(written, pl.col(name)).fill_null("0.000000" if name in ("fees_usd", "amount_usd") else "")
+        return pl.coalesce(written, pl.col(name)).fill_null(
+            "0.000000" if name in ("fees_usd", "amount_usd") else ""
+        )
 
     economic = ("account_id", "trade_date", "kind", "asset_id", "quantity")
     cents = (

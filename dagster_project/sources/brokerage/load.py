@@ -15,90 +15,31 @@ import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
-from dagster_project.sources.batches import (
-    ALWAYS_KNOWN_AT,
-    IMPUTED_KNOWN_AT,
-    IMPUTED_PREFIX,
-    LINE,
-    PROBLEM,
-    PROBLEM_DETAIL,
-    SKIP_RULE,
-    Batch,
-    typed_batch,
-)
-from dagster_project.sources.brokerage.identity import Known, find_cancelled, with_content, with_ids
-from dagster_project.sources.brokerage.model import Statement
+from dagster_project.sources.batches import IMPUTED_KNOWN_AT, LINE, PROBLEM, PROBLEM_DETAIL, SKIP_RULE, Batch
+from dagster_project.sources.brokerage.cancellations import cancellations
+from dagster_project.sources.brokerage.fileload import SOURCE, TRANSACTIONS, FileLoad, Options
+from dagster_project.sources.brokerage.identity import Known, with_content, with_ids
+from dagster_project.sources.brokerage.new_references import account_batch, asset_batch
 from dagster_project.sources.brokerage.reading import BROKERS, ReadFile
-from dagster_project.sources.brokerage.securities import Resolved, Security, new_asset_id, resolve
+from dagster_project.sources.brokerage.securities import Resolved, Security, resolve
 from dagster_project.sources.calendar import close_of
 from dagster_project.sources.content import content_keys
 from dagster_project.sources.contracts import RAW_TABLES
 from dagster_project.sources.ingest import IngestResult, ingest
-from dagster_project.sources.rules import OPTION_KINDS
 from dagster_project.sources.symbols import symbol_key
 from dagster_project.sources.textfile import WHOLE_LINE
 
-SOURCE: Final = "import"
-TRANSACTIONS: Final = "brokerage__transactions"
-_CORRECTION: Final = dt.timedelta(microseconds=1)
 # Two brokers may use one account number: the later one's account id then carries its name.
 _HOUSES: Final = (
     "fidelity", "vanguard", "schwab", "ameritrade", "robinhood", "alpaca", "interactive", "etrade", "merrill",
     "jpmorgan", "wells fargo", "ally", "m1 finance", "tastytrade", "webull",
 )  # fmt: skip
 _OPTION_CELLS: Final = ("option_right", "strike_usd", "expiry_date")
-
-
-@dataclass(frozen=True)
-class Options:
-    """Choices of one import.
-
-    Attributes
-    ----------
-    account_type : str or None
-        Of every account of the files; None takes what the files say, else ``taxable``.
-    account : str or None
-        Number of the account of files that state none.
-    user_id : str
-        Owner of new accounts.
-    """
-
-    account_type: str | None = None
-    account: str | None = None
-    user_id: str = "imported"
-
-
-@dataclass
-class FileLoad:
-    """One file on its way: its rows with identities and outcomes.
-
-    Attributes
-    ----------
-    frame : polars.DataFrame
-        Canonical transactions with ``account_id``, ``asset_id``, ``transaction_id``, ``verdict``.
-    outcomes : dict
-        Outcome by source row.
-    accounts : dict
-        Account ids by the file's own account numbers.
-    """
-
-    file: ReadFile
-    name: str
-    frame: pl.DataFrame = field(default_factory=pl.DataFrame)
-    outcomes: dict[int, str] = field(default_factory=dict)
-    accounts: dict[str, str] = field(default_factory=dict)
-    other_format: int = 0
-
-    @property
-    def statement(self) -> Statement:
-        """What the file says."""
-        assert self.file.statement is not None
-        return self.file.statement
 
 
 @dataclass(frozen=True)
@@ -181,8 +122,8 @@ def load(
     for item in loads:
         _name_accounts(item, options, owners)
         _identify(item, resolved, registry, known)
-    corrections = _cancellations(loads, resolved, existing.get(TRANSACTIONS))
-    batches = [_asset_batch(loads, resolved, registry, existing), _account_batch(loads, options, existing)]
+    corrections = cancellations(loads, resolved, existing.get(TRANSACTIONS))
+    batches = [asset_batch(loads, resolved, registry, existing), account_batch(loads, options, existing)]
     batches += [_transaction_batch(item, corrections.get(index)) for index, item in enumerate(loads)]
     result = ingest(
         [batch for batch in batches if batch is not None], run_id=run_id, as_of_date=today, ingested_at=ingested_at,
@@ -293,181 +234,6 @@ def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _iso(moment: pl.Expr) -> pl.Expr:
     return moment.dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
-
-
-def _cancellations(
-    loads: Sequence[FileLoad], resolved: Resolved, stored: pl.DataFrame | None
-) -> dict[int, pl.DataFrame]:
-    """Corrections that take transactions back: the same identifier, no effect, known when it was cancelled.
-
-    Until then the transaction stood, also in a replay; from then on it never happened.
-    """
-    if not any(item.statement.cancels for item in loads):
-        return {}
-    names = [
-        "transaction_id",
-        "account_id",
-        "kind",
-        "trade_date",
-        "asset_id",
-        "quantity",
-        "amount_usd",
-        "fees_usd",
-        "known_at",
-        "traded_at",
-    ]
-    schema = {n: RAW_TABLES[TRANSACTIONS][n].dtype for n in names}
-    news = [_typed(item.frame.filter(pl.col("verdict") == "new"), schema) for item in loads]
-    versions = stored.select(names).cast(schema) if stored is not None else pl.DataFrame(schema=schema)
-    before = set(
-        versions.filter(pl.col("transaction_id").is_duplicated(), pl.col("kind") == "journal")[
-            "transaction_id"
-        ]
-    )
-    candidates = pl.concat([versions.filter(pl.col("kind") != "journal"), *news])
-    taken: set[str] = set()
-    found: dict[int, pl.DataFrame] = {}
-    for index, item in enumerate(loads):
-        rows = []
-        for cancel in item.statement.cancels:
-            if cancel.line in item.statement.rejected:
-                continue
-            account = item.accounts[cancel.account]
-            wanted = {
-                "kinds": cancel.kinds,
-                "trade_date": cancel.trade_date,
-                "asset_id": resolved.asset_ids.get(cancel.security or ""),
-                "quantity": cancel.quantity,
-                "amount_usd": cancel.amount,
-                "latest": cancel.known,
-            }
-            reference = cancel.reference and f"{item.statement.format}:{account}:{cancel.reference}"
-            target = find_cancelled(candidates, account, reference, wanted, taken)
-            if target is None:
-                detail = (
-                    f"{cancel.action} takes back a transaction that neither this file nor the warehouse holds"
-                )
-                item.statement.reject(cancel.line, "cancel_without_original", detail, cancel.row)
-                continue
-            taken.add(target["transaction_id"])
-            if target["transaction_id"] in before:
-                item.outcomes[cancel.line] = "duplicate"
-                continue
-            known = close_of("_day", pl.DataFrame({"_day": [cancel.known]}))[0]
-            rows.append((cancel.line, target, max(known, target["known_at"] + _CORRECTION), cancel.row))
-        found[index] = _correction_rows(rows)
-    return found
-
-
-def _typed(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """Rows of a file as far as their cells can be read, with the moments that ingestion will give them."""
-    days = frame["trade_date"].str.to_date(strict=False)
-    closes = close_of("_day", pl.DataFrame({"_day": days}))
-    stamps = frame["traded_at"].str.to_datetime(
-        "%Y-%m-%dT%H:%M:%S%.f%#z", time_zone="UTC", time_unit="us", strict=False
-    )
-    traded = pl.select(pl.coalesce(stamps, closes)).to_series()
-    known = frame["known_at"].str.to_datetime(
-        "%Y-%m-%dT%H:%M:%S%.f%#z", time_zone="UTC", time_unit="us", strict=False
-    )
-    frame = frame.with_columns(
-        trade_date=days, traded_at=traded, known_at=pl.select(pl.coalesce(known, traded)).to_series()
-    )
-    return frame.select(pl.col(name).cast(dtype, strict=False) for name, dtype in schema.items())
-
-
-def _correction_rows(rows: Sequence[tuple[int, dict[str, Any], dt.datetime, str]]) -> pl.DataFrame:
-    cells = [
-        (
-            line, row, target["transaction_id"], target["account_id"], "journal",
-            target["traded_at"].strftime("%Y-%m-%dT%H:%M:%S.%fZ"), target["trade_date"].isoformat(), "0",
-            known.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        )
-        for line, target, known, row in rows
-    ]  # fmt: skip
-    names = (
-        "line",
-        "row",
-        "transaction_id",
-        "account_id",
-        "kind",
-        "traded_at",
-        "trade_date",
-        "amount_usd",
-        "known_at",
-    )
-    return pl.DataFrame(
-        cells, schema={n: pl.Int64 if n == "line" else pl.String for n in names}, orient="row"
-    )
-
-
-def _asset_batch(
-    loads: Sequence[FileLoad],
-    resolved: Resolved,
-    registry: Mapping[str, Security],
-    existing: Mapping[str, pl.DataFrame],
-) -> Batch | None:
-    """Assets rows, known as imputed, of securities that nothing knew: an imported holding is never lost."""
-    needed: dict[str, int] = {}
-    for item in loads:
-        plain = item.frame.filter(~pl.col("kind").is_in(list(OPTION_KINDS)))
-        used = pl.concat(
-            [plain["asset_id"], item.frame["related_asset_id"], item.frame["underlying_asset_id"]]
-        ).drop_nulls()
-        for asset in used.unique().to_list():
-            needed.setdefault(asset, 1)
-    saved = existing.get("market__assets")
-    stored = set(saved["asset_id"].to_list()) if saved is not None else set()
-    named = {new_asset_id(security): security for security in registry.values()} | resolved.unknown
-    rows = [
-        {
-            "asset_id": asset,
-            "symbol": (security.symbol if security and security.symbol else asset),
-            "name": (security.name if security and security.name else asset),
-            "asset_class": (security.asset_class if security and security.asset_class else "equity"),
-            "currency": "USD",
-            "tax_treatment": "digital_asset" if security and security.asset_class == "crypto" else "security",
-            "known_at": IMPUTED_KNOWN_AT,
-        }
-        for asset in sorted(needed)
-        if asset not in stored
-        for security in [named.get(asset)]
-    ]
-    if not rows:
-        return None
-    return typed_batch("market__assets", SOURCE, f"{IMPUTED_PREFIX}{loads[0].name}", pl.DataFrame(rows))
-
-
-def _account_batch(
-    loads: Sequence[FileLoad], options: Options, existing: Mapping[str, pl.DataFrame]
-) -> Batch | None:
-    """Rows of accounts that are not stored, and corrections of a stored type that ``--account-type`` contradicts."""
-    saved = existing.get("brokerage__accounts")
-    stored: dict[str, tuple] = {}
-    if saved is not None and "account_type" in saved.columns:
-        for row in saved.sort("known_at").iter_rows(named=True):
-            stored[row["account_id"]] = (row["account_type"], row["known_at"], row["user_id"])
-    rows: dict[str, dict[str, Any]] = {}
-    for item in loads:
-        for name, account in item.accounts.items():
-            facts = item.statement.accounts[name]
-            kind, known_at, user = stored.get(account, (None, None, options.user_id))
-            if kind is not None and options.account_type in (None, kind):
-                continue
-            row = rows.setdefault(account, {"account_id": account, "user_id": user})
-            row["account_type"] = options.account_type or row.get("account_type") or facts.account_type
-            row["broker"] = row.get("broker") or facts.broker
-            row["opened_date"] = row.get("opened_date") or facts.opened_date
-            row["known_at"] = ALWAYS_KNOWN_AT if known_at is None else known_at + _CORRECTION
-    for row in rows.values():
-        row["account_type"] = row["account_type"] or "taxable"
-    if not rows:
-        return None
-    schema = {n: RAW_TABLES["brokerage__accounts"][n].dtype for n in
-              ("account_id", "user_id", "account_type", "broker", "opened_date", "known_at")}  # fmt: skip
-    frame = pl.DataFrame(list(rows.values()), schema=schema).with_row_index(LINE, offset=1)
-    frame = frame.with_columns(pl.col(LINE).cast(pl.Int64))
-    return Batch("brokerage__accounts", SOURCE, loads[0].name, frame, imputes=True)
 
 
 def _transaction_batch(item: FileLoad, corrections: pl.DataFrame | None) -> Batch:

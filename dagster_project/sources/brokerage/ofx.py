@@ -20,12 +20,12 @@ from dagster_project.sources.brokerage.model import (
     RefusedFile,
     ReportedGain,
     Statement,
-    When,
     row_text,
 )
 from dagster_project.sources.brokerage.ofx_markup import Event, Node, events
+from dagster_project.sources.brokerage.ofx_values import account_type, bank_kind, income_kind, when
 from dagster_project.sources.brokerage.securities import Security, class_of_text
-from dagster_project.sources.brokerage.values import NEW_YORK, number, option_terms, shown
+from dagster_project.sources.brokerage.values import number, option_terms, shown
 
 FORMAT: Final = "ofx"
 TRADES: Final = tuple(
@@ -54,46 +54,11 @@ _INFOS: Final = {
 }
 _WHOLE: Final = (*TRADES, *OTHER_ROWS, *BANK_ROWS, *_POSITIONS, *_INFOS)
 _TYPED: Final = {"MF": "equity_etf", "DEBT": "bond_etf"}
-_DATE: Final = re.compile(
-    r"^(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2})?(?:\.\d+)?)?\s*(?:\[\s*([-+]?\d{0,2}(?:\.\d+)?)[^\]]*\])?$"
-)
-_BANK_IN: Final = {"CREDIT", "DEP", "DIRECTDEP"}
-_BANK_OUT: Final = {"DEBIT", "ATM", "POS", "CHECK", "PAYMENT", "CASH", "DIRECTDEBIT", "REPEATPMT", "HOLD"}
 
 
 def read(path: Path, encoding: str, statement: Statement) -> None:
     """Read an OFX file into the statement."""
     _Reader(statement).run(path, encoding)
-
-
-def when(text: str, column: str) -> When:
-    """Read an OFX date and time: ``YYYYMMDD[HHMMSS[.XXX]][offset:zone]``; the day is taken as written."""
-    cell = text.strip()
-    if not cell:
-        raise BadValue("missing_value", f"{column} is empty", column)
-    found = _DATE.match(cell)
-    try:
-        if not found:
-            raise ValueError
-        day = dt.date(int(found[1]), int(found[2]), int(found[3]))
-        time = dt.time(int(found[4] or 0), int(found[5] or 0), int(found[6] or 0))
-    except ValueError:
-        raise BadValue(
-            "unparsable_date", f"{column} is '{shown(cell)}', which is no OFX date", column
-        ) from None
-    if not 1900 <= day.year <= 2200:
-        raise BadValue("unparsable_date", f"{column} is '{shown(cell)}', which is no date", column)
-    if time in (dt.time(), dt.time(12)):
-        return When(day)
-    offset = found[7]
-    if offset is None:
-        zone: dt.tzinfo = dt.UTC
-    elif offset in ("", "-", "+"):
-        zone = NEW_YORK
-    else:
-        hours = float(offset)
-        zone = dt.timezone(dt.timedelta(hours=hours)) if abs(hours) < 15 else NEW_YORK
-    return When(day, dt.datetime.combine(day, time, zone).astimezone(dt.UTC).isoformat())
 
 
 class _Reader:
@@ -142,7 +107,7 @@ class _Reader:
                 self.account = event.value
                 facts = self.st.account(event.value)
                 facts.broker = self.org or facts.broker
-        elif event.name == "BROKERID" and "INVACCTFROM" in inside or event.name == "ORG":
+        elif (event.name == "BROKERID" and "INVACCTFROM" in inside) or event.name == "ORG":
             self.org = event.value[:80]
         elif event.name == "CURDEF":
             self.currency = event.value.upper()
@@ -150,7 +115,7 @@ class _Reader:
             with contextlib.suppress(BadValue):  # the positions then take the day of their prices
                 self.as_of = when(event.value, "DTASOF").date
         elif event.name in ("USPRODUCTTYPE", "INVACCTTYPE") and self.account:
-            self.st.account(self.account).account_type = _account_type(event.value)
+            self.st.account(self.account).account_type = account_type(event.value)
 
     def _close(self, event: Event, node: Node) -> None:
         if set(event.path) & set(_WHOLE):
@@ -323,7 +288,7 @@ class _Reader:
         if not units:
             raise BadValue("missing_value", "UNITS is empty or 0", "UNITS")
         rate, common = self._rate(node), self._common(node, text)
-        kind = _income_kind(node.get("INCOMETYPE"))
+        kind = income_kind(node.get("INCOMETYPE"))
         self.reinvests.append((self.account, security, day.date, total))
         self.st.add(
             line, kind, self.account, day, security=security if kind != "interest" else None, amount_usd=total,
@@ -351,7 +316,7 @@ class _Reader:
         day, total, kind = (
             when(node.get("DTTRADE"), "DTTRADE"),
             self._total(node),
-            _income_kind(node.get("INCOMETYPE")),
+            income_kind(node.get("INCOMETYPE")),
         )
         security, common, rate = self._security(node), self._common(node, text), self._rate(node)
         same = (self.account, security, day.date, total)
@@ -421,7 +386,7 @@ class _Reader:
         amount = self._amount(node, "TRNAMT", rate)
         if amount is None:
             raise BadValue("missing_value", "TRNAMT is empty", "TRNAMT")
-        kind = _bank_kind(
+        kind = bank_kind(
             node.get("TRNTYPE").strip().upper(), f"{node.get('NAME')} {node.get('MEMO')}".upper(), amount
         )
         self.st.add(line, kind, self.account, day, amount_usd=amount, **self._common(node, text))
@@ -531,33 +496,3 @@ class _Reader:
         elif facts["asset_class"] is None:
             facts["asset_class"] = class_of_text(node.get("SECNAME"))
         self.st.securities[key] = self.st.securities[key].merged(Security(**facts))
-
-
-def _account_type(text: str) -> str | None:
-    word = text.strip().upper()
-    for found, name in (("ROTH", "roth_ira"), ("IRA", "traditional_ira"), ("401K", "401k"), ("HSA", "hsa")):
-        if found in word:
-            return name
-    return None
-
-
-def _income_kind(text: str) -> str:
-    kinds = {"CGLONG": "capital_gain_distribution", "INTEREST": "interest"}
-    word = text.strip().upper()
-    if word not in ("DIV", "CGLONG", "CGSHORT", "INTEREST", "MISC"):
-        raise BadValue("unknown_action", f"INCOMETYPE is '{shown(text)}'", "INCOMETYPE")
-    return kinds.get(word, "interest" if word == "MISC" else "dividend")
-
-
-def _bank_kind(trntype: str, memo: str, amount: Decimal) -> str:
-    if trntype == "INT" or (
-        trntype not in ("FEE", "SRVCHG", "DIV") and re.search(r"\bINTEREST\b|DIVIDEND EARNED", memo)
-    ):
-        return "interest"
-    if trntype == "DIV":
-        return "dividend"
-    if trntype in ("FEE", "SRVCHG") or (amount < 0 and re.search(r"\bFEES?\b", memo)):
-        return "fee"
-    if trntype not in _BANK_IN | _BANK_OUT | {"XFER", "OTHER", ""}:
-        raise BadValue("unknown_action", f"TRNTYPE is '{shown(trntype)}'", "TRNTYPE")
-    return "deposit" if amount >= 0 else "withdrawal"

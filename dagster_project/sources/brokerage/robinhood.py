@@ -109,7 +109,7 @@ class _Reader:
         self.booker.book(
             row.line, kind, self.account, when, text=row.text, action=code, security=security, quantity=quantity,
             price=number(row.get("price"), "price"), amount=amount, description=description, event=event,
-            **({"settled_date": settled} if trade and settled else {}),
+            settled_date=settled if trade else None,
         )  # fmt: skip
 
     def _security(self, row: Row) -> str | None:

@@ -126,7 +126,11 @@ def read_csv(path: Path, encoding: str, delimiter: str, statement: Statement, ac
                 statement.skip(record.line, "repeated_header", text)
             headers = [key.replace("_", "") for key in keys]
         elif not headers:
-            statement.skip(record.line, "title_row", row_text(dict(enumerate(record.cells))))
+            statement.skip(
+                record.line,
+                "title_row",
+                row_text({f"cell_{n}": cell for n, cell in enumerate(record.cells, 1)}),
+            )
         elif cells.get("date"):
             found.append((record.line, cells, [], text, ()))
         elif found and any(

@@ -170,7 +170,7 @@ class _Reader:
             raise BadValue(
                 "unknown_action", f"action is '{shown(action)}', which the importer does not know", "action"
             )
-        if word == "full redemption" and amount is None or word == "full redemption adj":
+        if (word == "full redemption" and amount is None) or word == "full redemption adj":
             kind = "merger"
         if word in ("stock split",) and quantity and price is None and amount:
             amount = None
