@@ -173,9 +173,17 @@ def _entry(item: FileLoad, positions: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _refused(file: ReadFile) -> dict[str, Any]:
     return {
-        "file": _shown_path(file.path), "format": file.format, "accounts": [], "rows": 0, **dict.fromkeys(COUNTS, 0),
-        "refused": file.refused, "kinds": {}, "first_date": None, "last_date": None, "positions": [],
-    }  # fmt: skip
+        "file": _shown_path(file.path),
+        "format": file.format,
+        "accounts": [],
+        "rows": 0,
+        **dict.fromkeys(COUNTS, 0),
+        "refused": file.refused,
+        "kinds": {},
+        "first_date": None,
+        "last_date": None,
+        "positions": [],
+    }
 
 
 def _shown_path(path: Path) -> str:
@@ -205,7 +213,8 @@ def _notes(loaded: Loaded, without_history: int) -> list[str]:
             )
     if without_history:
         notes.append(
-            f"{without_history} sales or transfers are of shares whose purchase is in no file: their basis is unknown and "
+            f"{without_history} sales or transfers are of shares whose purchase is in no file: their basis is unknown "
+            "and "
             "blocks the year's totals until the earlier export is imported"
         )
     imputed = loaded.result.accepted.get("market__assets")
@@ -270,9 +279,12 @@ def _print_positions(console: Console, report: ImportReport) -> None:
     for line in off[:_MOST_SHOWN]:
         implied = _plain(line["quantity"])
         console.print(
-            f"    {line['account']} {line['symbol']} on {line['as_of_date']}: the file states {_plain(line['stated_quantity'])}, "
-            f"the transactions imply {implied} ({line['state']})", markup=False, soft_wrap=True,
-        )  # fmt: skip
+            f"    {line['account']} {line['symbol']} on {line['as_of_date']}: the file states "
+            f"{_plain(line['stated_quantity'])}, "
+            f"the transactions imply {implied} ({line['state']})",
+            markup=False,
+            soft_wrap=True,
+        )
     if len(off) > _MOST_SHOWN:
         console.print(
             f"    and {len(off) - _MOST_SHOWN} more in raw.brokerage__reported_positions", markup=False

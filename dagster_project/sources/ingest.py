@@ -164,7 +164,9 @@ class _Ingestion:
         frames = [pl.DataFrame(schema=row_schema(table))]
         for (file,), part in frame.group_by(FILE, maintain_order=True):
             number = len(self.batches)
-            source = next(batch.source for batch in self.batches if batch.source_file == file and batch.imputes)
+            source = next(
+                batch.source for batch in self.batches if batch.source_file == file and batch.imputes
+            )
             batch = typed_batch(table, source, f"{IMPUTED_PREFIX}{file}", part.drop(FILE, NAME))
             self.batches.append(batch)
             frames.append(prepare(table, [(number, batch)]))

@@ -30,7 +30,8 @@ def _slashed(number: int) -> str:
 def write_ofx(path: Path, rows: int) -> None:
     """Purchases of 500 securities, SGML."""
     body = "".join(
-        f"<BUYSTOCK><INVBUY><INVTRAN><FITID>F{n}<DTTRADE>{_day(n)}<MEMO>YOU BOUGHT</INVTRAN><SECID><UNIQUEID>{n % 500:09d}"
+        f"<BUYSTOCK><INVBUY><INVTRAN><FITID>F{n}<DTTRADE>{_day(n)}<MEMO>YOU BOUGHT</INVTRAN>"
+        f"<SECID><UNIQUEID>{n % 500:09d}"
         "<UNIQUEIDTYPE>CUSIP</SECID><UNITS>10<UNITPRICE>20<COMMISSION>1<TOTAL>-201<SUBACCTSEC>CASH<SUBACCTFUND>CASH"
         "</INVBUY><BUYTYPE>BUY</BUYSTOCK>\n"
         for n in range(rows)
@@ -48,7 +49,8 @@ def write_ofx(path: Path, rows: int) -> None:
 def write_flex(path: Path, rows: int) -> None:
     """Purchases of 500 securities, as Flex XML."""
     body = "".join(
-        f'<Trade accountId="U1" currency="USD" fxRateToBase="1" assetCategory="STK" symbol="S{n % 500}" description="S" '
+        f'<Trade accountId="U1" currency="USD" fxRateToBase="1" assetCategory="STK" symbol="S{n % 500}" '
+        f'description="S" '
         f'conid="{n % 500}" isin="" multiplier="1" tradeID="{n}" reportDate="{_day(n)}" dateTime="{_day(n)};103000" '
         f'tradeDate="{_day(n)}" transactionType="ExchTrade" quantity="10" tradePrice="20" proceeds="-200" taxes="0" '
         f'ibCommission="-1" ibCommissionCurrency="USD" netCash="-201" openCloseIndicator="O" notes="" cost="201" '
@@ -86,7 +88,7 @@ def _alpaca(path: Path, rows: int) -> None:
                     "order_id": f"o{n}",
                 }
                 for n in range(rows)
-            ]  # fmt: skip
+            ]
         )
     )
 
@@ -115,7 +117,9 @@ WRITERS: dict[str, tuple[str, Callable[[Path, int], None]]] = {
         _csv(
             "Run Date,Action,Symbol,Description,Type,Quantity,Price ($),Commission ($),Fees ($),Accrued Interest ($),"
             "Amount ($),Settlement Date",
-            lambda n: f"{_slashed(n)},YOU BOUGHT SECURITY (S{n % 500}) (Cash),S{n % 500},SECURITY,Cash,10,20,1,,,-201,",
+            lambda n: (
+                f"{_slashed(n)},YOU BOUGHT SECURITY (S{n % 500}) (Cash),S{n % 500},SECURITY,Cash,10,20,1,,,-201,"
+            ),
         ),
     ),
     "vanguard": (
@@ -130,7 +134,9 @@ WRITERS: dict[str, tuple[str, Callable[[Path, int], None]]] = {
         "x.csv",
         _csv(
             "Activity Date,Process Date,Settle Date,Instrument,Description,Trans Code,Quantity,Price,Amount",
-            lambda n: f'{_slashed(n)},{_slashed(n)},{_slashed(n)},S{n % 500},SECURITY,Buy,10,$20.00,($200.00)',
+            lambda n: (
+                f"{_slashed(n)},{_slashed(n)},{_slashed(n)},S{n % 500},SECURITY,Buy,10,$20.00,($200.00)"
+            ),
         ),
     ),
     "contract": (
@@ -140,7 +146,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path, int], None]]] = {
             lambda n: f"t{n},a,2023-01-04,buy,S{n % 500},10,20,-201,1",
         ),
     ),
-}  # fmt: skip
+}
 
 
 def _rate(action: Callable[[], int]) -> float:
@@ -200,9 +206,14 @@ def run() -> list[dict[str, Any]]:
             _ours(path, format_name, 10)  # warms imports
             write(path, ROWS)
             row: dict[str, Any] = {
-                "name": "importers", "work": f"{format_name}: {ROWS:,} purchases to canonical transactions",
-                "ours": _ours(path, format_name, ROWS), "unit": "rows/s", "peer": None, "peer_value": None, "ratio": 1.0,
-            }  # fmt: skip
+                "name": "importers",
+                "work": f"{format_name}: {ROWS:,} purchases to canonical transactions",
+                "ours": _ours(path, format_name, ROWS),
+                "unit": "rows/s",
+                "peer": None,
+                "peer_value": None,
+                "ratio": 1.0,
+            }
             peer = _PEERS.get(format_name)
             if peer is not None and importlib.util.find_spec(peer[0]) is not None:
                 write(path, PEER_ROWS)

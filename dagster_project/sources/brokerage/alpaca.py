@@ -131,9 +131,21 @@ class _Reader:
             kind = "shares"
         parent = self.booker.security(a.get("old_symbol", "") or a.get("source_symbol", ""))
         self.booker.book(
-            line, kind, account, when, text=text, action=code, security=security, quantity=quantity, amount=amount,
-            description=a.get("description", ""), event=event, parent=parent, native_id=native, **extra,
-        )  # fmt: skip
+            line,
+            kind,
+            account,
+            when,
+            text=text,
+            action=code,
+            security=security,
+            quantity=quantity,
+            amount=amount,
+            description=a.get("description", ""),
+            event=event,
+            parent=parent,
+            native_id=native,
+            **extra,
+        )
 
     def _fill(
         self,
@@ -157,9 +169,18 @@ class _Reader:
             # booking turns a buy or short sale of an option into an opening, a sale or cover into a closing
             kind = "buy" if intent.endswith("open") else "sell"
         self.booker.book(
-            line, kind, account, when, text=text, action=action, security=security, quantity=quantity, price=price,
-            native_id=a.get("id") or None, order_id=a.get("order_id") or None,
-        )  # fmt: skip
+            line,
+            kind,
+            account,
+            when,
+            text=text,
+            action=action,
+            security=security,
+            quantity=quantity,
+            price=price,
+            native_id=a.get("id") or None,
+            order_id=a.get("order_id") or None,
+        )
 
 
 def _cell(value: Any) -> str:

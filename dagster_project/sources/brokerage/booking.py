@@ -51,9 +51,12 @@ class Booker:
         if not cleaned and not cusip and not isin:
             return None
         return self.st.security(
-            symbol=cleaned and cleaned.upper(), name=name[:200] or None, cusip=cusip, isin=isin,
+            symbol=cleaned and cleaned.upper(),
+            name=name[:200] or None,
+            cusip=cusip,
+            isin=isin,
             asset_class=class_of_text(name),
-        )  # fmt: skip
+        )
 
     def underlying(self, security: str | None) -> str | None:
         """The underlying's key of an option."""
@@ -112,9 +115,18 @@ class Booker:
             raise BadValue("missing_value", f"a {kind} names no security", "symbol")
         if kind in REORGANISATIONS:
             leg = Leg(
-                line, account, when, security, quantity or Decimal(0), amount or Decimal(0), text, description, action,
-                native_id, parent,
-            )  # fmt: skip
+                line,
+                account,
+                when,
+                security,
+                quantity or Decimal(0),
+                amount or Decimal(0),
+                text,
+                description,
+                action,
+                native_id,
+                parent,
+            )
             self.legs.take(kind, event or (when.date, security), leg)
             return
         fee = abs(fees or Decimal(0))
@@ -128,12 +140,21 @@ class Booker:
         if kind == "buy" and not amount and not price:
             kind = "transfer_in"  # shares that came without a price: their basis is unknown
         self.st.add(
-            line, kind, account, when, security=security if kind not in ("deposit", "withdrawal") else None,
+            line,
+            kind,
+            account,
+            when,
+            security=security if kind not in ("deposit", "withdrawal") else None,
             underlying=self.underlying(security) if option else None,
             quantity=abs(quantity) if quantity and kind not in ("dividend", "interest", "journal") else None,
-            price_usd=price if price and price > 0 and is_trade else None, amount_usd=amount, fees_usd=fee, row=text,
-            action=action, native_id=native_id, **cells,
-        )  # fmt: skip
+            price_usd=price if price and price > 0 and is_trade else None,
+            amount_usd=amount,
+            fees_usd=fee,
+            row=text,
+            action=action,
+            native_id=native_id,
+            **cells,
+        )
 
     def _amount(
         self,
@@ -162,9 +183,17 @@ class Booker:
         return -(gross + fee) if buys else gross - fee
 
     def cancel(
-        self, line: int, account: str, when: When, kinds: tuple[str, ...], security: str | None, quantity: Decimal | None,
-        amount: Decimal | None, text: str, action: str,
-    ) -> None:  # fmt: skip
+        self,
+        line: int,
+        account: str,
+        when: When,
+        kinds: tuple[str, ...],
+        security: str | None,
+        quantity: Decimal | None,
+        amount: Decimal | None,
+        text: str,
+        action: str,
+    ) -> None:
         """Take back an earlier row of these kinds with the same security, shares and amount."""
         self.st.cancel(
             Cancel(
@@ -179,5 +208,5 @@ class Booker:
                 when.known or when.date,
                 action,
                 text,
-            )  # fmt: skip
+            )
         )

@@ -99,12 +99,18 @@ def _typed(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFra
 def _correction_rows(rows: Sequence[tuple[int, dict[str, Any], dt.datetime, str]]) -> pl.DataFrame:
     cells = [
         (
-            line, row, target["transaction_id"], target["account_id"], "journal",
-            target["traded_at"].strftime("%Y-%m-%dT%H:%M:%S.%fZ"), target["trade_date"].isoformat(), "0",
+            line,
+            row,
+            target["transaction_id"],
+            target["account_id"],
+            "journal",
+            target["traded_at"].strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            target["trade_date"].isoformat(),
+            "0",
             known.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         )
         for line, target, known, row in rows
-    ]  # fmt: skip
+    ]
     names = (
         "line",
         "row",

@@ -38,12 +38,17 @@ def read(path: Path, encoding: str, delimiter: str, statement: Statement) -> Non
             when = When(when.date, when.moment, posted if posted and posted > when.date else None)
         cells: dict[str, Any] = {name: found.get(name) or None for name in CELLS if name not in _TAKEN}
         statement.add(
-            found.line, found.get("kind").lower(), account, when, row=found.text,
+            found.line,
+            found.get("kind").lower(),
+            account,
+            when,
+            row=found.text,
             security=booker.security(found.get("asset_id", "symbol")),
             related=booker.security(found.get("related_asset_id", "related_symbol")),
             underlying=booker.security(found.get("underlying_asset_id", "underlying_symbol")),
-            native_id=found.get("transaction_id") or None, action="contract",
+            native_id=found.get("transaction_id") or None,
+            action="contract",
             **cells,
-        )  # fmt: skip
+        )
 
     read_rows(path, encoding, delimiter, statement, section, row)

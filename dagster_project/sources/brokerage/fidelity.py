@@ -128,12 +128,22 @@ class _Reader:
         parent = _PARENT.search(words)
         trade = kind in ("buy", "sell", "reinvestment", "short_sale", "buy_to_cover")
         self.booker.book(
-            row.line, kind, account, when, text=row.text, action=action, security=security, quantity=quantity,
-            price=price, amount=amount, fees=fees, description=f"{action} {description}",
+            row.line,
+            kind,
+            account,
+            when,
+            text=row.text,
+            action=action,
+            security=security,
+            quantity=quantity,
+            price=price,
+            amount=amount,
+            fees=fees,
+            description=f"{action} {description}",
             event=(when.date,) if kind in ("merger", "symbol_change") else (),
             parent=self.booker.security(parent["symbol"]) if parent else None,
             settled_date=settled if trade else None,
-        )  # fmt: skip
+        )
 
     def _refined(
         self, kind: str, words: str, security: str | None, quantity: Decimal | None, amount: Decimal | None

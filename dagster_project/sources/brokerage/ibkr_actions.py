@@ -132,10 +132,17 @@ class Actions:
             (leg.attributes["transactionID"] for leg in legs if leg.attributes.get("transactionID")), None
         )
         self.st.add(
-            first.line, kind, first.account, first.when, security=security, row=first.text,
-            rows=[leg.line for leg in legs[1:]], native_id=f"action:{transaction}" if transaction else None,
-            action=f"{first.attributes.get('type') or kind}", **{"amount_usd": Decimal(0), **cells},
-        )  # fmt: skip
+            first.line,
+            kind,
+            first.account,
+            first.when,
+            security=security,
+            row=first.text,
+            rows=[leg.line for leg in legs[1:]],
+            native_id=f"action:{transaction}" if transaction else None,
+            action=f"{first.attributes.get('type') or kind}",
+            **{"amount_usd": Decimal(0), **cells},
+        )
 
     def _parent(self, legs: list[Leg]) -> str | None:
         """The security at the head of the description: ``OLD(US...) SPINOFF 1 FOR 5``."""
@@ -243,7 +250,7 @@ class Actions:
                     leg.when.date,
                     "Ca",
                     leg.text,
-                )  # fmt: skip
+                )
             )
 
 

@@ -48,8 +48,10 @@ _FLEX_NAMES: Final = {
 _ATTRIBUTES: Final = (
     "tradeDate tradeTime tradePrice settleDateTarget settleDate reportDate transactionType netCash proceeds taxes "
     "fifoPnlRealized levelOfDetail openCloseIndicator underlyingSymbol underlyingConid underlyingSecurityID multiplier "
-    "strike expiry description symbol conid cusip isin amount type code position markPrice costBasisMoney positionValue "
-    "openDateTime holdingPeriodDateTime origTradeDate direction cashTransfer positionAmount actionDescription subCategory "
+    "strike expiry description "
+    "symbol conid cusip isin amount type code position markPrice costBasisMoney positionValue "
+    "openDateTime holdingPeriodDateTime origTradeDate "
+    "direction cashTransfer positionAmount actionDescription subCategory "
     "salesTax date orderTime dateOpened accountType customerType deliveredReceived value"
 ).split()
 _NAMES: Final = {**{name.lower(): name for name in _ATTRIBUTES}, **_FLEX_NAMES}
@@ -142,7 +144,7 @@ def read(path: Path, encoding: str, delimiter: str, statement: Statement) -> Non
             "no IBKR section with a header was found: export the Flex query or statement as CSV again"
         )
     context = Context()
-    for _, tag, attributes, _ in rows:
+    for _, _, attributes, _ in rows:
         context.account = context.account or attributes.get("accountId", "")
     for _, tag, attributes, _ in rows:
         context.learn(tag, attributes, context.account)
@@ -222,7 +224,7 @@ def _activity(path: Path, encoding: str, delimiter: str, statement: Statement) -
             elif what != "Data":
                 statement.skip(record.line, "total_row", text)
             elif section in ("Account Information", "Statement"):
-                name, value = (cells[2:] + ["", ""])[:2]
+                name, value = [*cells[2:], "", ""][:2]
                 account = value.split(" ")[0] if name == "Account" else account
                 base = value if name == "Base Currency" else base
                 as_of = value.split(" - ")[-1] if name == "Period" else as_of

@@ -132,13 +132,20 @@ class Rows(Trades, Transfers):
                     date_of(a.get("reportDate"), "reportDate") or when.date,
                     type_,
                     text,
-                )  # fmt: skip
+                )
             )
             return
         self.st.add(
-            line, kind, self.account_of(a), when, security=security if kind not in ("deposit", "withdrawal") else None,
-            amount_usd=amount, row=text, native_id=native, action=type_,
-        )  # fmt: skip
+            line,
+            kind,
+            self.account_of(a),
+            when,
+            security=security if kind not in ("deposit", "withdrawal") else None,
+            amount_usd=amount,
+            row=text,
+            native_id=native,
+            action=type_,
+        )
 
     def _sales_tax(self, line: int, a: Attributes, text: str) -> None:
         tax = number(a.get("salesTax"), "salesTax")
@@ -146,9 +153,15 @@ class Rows(Trades, Transfers):
             self.st.skip(line, "no_amount", text)
             return
         self.st.add(
-            line, "fee", self.account_of(a), self.when(a), amount_usd=tax * self.rate(a), row=text,
-            native_id=self._id(a, "transactionID"), action="SalesTax",
-        )  # fmt: skip
+            line,
+            "fee",
+            self.account_of(a),
+            self.when(a),
+            amount_usd=tax * self.rate(a),
+            row=text,
+            native_id=self._id(a, "transactionID"),
+            action="SalesTax",
+        )
 
     def _transaction_tax(self, line: int, a: Attributes, text: str) -> None:
         self.st.skip(line, "stated_in_the_trade", text)

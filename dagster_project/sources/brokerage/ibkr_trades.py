@@ -67,12 +67,20 @@ class Trades(Parts):
         order = self._id(a, "ibOrderID", "orderID")
         option = kind.startswith("option")
         self.st.add(
-            line, kind, self.account_of(a), when, security=security,
+            line,
+            kind,
+            self.account_of(a),
+            when,
+            security=security,
             underlying=self._underlying(a, security) if option else None,
-            quantity=abs(quantity), price_usd=price * rate if price and price > 0 else None, amount_usd=amount,
-            fees_usd=fees, order_id=order.partition(":")[2] if order else None,
-            settled_date=date_of(a.get("settleDateTarget"), "settleDateTarget"), **common,
-        )  # fmt: skip
+            quantity=abs(quantity),
+            price_usd=price * rate if price and price > 0 else None,
+            amount_usd=amount,
+            fees_usd=fees,
+            order_id=order.partition(":")[2] if order else None,
+            settled_date=date_of(a.get("settleDateTarget"), "settleDateTarget"),
+            **common,
+        )
         self._gain(line, a, security, when.date, quantity, amount, rate, buys)
 
     def _trade_kind(self, a: Attributes, category: str, buys: bool, notes: set[str]) -> str:
@@ -166,13 +174,20 @@ class Trades(Parts):
                 max(known, when.date),
                 "TradeCancel",
                 text,
-            )  # fmt: skip
+            )
         )
 
     def _gain(
-        self, line: int, a: Attributes, security: str, day: dt.date, quantity: Decimal, amount: Decimal, rate: Decimal,
+        self,
+        line: int,
+        a: Attributes,
+        security: str,
+        day: dt.date,
+        quantity: Decimal,
+        amount: Decimal,
+        rate: Decimal,
         buys: bool,
-    ) -> None:  # fmt: skip
+    ) -> None:
         gain = number(a.get("fifoPnlRealized"), "fifoPnlRealized")
         self.sale = (line, self._id(a, "tradeID", "transactionID"))
         if not gain or buys:
@@ -189,7 +204,7 @@ class Trades(Parts):
                 quantity=abs(quantity),
                 proceeds=amount,
                 cost=abs(cost) * rate if cost is not None else None,
-            )  # fmt: skip
+            )
         )
 
     def _lot(self, line: int, a: Attributes, text: str) -> None:
@@ -218,7 +233,7 @@ class Trades(Parts):
                 abs(cost) * rate if cost is not None else None,
                 bought,
                 "long" if "LT" in codes else "short" if "ST" in codes else None,
-            )  # fmt: skip
+            )
         )
 
     def _summary(self, line: int, a: Attributes, text: str) -> None:

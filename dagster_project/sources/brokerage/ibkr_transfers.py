@@ -37,11 +37,19 @@ class Transfers(Parts):
         proceeds = number(a.get("proceeds"), "proceeds") or Decimal(0)
         costs, rate = number(a.get("commisionsAndTax"), "commisionsAndTax") or Decimal(0), self.rate(a)
         self.st.add(
-            line, kind, self.account_of(a), self.when(a), security=security,
+            line,
+            kind,
+            self.account_of(a),
+            self.when(a),
+            security=security,
             underlying=self._underlying(a, security) if kind.startswith("option") else None,
-            quantity=abs(quantity) if quantity else None, amount_usd=(proceeds + costs) * rate,
-            fees_usd=max(Decimal(0), -costs * rate), row=text, native_id=self._id(a, "tradeID"), action=action,
-        )  # fmt: skip
+            quantity=abs(quantity) if quantity else None,
+            amount_usd=(proceeds + costs) * rate,
+            fees_usd=max(Decimal(0), -costs * rate),
+            row=text,
+            native_id=self._id(a, "tradeID"),
+            action=action,
+        )
 
     def _transfer(self, line: int, a: Attributes, text: str) -> None:
         self.transfers.append((line, a, text, []))
@@ -79,14 +87,29 @@ class Transfers(Parts):
         if arrives and named and sum((n[1] for n in named), Decimal(0)) == abs(quantity):
             for index, (number_, shares, cost, bought) in enumerate(named):
                 self.st.add(
-                    line, "transfer_in", account, when, security=security, quantity=shares, acquired_date=bought,
-                    cost_basis_usd=cost, part=f"lot{index}", rows=[number_], **common,
-                )  # fmt: skip
+                    line,
+                    "transfer_in",
+                    account,
+                    when,
+                    security=security,
+                    quantity=shares,
+                    acquired_date=bought,
+                    cost_basis_usd=cost,
+                    part=f"lot{index}",
+                    rows=[number_],
+                    **common,
+                )
             return
         self.st.add(
-            line, "transfer_in" if arrives else "transfer_out", account, when, security=security,
-            quantity=abs(quantity), rows=[number_ for number_, _ in lots], **common,
-        )  # fmt: skip
+            line,
+            "transfer_in" if arrives else "transfer_out",
+            account,
+            when,
+            security=security,
+            quantity=abs(quantity),
+            rows=[number_ for number_, _ in lots],
+            **common,
+        )
 
     def _lot_terms(self, a: Attributes) -> tuple[Decimal, Decimal | None, dt.date | None]:
         quantity = abs(number(a.get("quantity"), "quantity") or Decimal(0))
@@ -111,8 +134,15 @@ class Transfers(Parts):
         )
         cost = number(a.get("cost"), "cost")
         self.st.add(
-            line, "transfer_in" if arrives else "transfer_out", self.account_of(a), self.when(a), security=security,
-            quantity=abs(quantity), cost_basis_usd=abs(cost) * self.rate(a) if cost and arrives else None,
-            acquired_date=date_of(a.get("tradeDate"), "tradeDate") if arrives else None, row=text,
-            native_id=self._id(a, "tradeID", "transactionID"), action="TradeTransfer",
-        )  # fmt: skip
+            line,
+            "transfer_in" if arrives else "transfer_out",
+            self.account_of(a),
+            self.when(a),
+            security=security,
+            quantity=abs(quantity),
+            cost_basis_usd=abs(cost) * self.rate(a) if cost and arrives else None,
+            acquired_date=date_of(a.get("tradeDate"), "tradeDate") if arrives else None,
+            row=text,
+            native_id=self._id(a, "tradeID", "transactionID"),
+            action="TradeTransfer",
+        )

@@ -53,10 +53,17 @@ class Legs:
     def _add(self, legs: list[Leg], kind: str, security: str | None, **cells) -> None:
         first = legs[0]
         self.st.add(
-            first.line, kind, first.account, first.when, security=security, row=first.text, action=first.action,
-            rows=[leg.line for leg in legs[1:]], native_id=next((leg.native_id for leg in legs if leg.native_id), None),
+            first.line,
+            kind,
+            first.account,
+            first.when,
+            security=security,
+            row=first.text,
+            action=first.action,
+            rows=[leg.line for leg in legs[1:]],
+            native_id=next((leg.native_id for leg in legs if leg.native_id), None),
             **{"amount_usd": Decimal(0), **cells},
-        )  # fmt: skip
+        )
 
     def _book(self, kind: str, legs: list[Leg]) -> None:
         out, into = [leg for leg in legs if leg.quantity < 0], [leg for leg in legs if leg.quantity > 0]

@@ -36,9 +36,22 @@ from dagster_project.sources.textfile import WHOLE_LINE
 
 # Two brokers may use one account number: the later one's account id then carries its name.
 _HOUSES: Final = (
-    "fidelity", "vanguard", "schwab", "ameritrade", "robinhood", "alpaca", "interactive", "etrade", "merrill",
-    "jpmorgan", "wells fargo", "ally", "m1 finance", "tastytrade", "webull",
-)  # fmt: skip
+    "fidelity",
+    "vanguard",
+    "schwab",
+    "ameritrade",
+    "robinhood",
+    "alpaca",
+    "interactive",
+    "etrade",
+    "merrill",
+    "jpmorgan",
+    "wells fargo",
+    "ally",
+    "m1 finance",
+    "tastytrade",
+    "webull",
+)
 _OPTION_CELLS: Final = ("option_right", "strike_usd", "expiry_date")
 
 
@@ -126,9 +139,13 @@ def load(
     batches = [asset_batch(loads, resolved, registry, existing), account_batch(loads, options, existing)]
     batches += [_transaction_batch(item, corrections.get(index)) for index, item in enumerate(loads)]
     result = ingest(
-        [batch for batch in batches if batch is not None], run_id=run_id, as_of_date=today, ingested_at=ingested_at,
-        today=today, existing=existing,
-    )  # fmt: skip
+        [batch for batch in batches if batch is not None],
+        run_id=run_id,
+        as_of_date=today,
+        ingested_at=ingested_at,
+        today=today,
+        existing=existing,
+    )
     result = _settle(loads, result, corrections)
     return Loaded(loads, result, resolved, _spellings(result, resolved, saved, loads, ingested_at))
 
@@ -195,13 +212,21 @@ def _option_cells(frame: pl.DataFrame, resolved: Resolved, registry: Mapping[str
     by_symbol = {asset: asset for asset in resolved.asset_ids.values()}
     terms = pl.DataFrame(
         [
-            (key, t.right, None if t.strike is None else format(t.strike, "f"), t.expiry and t.expiry.isoformat(),
-             by_symbol.get(symbol_key(t.underlying)) if t.underlying else None)
+            (
+                key,
+                t.right,
+                None if t.strike is None else format(t.strike, "f"),
+                t.expiry and t.expiry.isoformat(),
+                by_symbol.get(symbol_key(t.underlying)) if t.underlying else None,
+            )
             for key, t in options.items()
         ],
-        schema={"security": pl.String, **{f"_{n}": pl.String for n in (*_OPTION_CELLS, "underlying_asset_id")}},
+        schema={
+            "security": pl.String,
+            **{f"_{n}": pl.String for n in (*_OPTION_CELLS, "underlying_asset_id")},
+        },
         orient="row",
-    )  # fmt: skip
+    )
     joined = frame.join(terms, on="security", how="left", maintain_order="left")
     filled = [pl.coalesce(n, f"_{n}").alias(n) for n in (*_OPTION_CELLS, "underlying_asset_id")]
     return joined.with_columns(filled).drop(f"_{n}" for n in (*_OPTION_CELLS, "underlying_asset_id"))
@@ -254,9 +279,15 @@ def _transaction_batch(item: FileLoad, corrections: pl.DataFrame | None) -> Batc
     skipped = [(n, rule, item.statement.skipped_text.get(n)) for n, rule in item.statement.skipped.items()]
     frames = [
         rows,
-        pl.DataFrame(bad, schema={"line": pl.Int64, PROBLEM: pl.String, PROBLEM_DETAIL: pl.String, "row": pl.String}, orient="row"),
-        pl.DataFrame(skipped, schema={"line": pl.Int64, SKIP_RULE: pl.String, "row": pl.String}, orient="row"),
-    ]  # fmt: skip
+        pl.DataFrame(
+            bad,
+            schema={"line": pl.Int64, PROBLEM: pl.String, PROBLEM_DETAIL: pl.String, "row": pl.String},
+            orient="row",
+        ),
+        pl.DataFrame(
+            skipped, schema={"line": pl.Int64, SKIP_RULE: pl.String, "row": pl.String}, orient="row"
+        ),
+    ]
     if corrections is not None:
         frames.append(corrections)
     frame = pl.concat(frames, how="diagonal").sort("line", maintain_order=True)

@@ -82,8 +82,10 @@ def account_batch(
         row["account_type"] = row["account_type"] or "taxable"
     if not rows:
         return None
-    schema = {n: RAW_TABLES["brokerage__accounts"][n].dtype for n in
-              ("account_id", "user_id", "account_type", "broker", "opened_date", "known_at")}  # fmt: skip
+    schema = {
+        n: RAW_TABLES["brokerage__accounts"][n].dtype
+        for n in ("account_id", "user_id", "account_type", "broker", "opened_date", "known_at")
+    }
     frame = pl.DataFrame(list(rows.values()), schema=schema).with_row_index(LINE, offset=1)
     frame = frame.with_columns(pl.col(LINE).cast(pl.Int64))
     return Batch("brokerage__accounts", SOURCE, loads[0].name, frame, imputes=True)

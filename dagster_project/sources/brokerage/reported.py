@@ -150,9 +150,15 @@ def _line(
 ) -> dict[str, Any]:
     difference = stated - implied if stated is not None and implied is not None else None
     return {
-        "account": account, "symbol": symbol, "asset_id": asset, "as_of_date": day.isoformat(), "quantity": implied,
-        "stated_quantity": stated, "difference": difference, "state": state,
-    }  # fmt: skip
+        "account": account,
+        "symbol": symbol,
+        "asset_id": asset,
+        "as_of_date": day.isoformat(),
+        "quantity": implied,
+        "stated_quantity": stated,
+        "difference": difference,
+        "state": state,
+    }
 
 
 def _state(stated: Decimal, implied: Decimal | None, first: dt.date | None, touched: bool) -> str:

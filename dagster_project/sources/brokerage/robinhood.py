@@ -107,10 +107,20 @@ class _Reader:
         security = self._security(row)
         event = (when.date,) if kind in ("merger", "symbol_change") else (when.date, row.get("instrument"))
         self.booker.book(
-            row.line, kind, self.account, when, text=row.text, action=code, security=security, quantity=quantity,
-            price=number(row.get("price"), "price"), amount=amount, description=description, event=event,
+            row.line,
+            kind,
+            self.account,
+            when,
+            text=row.text,
+            action=code,
+            security=security,
+            quantity=quantity,
+            price=number(row.get("price"), "price"),
+            amount=amount,
+            description=description,
+            event=event,
             settled_date=settled if trade else None,
-        )  # fmt: skip
+        )
 
     def _security(self, row: Row) -> str | None:
         description, symbol = row.get("description"), row.get("instrument")

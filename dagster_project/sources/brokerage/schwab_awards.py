@@ -178,10 +178,19 @@ class _Reader:
             self._vest(line, word, row, lots, when, security, quantity, text, more)
         elif word in _SALES:
             self.booker.book(
-                line, "sell", self.account, when, text=text, action=word, security=security, quantity=quantity,
-                amount=amount, fees=fees, price=number(_text(lots[0], "saleprice"), "saleprice") if lots else None,
+                line,
+                "sell",
+                self.account,
+                when,
+                text=text,
+                action=word,
+                security=security,
+                quantity=quantity,
+                amount=amount,
+                fees=fees,
+                price=number(_text(lots[0], "saleprice"), "saleprice") if lots else None,
                 rows=more,
-            )  # fmt: skip
+            )
             try:
                 self._gains(line, lots, when, security)
             except BadValue as error:
@@ -195,14 +204,30 @@ class _Reader:
             for number_ in more:
                 self.st.skip(number_, "detail_row")
             self.booker.book(
-                line, kind, self.account, when, text=text, action=word, security=security, quantity=quantity,
-                amount=amount, fees=fees,
-            )  # fmt: skip
+                line,
+                kind,
+                self.account,
+                when,
+                text=text,
+                action=word,
+                security=security,
+                quantity=quantity,
+                amount=amount,
+                fees=fees,
+            )
 
     def _vest(
-        self, line: int, word: str, row: dict, lots: list[dict], when: When, security: str | None,
-        quantity: Decimal | None, text: str, more: tuple,
-    ) -> None:  # fmt: skip
+        self,
+        line: int,
+        word: str,
+        row: dict,
+        lots: list[dict],
+        when: When,
+        security: str | None,
+        quantity: Decimal | None,
+        text: str,
+        more: tuple,
+    ) -> None:
         named = {(_text(row, "symbol"), _text(lot, "awardid")) for lot in lots}
         if "lapse" in word and named & self.deposited:
             for number_ in (line, *more):
@@ -227,17 +252,34 @@ class _Reader:
         day_of = When(min(vested, when.date), known=when.date if when.date > vested else None)
         if value is None and cost is None:
             self.st.add(
-                line, "transfer_in", self.account, day_of, security=security, quantity=abs(shares),
-                acquired_date=day_of.date, row=text, action=word, rows=more,
-            )  # fmt: skip
+                line,
+                "transfer_in",
+                self.account,
+                day_of,
+                security=security,
+                quantity=abs(shares),
+                acquired_date=day_of.date,
+                row=text,
+                action=word,
+                rows=more,
+            )
             return
         # An ESPP lot's basis is its price (the discount becomes income only at the sale).
         price = cost if cost is not None else value
         self.st.add(
-            line, "buy", self.account, day_of, security=security, quantity=abs(shares), price_usd=price,
-            amount_usd=Decimal(0), fair_market_value_usd=value * abs(shares) if value is not None else None, row=text,
-            action=word, rows=more,
-        )  # fmt: skip
+            line,
+            "buy",
+            self.account,
+            day_of,
+            security=security,
+            quantity=abs(shares),
+            price_usd=price,
+            amount_usd=Decimal(0),
+            fair_market_value_usd=value * abs(shares) if value is not None else None,
+            row=text,
+            action=word,
+            rows=more,
+        )
 
     def _gains(self, line: int, lots: list[dict], when: When, security: str | None) -> None:
         for lot in lots:
@@ -267,7 +309,7 @@ class _Reader:
                     proceeds=proceeds,
                     cost=shares * basis,
                     acquired_date=date_of(_text(lot, "vestdate") or _text(lot, "purchasedate"), "vestdate"),
-                )  # fmt: skip
+                )
             )
 
 

@@ -117,9 +117,10 @@ class _Reader:
         when = day(row.get("trade_date", "settlement_date"), "trade_date")
         if kind is None:
             raise BadValue(
-                "unknown_action", f"transaction type is '{shown(kind_text)}', which the importer does not know",
+                "unknown_action",
+                f"transaction type is '{shown(kind_text)}', which the importer does not know",
                 "transaction_type",
-            )  # fmt: skip
+            )
         self.last = max(self.last or when.date, when.date)
         self._book(row, kind, kind_text, account, when)
 
@@ -157,6 +158,18 @@ class _Reader:
         if kind in ("buy", "sell", "reinvestment", "short_sale", "buy_to_cover") and settled:
             extra["settled_date"] = date_of(settled, "settlement_date")
         self.booker.book(
-            row.line, kind, account, when, text=row.text, action=kind_text, security=security, quantity=quantity,
-            price=price, amount=amount, fees=fees, description=description, event=event, **extra,
-        )  # fmt: skip
+            row.line,
+            kind,
+            account,
+            when,
+            text=row.text,
+            action=kind_text,
+            security=security,
+            quantity=quantity,
+            price=price,
+            amount=amount,
+            fees=fees,
+            description=description,
+            event=event,
+            **extra,
+        )

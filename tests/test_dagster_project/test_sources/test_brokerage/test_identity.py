@@ -131,7 +131,8 @@ def test_a_cancellation_of_nothing_is_quarantined(tmp_path: Path, lake: Lake) ->
 
 def test_a_negative_capital_distribution_takes_the_positive_one_back(tmp_path: Path, lake: Lake) -> None:
     row = (
-        '<CashTransaction accountId="U1" currency="USD" symbol="ALDR" dateTime="20230331" reportDate="{day}" amount="{amount}" '
+        '<CashTransaction accountId="U1" currency="USD" symbol="ALDR" dateTime="20230331" reportDate="{day}" '
+        'amount="{amount}" '
         'type="Dividends" description="ALDR (Return of Capital)" transactionID="{n}"/>'
     )
     text = "".join(row.format(day=d, amount=a, n=n) for d, a, n in (("20230331", 3, 1), ("20230403", -3, 2)))

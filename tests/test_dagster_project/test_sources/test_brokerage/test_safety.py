@@ -19,11 +19,13 @@ from tests.test_dagster_project.test_sources.test_brokerage.conftest import FIXT
 NAMES = sorted(path.name for path in FIXTURES.iterdir())
 BOMB = (
     '<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol"><!ENTITY lol2 "&lol;&lol;&lol;&lol;">]>'
-    '<FlexQueryResponse><FlexStatements><FlexStatement accountId="&lol2;"></FlexStatement></FlexStatements></FlexQueryResponse>'
+    "<FlexQueryResponse><FlexStatements>"
+    '<FlexStatement accountId="&lol2;"></FlexStatement></FlexStatements></FlexQueryResponse>'
 )
 EXTERNAL = (
     '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>'
-    '<FlexQueryResponse><FlexStatements><FlexStatement accountId="&e;"></FlexStatement></FlexStatements></FlexQueryResponse>'
+    "<FlexQueryResponse><FlexStatements>"
+    '<FlexStatement accountId="&e;"></FlexStatement></FlexStatements></FlexQueryResponse>'
 )
 
 
@@ -49,15 +51,21 @@ def _refused(path: Path, data: bytes) -> str:
         (b'[{"activity_type": "FILL", ', "cut off"),
         (BOMB.encode(), "document type"),
         (EXTERNAL.encode(), "document type"),
-        (BOMB.replace("FlexQueryResponse", "OFX").replace("FlexStatement", "INVSTMTRS").encode(), "document type"),
+        (
+            BOMB.replace("FlexQueryResponse", "OFX").replace("FlexStatement", "INVSTMTRS").encode(),
+            "document type",
+        ),
         (b"<html><body>Log in</body></html>", "no known format"),
         (b"OFXHEADER:100\nSECURITY:TYPE1\n\n<OFX></OFX>", "encrypted"),
-        (b"<OFX><SIGNONMSGSRSV1><SONRS><STATUS><CODE>15500<SEVERITY>ERROR</STATUS></SONRS></SIGNONMSGSRSV1></OFX>", "sign-on"),
+        (
+            b"<OFX><SIGNONMSGSRSV1><SONRS><STATUS><CODE>15500<SEVERITY>ERROR</STATUS></SONRS></SIGNONMSGSRSV1></OFX>",
+            "sign-on",
+        ),
         (b"<FlexQueryResponse><FlexStatements></FlexStatements></FlexQueryResponse>", "no FlexStatement"),
         (("<OFX>" + "<A>" * 90 + "</A>" * 90 + "</OFX>").encode(), "nested"),
         (b"[" * 200_000, "cannot be read"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_cannot_be_imported_says_why(data: bytes, words: str, tmp_path: Path) -> None:
     assert words in _refused(tmp_path / "f", data)
 
@@ -116,9 +124,11 @@ def _sound(path: Path) -> None:
 
 
 _FUZZ = settings(
-    max_examples=25, deadline=None, derandomize=True,
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)  # fmt: skip
+)
 
 
 @given(name=st.sampled_from(NAMES), share=st.floats(0, 1))
@@ -187,12 +197,20 @@ def test_any_cells_under_a_header(cells: list[list[str]], tmp_path: Path) -> Non
 @given(
     rows=st.lists(
         st.dictionaries(
-            st.sampled_from(["id", "account_id", "activity_type", "date", "net_amount", "qty", "symbol", "side", "price"]),
-            st.one_of(st.none(), st.integers(), st.floats(), st.text(max_size=8), st.lists(st.integers(), max_size=2)),
+            st.sampled_from(
+                ["id", "account_id", "activity_type", "date", "net_amount", "qty", "symbol", "side", "price"]
+            ),
+            st.one_of(
+                st.none(),
+                st.integers(),
+                st.floats(),
+                st.text(max_size=8),
+                st.lists(st.integers(), max_size=2),
+            ),
         ),
         max_size=6,
     )
-)  # fmt: skip
+)
 @_FUZZ
 def test_any_json_under_the_right_keys(rows: list[dict], tmp_path: Path) -> None:
     path = tmp_path / "a.json"
@@ -223,7 +241,8 @@ def write_flex(path: Path, megabytes: int) -> int:
             size += handle.write(
                 f'<Trade accountId="U1" currency="USD" fxRateToBase="1" assetCategory="STK" symbol="S{number % 500}" '
                 f'isin="" conid="{number % 500}" tradeID="{number}" dateTime="202301{number % 28 + 1:02d};103000" '
-                f'quantity="10" tradePrice="20" proceeds="-200" netCash="-201" ibCommission="-1" buySell="BUY" {filler}/>\n'
+                f'quantity="10" tradePrice="20" proceeds="-200" netCash="-201" ibCommission="-1" buySell="BUY" '
+                f"{filler}/>\n"
             )
         handle.write("</Trades></FlexStatement></FlexStatements></FlexQueryResponse>\n")
     return number

@@ -23,8 +23,11 @@ class TestOfx:
     def test_securities_take_their_ticker_from_the_list_at_the_end(self) -> None:
         bought = _one(self.lake, transaction_id="ofx:INV-0001:F002")
         assert (bought["asset_id"], bought["quantity"], bought["amount_usd"], bought["fees_usd"]) == (
-            "ALDR", D(100), D("-2001"), D(1),
-        )  # fmt: skip
+            "ALDR",
+            D(100),
+            D("-2001"),
+            D(1),
+        )
 
     def test_a_day_is_taken_as_written_and_a_time_with_its_offset(self) -> None:
         assert _one(self.lake, transaction_id="ofx:INV-0001:F002")["traded_at"].hour == 19
@@ -50,9 +53,17 @@ class TestOfx:
         split = _one(self.lake, transaction_id="ofx:INV-0001:F024")
         assert (split["quantity"], split["ratio_new"], split["ratio_old"]) == (D("59.5"), D(2), D(1))
         option = _one(self.lake, transaction_id="ofx:INV-0001:F006")
-        assert (option["option_right"], option["strike_usd"], option["expiry_date"], option["underlying_asset_id"]) == (
-            "call", D(22), dt.date(2023, 3, 17), "ALDR",
-        )  # fmt: skip
+        assert (
+            option["option_right"],
+            option["strike_usd"],
+            option["expiry_date"],
+            option["underlying_asset_id"],
+        ) == (
+            "call",
+            D(22),
+            dt.date(2023, 3, 17),
+            "ALDR",
+        )
         assert all(r["amount_usd"] == 0 for r in self.lake.rows(kind="journal", account_id="INV-0001"))
 
     def test_a_reversal_takes_back_what_it_names(self) -> None:
@@ -82,8 +93,11 @@ class TestIbkr:
             self.lake.frames["brokerage__accounts"].select("account_id", "account_type").iter_rows()
         )
         assert accounts == {
-            "U7654321": "roth_ira", "U7654322": "taxable", "U3000001": "taxable", "U4000001": "taxable",
-        }  # fmt: skip
+            "U7654321": "roth_ira",
+            "U7654322": "taxable",
+            "U3000001": "taxable",
+            "U4000001": "taxable",
+        }
 
     def test_fills_keep_their_order(self) -> None:
         fills = [r for r in self.lake.rows(kind="buy", asset_id="ALDR", account_id="U7654321")]
@@ -125,8 +139,9 @@ class TestIbkr:
     def test_transferred_lots_bring_dates_and_basis(self) -> None:
         lots = self.lake.rows(kind="transfer_in", account_id="U7654321")
         assert [(r["quantity"], r["cost_basis_usd"], r["acquired_date"].year) for r in lots] == [
-            (D(5), D(105), 2020), (D(3), D(75), 2021),
-        ]  # fmt: skip
+            (D(5), D(105), 2020),
+            (D(3), D(75), 2021),
+        ]
 
     def test_positions_are_compared(self) -> None:
         shown = {
@@ -134,8 +149,10 @@ class TestIbkr:
             for p in self.lake.shown["ibkr_flex.xml"]
         }
         assert shown == {
-            "FIRR": (D(70), D(70), "matched"), "BRCH": (D("16.75"), D(99), "differs"), "OAKK": (D(0), D(3), "missing_history"),
-        }  # fmt: skip
+            "FIRR": (D(70), D(70), "matched"),
+            "BRCH": (D("16.75"), D(99), "differs"),
+            "OAKK": (D(0), D(3), "missing_history"),
+        }
         assert [p["state"] for p in self.lake.shown["ibkr_activity.csv"]] == ["matched"]
 
     def test_gains_per_sale_and_per_lot(self) -> None:
