@@ -105,7 +105,10 @@ class _Reader:
             return
         if a.get("currency", "USD").upper() not in ("USD", ""):
             raise BadValue("other_currency", f"currency is {shown(a['currency'])}", "currency")
-        security = self.booker.security(a.get("symbol", ""), cusip=a.get("cusip"))
+        symbol = a.get("symbol", "")
+        security = self.booker.security(symbol, cusip=a.get("cusip"))
+        if "/" in symbol and security is not None:  # a pair such as BTC/USD
+            security = self.st.security(symbol=symbol, asset_class="crypto")
         native, quantity = a.get("id") or None, number(a.get("qty"), "qty")
         if code == "FILL":
             self._fill(line, a, text, account, security, quantity)
@@ -144,6 +147,7 @@ class _Reader:
             event=event,
             parent=parent,
             native_id=native,
+            qualified=code != "DIVCGS",
             **extra,
         )
 

@@ -143,6 +143,7 @@ class _Reader:
             event=(when.date,) if kind in ("merger", "symbol_change") else (),
             parent=self.booker.security(parent["symbol"]) if parent else None,
             settled_date=settled if trade else None,
+            qualified=not re.search(r"SHORT-?\s?TERM CAP", words),
         )
 
     def _refined(

@@ -145,6 +145,7 @@ class Rows(Trades, Transfers):
             row=text,
             native_id=native,
             action=type_,
+            qualified=not re.search(r"SHORT[- ]TERM CAP", (a.get("description") or "").upper()),
         )
 
     def _sales_tax(self, line: int, a: Attributes, text: str) -> None:

@@ -220,6 +220,7 @@ class Statement:
         part: str = "",
         action: str = "",
         rows: Sequence[int] = (),
+        qualified: bool = True,
         **cells: Decimal | dt.date | str | None,
     ) -> None:
         """Add one canonical transaction.
@@ -238,9 +239,15 @@ class Statement:
             The row as read.
         rows : sequence of int
             Further rows that this transaction stands for.
+        qualified : bool
+            Whether a dividend may be qualified; short-term gain distributions and what a broker calls
+            non-qualified may not: they name their asset as ``underlying`` alone.
         **cells
             Contract columns of ``CELLS``.
         """
+        if kind == "dividend" and not qualified:
+            # The ledger qualifies a dividend by its asset's ratio: without an asset it is ordinary.
+            security, underlying = None, security
         self.account(account)
         self.taken.update((line, *rows))
         entry: dict[str, Any] = {name: _text(value) for name, value in cells.items()}

@@ -170,7 +170,17 @@ class _Reader(Trades):
             kind = "interest"
         if kind == "capital_gain_distribution" and total < 0:
             raise BadValue("amount_sign", f"TOTAL is {total} for a capital gain distribution", "TOTAL")
-        self.st.add(line, kind, self.account, day, security=security, amount_usd=total, **common)
+        ordinary = node.get("INCOMETYPE").strip().upper() == "CGSHORT"
+        self.st.add(
+            line,
+            kind,
+            self.account,
+            day,
+            security=security,
+            amount_usd=total,
+            qualified=not ordinary,
+            **common,
+        )
         held = self._amount(node, "WITHHOLDING", rate)
         if held:
             self.st.add(

@@ -182,6 +182,7 @@ class Trades:
             self.account,
             day,
             security=security if kind != "interest" else None,
+            qualified=node.get("INCOMETYPE").strip().upper() != "CGSHORT",
             amount_usd=total,
             part="income",
             **common,

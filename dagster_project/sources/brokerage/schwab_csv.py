@@ -285,4 +285,5 @@ class _Reader:
             fees=fees,
             description=description,
             event=event,
+            qualified=not word.startswith(("short term cap gain", "non-qual")),
         )

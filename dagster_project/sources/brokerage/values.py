@@ -5,6 +5,7 @@ side; an amount with another currency's sign is ``other_currency``; ``12,50`` is
 """
 
 import datetime as dt
+import functools
 import re
 from decimal import Decimal
 from typing import Final
@@ -36,6 +37,7 @@ _CLOCK: Final = re.compile(r"^(?P<h>\d{1,2}):?(?P<m>\d{2})(?::?(?P<s>\d{2}))?(?P
 _YEARS: Final = (1900, 2200)
 
 
+@functools.lru_cache(maxsize=1 << 14)  # prices, fees and dates repeat by the thousand
 def number(text: str | None, column: str) -> Decimal | None:
     """Read an amount or a quantity; None if the cell is empty.
 
@@ -73,6 +75,7 @@ def shown(cell: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def date_of(text: str | None, column: str) -> dt.date | None:
     """Read a date; None if the cell is empty.
 

@@ -171,5 +171,6 @@ class _Reader:
             fees=fees,
             description=description,
             event=event,
+            qualified=not re.search(r"^capital gain.*\(?(st|short)", word),
             **extra,
         )

@@ -3,6 +3,8 @@
 import datetime as dt
 from decimal import Decimal as D
 
+import pytest
+
 from tests.test_dagster_project.test_sources.test_brokerage.conftest import Lake
 
 
@@ -87,3 +89,20 @@ class TestCsvAndJson:
     def test_the_raw_contract_keeps_its_identifiers(self, lake: Lake, put) -> None:
         put("contract.csv")
         assert [r["transaction_id"] for r in lake.rows()] == ["c-1", "c-2", "c-3", "c-4"]
+
+    @pytest.mark.parametrize(
+        ("name", "asset", "amount"),
+        [
+            ("ofx_investment.ofx", "MAPLX", 3),
+            ("alpaca.json", "ALDR", D("0.3")),
+            ("schwab.csv", "MAPLX", 3),
+            ("fidelity_History_X12345678.csv", "MAPLX", 3),
+            ("vanguard.csv", "MAPLX", 3),
+        ],
+    )
+    def test_short_term_gain_distributions_are_dividends_that_never_qualify(
+        self, name: str, asset: str, amount: D, lake: Lake, put
+    ) -> None:
+        put(name)
+        row = next(r for r in lake.rows(kind="dividend") if r["underlying_asset_id"] == asset)
+        assert (row["asset_id"], row["amount_usd"]) == (None, amount)
