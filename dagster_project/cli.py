@@ -107,6 +107,63 @@ def nightly(
         raise typer.Exit(1) from error
 
 
+class AccountType(StrEnum):
+    """Tax wrapper of imported accounts."""
+
+    taxable = "taxable"
+    traditional_ira = "traditional_ira"
+    roth_ira = "roth_ira"
+    k401 = "401k"
+    hsa = "hsa"
+
+
+@app.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="Brokers' own files.", metavar="FILE...")],
+    format: Annotated[
+        str,
+        typer.Option(
+            help="auto (told by content), or one of ofx, ibkr_flex, ibkr_csv, alpaca, schwab_csv, schwab_awards, "
+            "fidelity, vanguard, robinhood, contract (transactions in the raw contract's columns)."
+        ),
+    ] = "auto",
+    account_type: Annotated[
+        AccountType | None,
+        typer.Option(help="Of all accounts of the files; default: what a file says, else taxable."),
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option(help="Number of the account, for files that state none (Schwab, Robinhood).")
+    ] = None,
+    user: Annotated[str, typer.Option(help="user_id that owns accounts which are new.")] = "imported",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read, check and report; write nothing.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on stdout instead of a table.")
+    ] = False,
+) -> None:
+    """Import brokers' files; their accounts take part in the next night. Exit status 1 if a file was refused."""
+    from dagster_project.import_files import import_files, print_json, print_report
+    from dagster_project.resources.warehouse import WarehouseError
+    from dagster_project.sources.brokerage.load import Options
+    from dagster_project.sources.brokerage.reading import FORMATS
+
+    if format not in ("auto", *FORMATS):
+        raise typer.BadParameter(f"--format {format} is not known; known are auto, {', '.join(FORMATS)}")
+    settings = _settings()
+    options = Options(account_type.value if account_type else None, account, user)
+    try:
+        report = import_files(settings, files, options, format_name=format, dry_run=dry_run)
+    except WarehouseError as error:
+        _stderr.print(f"[bold red]import:[/] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    if json:
+        print_json(report)
+    else:
+        print_report(report, settings, dry_run=dry_run)
+    raise typer.Exit(1 if report.any_refused else 0)
+
+
 @app.command()
 def sql(
     query: Annotated[

@@ -80,19 +80,19 @@ def _as_csv(columns: list[str], rows: list[tuple[Any, ...]]) -> str:
 def _as_json(columns: list[str], rows: list[tuple[Any, ...]]) -> str:
     keys = [json.dumps(column) for column in columns]
     lines = [
-        "{" + ", ".join(f"{k}: {_json(v)}" for k, v in zip(keys, row, strict=True)) + "}" for row in rows
+        "{" + ", ".join(f"{k}: {json_text(v)}" for k, v in zip(keys, row, strict=True)) + "}" for row in rows
     ]
     return "[" + ",\n ".join(lines) + "]\n"
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
     """JSON text of a value; a Decimal keeps all its digits, which ``json`` would round to a double."""
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_json(item) for item in value) + "]"
+        return "[" + ", ".join(json_text(item) for item in value) + "]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(str(k))}: {_json(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{json.dumps(str(k))}: {json_text(v)}" for k, v in value.items()) + "}"
     if isinstance(value, float) and value - value != 0:  # nan and infinities are not JSON
         return "null" if value != value else json.dumps(str(value))
     return json.dumps(value, default=_text, ensure_ascii=False)
@@ -106,7 +106,7 @@ def _text(value: Any, null: str = "") -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | dict):
-        return _json(value)
+        return json_text(value)
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 

@@ -18,6 +18,7 @@ from dagster_project.resources.lake import LakeResource
 from dagster_project.resources.warehouse import TableWrite, Warehouse
 from dagster_project.sources.batches import Batch
 from dagster_project.sources.contracts import RAW_TABLES
+from dagster_project.stored import stored_rows
 
 DESCRIPTIONS = {
     "market__sessions": "NYSE sessions with open and close in UTC.",
@@ -29,17 +30,12 @@ DESCRIPTIONS = {
     "brokerage__users": "Tax facts of users (pseudonymous ids).",
     "brokerage__accounts": "Accounts and their lot method.",
     "brokerage__transactions": "Transactions in the canonical kinds.",
+    "brokerage__reported_gains": "Realised gains as brokers report them, per sale and lot.",
+    "brokerage__reported_positions": "Positions that brokers' files state, beside what their transactions imply.",
     "goals__statements": "Goals in the users' own words.",
     "quarantine": "Every row that was refused: file, line, column, reason and the row itself.",
     "ingestion_counts": "Rows read per run and file = accepted + duplicate + quarantined + not a transaction.",
 }
-# Stored columns that references and re-imports are checked against, beyond the contract's own.
-_REFERENCED = {
-    "market__assets": ["asset_class", "currency"],
-    "brokerage__accounts": ["user_id"],
-    "brokerage__users": ["household_id"],
-}
-_WHOLE = ("brokerage__transactions", "market__corporate_actions")
 
 
 def _group(table: str) -> str:
@@ -78,7 +74,7 @@ def ingest(context: dg.AssetExecutionContext, config: NightConfig, lake: LakeRes
     session, now = as_of_date(context), dt.datetime.now(dt.UTC)
     batches = _batches(config, warehouse.settings.home / "cache")
     read_snapshot = warehouse.snapshot_id()
-    stored = _stored(warehouse, read_snapshot)
+    stored = stored_rows(warehouse, read_snapshot)
     result = sort_rows(
         batches, run_id=context.run_id, as_of_date=session, ingested_at=now, today=now.date(), existing=stored
     )
@@ -116,25 +112,6 @@ def _batches(config: NightConfig, cache_dir: Path) -> list[Batch]:
         config.source, market, data_dir=folder, users=config.users, seed=config.seed, cache_dir=cache_dir
     )
     return [*market, *people]
-
-
-def _stored(warehouse: Warehouse, snapshot: int) -> dict[str, pl.DataFrame]:
-    """What ingestion compares new rows with."""
-    frames = {}
-    with warehouse.connection(snapshot=snapshot) as con:
-        for name, contract in RAW_TABLES.items():
-            if name in ("market__sessions", "ingestion_counts"):
-                continue
-            if name in _WHOLE:
-                columns = "*"
-            elif name == "quarantine":
-                columns = "content_key"
-            elif name == "market__symbols":
-                columns = "*"
-            else:
-                columns = ", ".join(dict.fromkeys([*contract.existing_columns, *_REFERENCED.get(name, [])]))
-            frames[name] = con.execute(f"select {columns} from raw.{name}").pl()
-    return frames
 
 
 def _session_writes(warehouse: Warehouse, snapshot: int) -> list[TableWrite]:
@@ -184,13 +161,14 @@ def _covered_accounts(
             for frame in (stored[table], accepted.get(table))
             if frame is not None
         ]
-        rows = pl.concat(known).filter(pl.col("source").is_in(wanted)).select(columns)
+        rows = pl.concat(known).filter(pl.col("source").is_in(wanted))
         if source != "files":
             generated = pl.concat(
                 [batch.frame.select("user_id") for batch in batches if batch.table == table]
             )
-            rows = rows.filter(pl.col("user_id").is_in(generated["user_id"].implode()))
-        frames.append(rows.unique())
+            asked_for = pl.col("user_id").is_in(generated["user_id"].implode())
+            rows = rows.filter(asked_for | (pl.col("source") == "import"))
+        frames.append(rows.select(columns).unique())
     accounts, users = frames
     without = users.filter(~pl.col("user_id").is_in(accounts["user_id"].implode()))
     lonely = without.select(pl.lit(None, pl.String).alias("account_id"), "user_id")

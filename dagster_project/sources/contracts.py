@@ -24,6 +24,9 @@ from ml.types import (
 )
 
 SOURCES: Final = ("packaged", "files", "simulated", "import")
+# Stated against implied positions: equal; different; held before the files' first row; a kind of asset
+# whose position the transactions cannot imply (options, funds that count as cash).
+POSITION_STATES: Final = ("matched", "differs", "missing_history", "not_modelled")
 TENORS: Final = ("1m", "3m", "6m", "1y", "2y", "3y", "5y", "7y", "10y", "20y", "30y")
 
 USD: Final = "decimal(20, 6)"
@@ -286,6 +289,42 @@ _TRANSACTIONS = TableContract(
     id_column="transaction_id",
 )
 
+# What brokers' files say beside transactions; written by the import alone (``brokerage/``).
+_REPORTED_GAINS = TableContract(
+    "brokerage__reported_gains",
+    (
+        Column("gain_id", "varchar"),
+        Column("account_id", "varchar"),
+        Column("asset_id", "varchar"),
+        Column("trade_date", "date"),
+        Column("level", "varchar", allowed=("sale", "lot")),
+        *_text("sale_transaction_id"),
+        *_null(QUANTITY, "quantity"),
+        *_null(USD, "proceeds_usd", "cost_basis_usd"),
+        Column("gain_usd", USD),
+        *_null("date", "acquired_date"),
+        Column("term", "varchar", nullable=True, allowed=("short", "long")),
+        _KNOWN_AT,
+    ),
+    key=("gain_id",),
+)
+
+_REPORTED_POSITIONS = TableContract(
+    "brokerage__reported_positions",
+    (
+        Column("position_id", "varchar"),
+        Column("account_id", "varchar"),
+        Column("asset_id", "varchar"),
+        Column("as_of_date", "date"),
+        Column("quantity", QUANTITY),
+        *_null(USD, "price_usd", "market_value_usd", "cost_basis_usd"),
+        Column("implied_quantity", QUANTITY, nullable=True),
+        Column("state", "varchar", allowed=POSITION_STATES),
+        _KNOWN_AT,
+    ),
+    key=("position_id",),
+)
+
 _STATEMENTS = TableContract(
     "goals__statements",
     (
@@ -387,6 +426,8 @@ RAW_TABLES: Final[dict[str, TableContract]] = {
         _USERS,
         _ACCOUNTS,
         _TRANSACTIONS,
+        _REPORTED_GAINS,
+        _REPORTED_POSITIONS,
         _STATEMENTS,
         _QUARANTINE,
         _COUNTS,

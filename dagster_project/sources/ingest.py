@@ -135,7 +135,8 @@ def _relevant(existing: Existing, batches: Sequence[Batch]) -> Existing:
 
     A symbol that another night's source knew has no price tonight, so it does not count as known.
     """
-    market = {batch.source for batch in batches if batch.table.startswith("market__")}
+    # An import brings facts of its own securities, not the market: it looks at every source's.
+    market = {batch.source for batch in batches if batch.table.startswith("market__")} - {"import"}
     frames = {}
     for table, frame in existing.items():
         if table.startswith("market__") and market and "source" in frame.columns:
@@ -163,7 +164,10 @@ class _Ingestion:
         frames = [pl.DataFrame(schema=row_schema(table))]
         for (file,), part in frame.group_by(FILE, maintain_order=True):
             number = len(self.batches)
-            batch = typed_batch(table, "files", f"{IMPUTED_PREFIX}{file}", part.drop(FILE, NAME))
+            source = next(
+                batch.source for batch in self.batches if batch.source_file == file and batch.imputes
+            )
+            batch = typed_batch(table, source, f"{IMPUTED_PREFIX}{file}", part.drop(FILE, NAME))
             self.batches.append(batch)
             frames.append(prepare(table, [(number, batch)]))
             names = part[NAME].to_list()

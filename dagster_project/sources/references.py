@@ -195,6 +195,9 @@ def flag_sells_beyond_holdings(
 ) -> pl.DataFrame:
     """Flag new sales, transfers and gifts of more shares than the account holds at that moment.
 
+    Imported rows are not flagged: a broker's export often begins after the purchase, and what it says
+    was sold was sold. The ledger gives such a sale an unknown basis until an earlier export comes.
+
     Parameters
     ----------
     rows : polars.DataFrame
@@ -224,7 +227,7 @@ def flag_sells_beyond_holdings(
     rule = Rule(
         "sell_beyond_holdings",
         "quantity",
-        pl.col("_held").is_not_null() & ~pl.col("_duplicate"),
+        pl.col("_held").is_not_null() & ~pl.col("_duplicate") & (pl.col("source") != "import"),
         "a {kind} of {quantity} {asset_id}, of which account {account_id} holds {_held}: "
         "an earlier purchase or transfer is missing, or this is a short_sale",
     )

@@ -79,6 +79,35 @@ def sells_beyond_holdings(
     return _result([f[1] for f in found], [f[2] for f in found])
 
 
+def holdings(
+    transactions: pl.DataFrame, corporate_actions: pl.DataFrame, sessions: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Shares that each account holds after all given rows.
+
+    Parameters
+    ----------
+    transactions, corporate_actions, sessions : polars.DataFrame
+        As ``sells_beyond_holdings``; rows later than the day asked about are left out by the caller.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``account_id``, ``asset_id``, ``quantity`` (Decimal(24, 9), never negative), one row per pair that
+        was ever held. Short positions and options are not part of it.
+    """
+    rows = _prepared(transactions).sort("account_id", "_no")
+    market = read_actions(corporate_actions, POSITION_ACTION_KINDS)
+    found: list[tuple[str, str, int]] = []
+    _walk_accounts(rows, market, SessionCounter(sessions), found)
+    found.sort()
+    frame = pl.DataFrame(
+        [(account, asset) for account, asset, _ in found],
+        schema={"account_id": pl.String, "asset_id": pl.String},
+        orient="row",
+    )
+    return frame.with_columns(decimal_series("quantity", [held for *_, held in found], QUANTITY_DTYPE))
+
+
 def _result(identifiers: list[str], held: list[int | None]) -> pl.DataFrame:
     names = pl.Series("transaction_id", identifiers, dtype=pl.String)
     return pl.DataFrame([names, decimal_series("held_quantity", held, QUANTITY_DTYPE)])
@@ -149,9 +178,15 @@ def _short_pairs(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _walk_accounts(
-    rows: pl.DataFrame, market: Sequence[MarketAction], counter: SessionCounter
+    rows: pl.DataFrame,
+    market: Sequence[MarketAction],
+    counter: SessionCounter,
+    holdings: list[tuple[str, str, int]] | None = None,
 ) -> list[tuple[int, str, int]]:
-    """Walk the chosen pairs account by account; return (row number, transaction_id, held)."""
+    """Walk the chosen pairs account by account; return (row number, transaction_id, held).
+
+    ``holdings`` is given what each account holds in the end, as (account, asset, 1e-9 shares).
+    """
     own = OwnRows(counter)
     for account, asset, kind, day in (
         rows.filter(pl.col("kind").is_in(POSITION_ACTION_KINDS))
@@ -169,6 +204,8 @@ def _walk_accounts(
             held = walker.step(row)
             if held is not None:
                 found.append((row[8], row[9], held))
+        if holdings is not None:
+            holdings += [(account, asset, quantity) for asset, quantity in walker.held.items()]
     return found
 
 

@@ -1,0 +1,1 @@
+"""Brokers' own files: one module per format, a typed statement, and its loading into the raw tables."""
