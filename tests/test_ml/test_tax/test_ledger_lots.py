@@ -113,8 +113,8 @@ def test_cash_is_the_sum_of_amounts(ledger: Ledger) -> None:
 
 
 def test_settings_refuse_what_is_not_computed() -> None:
-    with pytest.raises(ValueError, match="A8='replacement' is a known alternative"):
-        TaxSettings(a8="replacement")
+    with pytest.raises(ValueError, match="A16='entry_date' is not computed: short positions are not kept"):
+        TaxSettings(a16="entry_date")
     with pytest.raises(ValueError, match="CODE=value"):
         with_setting(TaxSettings(), "A99=x")
     assert with_setting(TaxSettings(), "A2=replacement").changed() == ("A2",)
