@@ -71,7 +71,9 @@ def permanent_by_account(state: HouseholdState) -> dict[str, int]:
     return found
 
 
-def report_same_day(state: HouseholdState, other: HouseholdState, accounts: Mapping[str, AccountInfo]) -> None:
+def report_same_day(
+    state: HouseholdState, other: HouseholdState, accounts: Mapping[str, AccountInfo]
+) -> None:
     """Report where IRA-first order would disallow another amount for good (A1 = show_both)."""
     ours, worst = permanent_by_account(state), permanent_by_account(other)
     for account_id in sorted({*ours, *worst}):
@@ -105,9 +107,7 @@ def _cents(amount: int) -> int:
     return size if amount >= 0 else -size
 
 
-def warn_similar(
-    state: HouseholdState, events: Iterable["Event"], groups: Sequence[Sequence[str]]
-) -> None:
+def warn_similar(state: HouseholdState, events: Iterable["Event"], groups: Sequence[Sequence[str]]) -> None:
     """Report recognised losses with a purchase of a similar asset within 30 days (A6 = warn_similar).
 
     Nothing is disallowed: whether two assets are substantially identical is a question of fact.

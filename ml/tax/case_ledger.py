@@ -126,7 +126,9 @@ def _accounts(case: Mapping[str, Any]) -> pl.DataFrame:
         method = str(method.get(name, "FIFO") if isinstance(method, Mapping) else method).lower()
         method = _METHODS.get(method, method)
         if method not in LOT_METHODS:
-            raise ValueError(f"lot_method {method!r} of account {name} is not one of {', '.join(LOT_METHODS)}")
+            raise ValueError(
+                f"lot_method {method!r} of account {name} is not one of {', '.join(LOT_METHODS)}"
+            )
         plain, owner = str(kind).lower(), "taxpayer"
         for other in _OTHER_OWNERS:
             if plain.startswith(other):

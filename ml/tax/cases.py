@@ -195,7 +195,9 @@ class Comparison:
         if left and len(actual) > len(wanted):
             self.outcome.mismatches.append(f"{where}: not expected {[_show(r) for r in left]}")
 
-    def _pair(self, wanted: Sequence[tuple[dict[str, Any], set[str]]], actual: Sequence[dict]) -> dict[int, int]:
+    def _pair(
+        self, wanted: Sequence[tuple[dict[str, Any], set[str]]], actual: Sequence[dict]
+    ) -> dict[int, int]:
         """Give each expected row an actual row of its own, as many as can be (augmenting paths)."""
         fits = [
             [i for i, row in enumerate(actual) if self._meets(plain, row, stated)] for plain, stated in wanted

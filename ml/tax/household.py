@@ -8,6 +8,7 @@ from ml.tax.actions import MarketAction
 from ml.tax.alternatives import ira_first, report_same_day, round_to_cents, warn_similar
 from ml.tax.corporate import Change, apply_change, market_change, ratio_of
 from ml.tax.lots import AccountInfo, DividendEntry, Lot
+from ml.tax.marginal_sale import pick_min_tax
 from ml.tax.positions import INFLOW_KINDS, OUTFLOW_KINDS
 from ml.tax.settings import TaxSettings
 from ml.tax.state import HOLDING_TEST_DAYS, REFUSED_HOLDING, HouseholdState, World
@@ -246,8 +247,15 @@ class HouseholdLedger:
                 )
                 self.state.issue(account, event.transaction_id, "sell_beyond_holdings", reason)
         reference = ";".join(f.reference for f in fills if f.reference) or None
-        picks = self._choose(account, asset, quantity, reference, event)
         parts = [(f.transaction_id, f.quantity, self._proceeds(f, account)) for f in fills]
+        picks = None
+        if account.lot_method == "min_tax" and not reference and not account.is_deferred:
+            proceeds = sum(part[2] for part in parts)
+            picks = pick_min_tax(
+                self.state, account, asset, quantity, proceeds, event.day, event.transaction_id
+            )
+        if picks is None:
+            picks = self._choose(account, asset, quantity, reference, event)
         pieces = self.state.realise(
             account, asset, picks, parts, event.day, self.position, self._nothing_left(account, asset)
         )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ml.tax.actions import MarketAction, OwnRows
 from ml.tax.holding_period import first_long_term_day, six_months_after
@@ -20,6 +20,9 @@ from ml.tax.selection import (
 from ml.tax.settings import TaxSettings
 from ml.tax.units import apportion, scale, to_date
 from ml.tax.wash_sales import Piece, Scope, WashBook
+
+if TYPE_CHECKING:
+    from ml.tax.years import Filers
 
 FUND_CLASSES: Final = frozenset({"equity_etf", "bond_etf"})
 # Refused on every disposal at a long-term gain, at any disposal, and from the first purchase on.
@@ -52,6 +55,7 @@ class World:
     own_rows: OwnRows
     securities: Mapping[str, str]
     cash_in_lieu: Mapping[tuple[str, str], list[tuple[int, int]]]
+    filers: "Filers | None" = None
 
     def asset(self, asset_id: str) -> AssetInfo:
         """Return an asset's facts; an unknown asset counts as a plain security."""
