@@ -27,13 +27,13 @@ _METHODS: Final = {
     "min-tax": "min_tax",
 }
 _ACCOUNT_TYPES: Final = {
-    **dict.fromkeys(("ira", "rollover_ira", "sep_ira", "simple_ira"), "traditional_ira"),
+    **dict.fromkeys(("ira", "rollover_ira", "sep_ira", "simple_ira", "trad_ira"), "traditional_ira"),
     "roth": "roth_ira",
     **dict.fromkeys(("401(k)", "403b", "roth_401k"), "401k"),
     **dict.fromkeys(("brokerage", "individual", "joint", ""), "taxable"),
 }
 # the owners whose purchases s1091 reaches beside the taxpayer's own (A14)
-_OTHER_OWNERS: Final = ("spouse", "corporation")
+_OTHER_OWNERS: Final = ("spouse", "controlled_corporation", "corporation")
 # a purchase by nature, unless the way it arose says otherwise
 _ARRIVALS: Final = {
     "drip": "reinvestment",
@@ -94,8 +94,16 @@ def run_case(case: Mapping[str, Any], settings: TaxSettings) -> HouseholdState:
         If an account type, a lot method or the order of dates is not one that the schema knows.
     """
     rows = _Rows(case["accounts"])
-    for transaction in case["transactions"]:
-        rows.add(transaction)
+    if not case["transactions"]:
+        raise ValueError("there are no transactions")
+    for number, transaction in enumerate(case["transactions"], start=1):
+        named = transaction.get("id", number) if isinstance(transaction, Mapping) else number
+        try:
+            rows.add(transaction)
+        except KeyError as error:
+            raise ValueError(f"transaction {named}: {error} is missing") from error
+        except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+            raise ValueError(f"transaction {named}: {error}") from error
     frame = pl.DataFrame(rows.rows, schema=_SCHEMA)
     related = frame.get_column("related_asset_id").drop_nulls()
     symbols = sorted({*frame.get_column("asset_id"), *related})
@@ -131,8 +139,8 @@ def _accounts(case: Mapping[str, Any]) -> pl.DataFrame:
             )
         plain, owner = str(kind).lower(), "taxpayer"
         for other in _OTHER_OWNERS:
-            if plain.startswith(other):
-                plain, owner = plain.removeprefix(other).removeprefix("_"), other
+            if other in plain:
+                plain, owner = plain.replace(other, "").strip("_"), other
         plain = _ACCOUNT_TYPES.get(plain, plain)
         if plain not in ACCOUNT_TYPES:
             raise ValueError(f"account {name} has type {kind!r}; use one of {', '.join(ACCOUNT_TYPES)}")
@@ -177,7 +185,7 @@ class _Rows:
             raise UnsupportedCase(f"unsupported_kind: side {side!r}")
         symbol = item["symbol"]
         if item.get("account") is not None and str(item["account"]) not in self.accounts:
-            raise ValueError(f"{item['id']}: account {item['account']!r} is not among the accounts")
+            raise ValueError(f"account {item['account']!r} is not among the accounts")
         named = (
             [str(item["account"])]
             if item.get("account") is not None
@@ -213,7 +221,7 @@ class _Rows:
         fees = _number(item.get("fees", 0))
         gross = _number(item["amount"]) if "amount" in item else quantity * _number(item["price"])
         if quantity <= 0:
-            raise ValueError(f"{item['id']}: quantity {item['quantity']} is not positive")
+            raise ValueError(f"quantity {item['quantity']} is not positive")
         self._move(account, symbol, -sign * quantity)
         values: dict[str, Any] = {"amount_usd": _decimal(sign * gross - fees, 6)}
         if kind in ("gift_in", "inheritance", "transfer_in"):
@@ -223,7 +231,7 @@ class _Rows:
                 values["fair_market_value_usd"] = _decimal(quantity * _number(item["fmv"]), 6)
         elif sign < 0 and gross + fees == 0:
             values["cost_basis_usd"] = Decimal(0)  # shares that cost nothing, not shares of unknown cost
-        order = item.get("order_id", item.get("order"))
+        order = item.get("order_id", item.get("order", item.get("buy_lot")))
         self._row(
             item,
             account,
@@ -276,7 +284,7 @@ class _Rows:
             values["fair_market_value_usd"] = _decimal(held * new_value, 6)
             values.setdefault("basis_fraction", _decimal(new_value / (new_value + old_value), 12))
         if not values:
-            raise ValueError(f"{item['id']}: a spinoff needs new_basis_pct, or parent_fmv and new_fmv")
+            raise ValueError("a spinoff needs new_basis_pct, or parent_fmv and new_fmv")
         self._move(account, item["new_symbol"], held * per_old)
         self._row(
             self._named(item, account, several),

@@ -113,7 +113,9 @@ def _gift(inputs: Mapping[str, Any]) -> dict[str, Any]:
 def _ric(inputs: Mapping[str, Any]) -> dict[str, Any]:
     loss = usd_units(inputs["sale"]) - usd_units(inputs["cost"])
     distributed = usd_units(inputs.get("capital_gain_distribution", 0))
-    exempt = usd_units(inputs.get("exempt_interest_dividend", 0))
+    exempt = sum(
+        usd_units(inputs.get(n, 0)) for n in ("exempt_interest_dividend", "exempt_interest_dividends")
+    )
     long, short = six_month_loss(loss, distributed, Fraction(str(inputs["months_held"])), exempt)
     return {"lt_loss": _usd(long), "st_loss": _usd(short)}
 

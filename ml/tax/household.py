@@ -136,7 +136,7 @@ class HouseholdLedger:
             if number in self.done:
                 continue
             handler = self._handlers.get(event.kind)
-            account = self.accounts[event.account_id]
+            account = self.accounts[event.account_id].on(event.day)
             if handler is None:
                 reason = f"kind {event.kind!r} of {event.transaction_id} is unknown to the ledger"
                 self.state.refuse(

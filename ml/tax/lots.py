@@ -5,7 +5,7 @@ cost; the two parts always sum to what was there.
 """
 
 from bisect import insort
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
 from ml.tax.units import apportion, scale
@@ -13,7 +13,11 @@ from ml.tax.units import apportion, scale
 
 @dataclass(frozen=True, slots=True)
 class AccountInfo:
-    """What the ledger needs to know of an account."""
+    """What the ledger needs to know of an account.
+
+    ``methods`` holds (day number, lot method) of each version known, earliest first, where there is
+    more than one: a standing order identifies lots only if it stood before the sale.
+    """
 
     account_id: str
     user_id: str
@@ -22,6 +26,14 @@ class AccountInfo:
     account_type: str
     lot_method: str
     is_deferred: bool
+    methods: tuple[tuple[int, str], ...] = ()
+
+    def on(self, day: int) -> "AccountInfo":
+        """Return the account with the lot method that stood before a day (the first, if none did)."""
+        if not self.methods:
+            return self
+        stood = [method for since, method in self.methods if since < day] or [self.methods[0][1]]
+        return self if stood[-1] == self.lot_method else replace(self, lot_method=stood[-1])
 
 
 @dataclass(slots=True, eq=False)

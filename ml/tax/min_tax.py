@@ -7,13 +7,13 @@ The tax is that of the whole tax unit: results so far this year, carryovers, the
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations, product
+from itertools import chain, combinations, product
 from typing import Final
 
 from ml.tax.units import scale
 
 EXACT_LOTS: Final = 12
-_MOST_CANDIDATES: Final = 20_000
+_MOST_CANDIDATES: Final = 1_000  # per class that holds the partial lot: bounds a sale's time
 Amounts = tuple[int, ...]
 
 
@@ -133,13 +133,14 @@ def choose(problem: Problem) -> Choice:
             raise ValueError(f"sale of {problem.quantity} units exceeds the lots held")
         return Choice(found[2], found[0])
 
-    by_term = _prefixes(problem, [[n for n, x in enumerate(problem.lots) if x.is_long == t] for t in (0, 1)])
+    terms = [[n for n, lot in enumerate(problem.lots) if lot.is_long == is_long] for is_long in (False, True)]
     if not problem.washes():
-        return best(by_term, wash=False)
+        return best(_prefixes(problem, terms), wash=False)
     if len(problem.lots) <= EXACT_LOTS:
         return best(vertices(problem), wash=True)
-    chosen = best(_prefixes(problem, _classes(problem)), wash=True)
-    bound = best(by_term, wash=False).tax
+    classes = _classes(problem)
+    chosen = best(chain(_prefixes(problem, terms), _prefixes(problem, classes)), wash=True)
+    bound = best(_prefixes(problem, terms), wash=False).tax
     return Choice(chosen.amounts, chosen.tax, max(0, chosen.tax - bound))
 
 
