@@ -311,6 +311,8 @@ class WashBook:
             piece.mark("A5")  # without the adjustment the piece would have been a gain
         if lot.acquired < piece.acquired:
             piece.mark("A10")
+        if lot.asset_id != piece.asset_id:
+            piece.mark("A6")  # renamed, or declared identical
         if lot.account.user_id != piece.account.user_id:
             piece.mark("A14")
         if lot.account.is_deferred:
@@ -322,7 +324,7 @@ class WashBook:
             part.cost = None if part.cost is None else part.cost + piece.disallowed
             part.wash_adjustment += piece.disallowed
             part.hp_start = start
-            part.mark("A2", *(c for c in piece.codes if c in ("A1", "A10", "A14")))
+            part.mark("A2", *(c for c in piece.codes if c in ("A1", "A6", "A10", "A14")))
 
 
 def _to_new(quantity: int, ratio: Fraction) -> int:

@@ -1,8 +1,12 @@
 """Settings whose other choice reports or rounds: A1 show_both, A6 warn_similar, A12, A13."""
 
 from collections.abc import Callable
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ml.tax.ledger import LedgerResult
 from ml.tax.settings import TaxSettings
@@ -60,6 +64,15 @@ def test_similar_assets_are_reported_and_change_nothing(ledger: Ledger) -> None:
     assert ledger(late, assets=assets, settings=similar).issues.is_empty()
 
 
+def test_declared_identical_assets_wash_and_say_by_which_convention(ledger: Ledger) -> None:
+    rows = [buy("2022-01-03", 10, 1000), SALE, buy("2022-06-20", 10, 910, asset="Y")]
+    options: dict[str, Any] = {"assets": {"X": {}, "Y": {}}}
+    assert ledger(rows, **options).realized_gains.get_column("disallowed_usd").sum() == 0
+    joined = ledger(rows, settings=TaxSettings(identical_groups=(("X", "Y"),)), **options)
+    assert joined.realized_gains.get_column("disallowed_usd").to_list() == [Decimal(100)]
+    assert joined.realized_gains.get_column("convention_codes").to_list() == ["A6"]
+
+
 def test_independent_rounding_drifts_and_the_default_does_not(ledger: Ledger) -> None:
     # three thirds of 100.00: 33.333333 + 33.333333 + 33.333334, or three times 33.33
     rows = [buy("2020-01-03", 3, 100)]
@@ -110,3 +123,40 @@ def test_other_account_lets_only_foreign_sold_shares_replace(ledger: Ledger) -> 
     assert other.get_column("recognized_usd").sum() == Decimal(40)  # 140 - 100 either way
     ira = ledger(rows("I1"), accounts=ACCOUNTS, settings=setting).realized_gains
     assert ira.get_column("is_permanent").to_list() == [True]
+
+
+TRADES = st.lists(
+    st.tuples(st.sampled_from(["buy", "sell"]), st.integers(1, 6), st.integers(1, 60), st.integers(0, 25)),
+    max_size=16,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    TRADES,
+    st.sampled_from(["replacement", "other_account", "not_a_replacement"]),
+    st.sampled_from(["lot_to_lot", "no_wash_if_closed"]),
+    st.sampled_from(["fifo", "lifo", "hifo", "average", "min_tax"]),
+)
+def test_no_choice_creates_or_loses_money(
+    ledger: Ledger, trades: list[tuple[str, int, int, int]], a8: str, a9: str, method: str
+) -> None:
+    day, held, rows = date(2021, 1, 4), 0, []
+    paid = received = 0
+    for kind, quantity, price, wait in trades:
+        day += timedelta(days=wait)
+        if kind == "sell" and quantity > held:
+            continue
+        sign = -1 if kind == "buy" else 1
+        held -= sign * quantity
+        amount = sign * quantity * price
+        paid, received = paid - min(0, amount), received + max(0, amount)
+        rows.append({"day": day.isoformat(), "kind": kind, "quantity": quantity, "amount_usd": amount})
+    options = {"methods": {"T1": method}, "assets": {"X": {"asset_class": "equity_etf"}}}
+    result = ledger(rows, settings=TaxSettings(a8=a8, a9=a9), **options)
+    gains = result.realized_gains
+    open_basis = result.open_lots.get_column("cost_basis_usd").sum()
+    assert gains.get_column("recognized_usd").sum() == received - paid + open_basis
+    losses = -gains.filter(gains.get_column("gain_usd") < 0).get_column("gain_usd").sum()
+    assert 0 <= gains.get_column("disallowed_usd").sum() <= losses
+    assert (gains.get_column("quantity") > 0).all()
