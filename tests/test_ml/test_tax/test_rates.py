@@ -4,7 +4,7 @@ from itertools import pairwise, product
 
 import pytest
 
-from ml.tax.rates import federal_schedule, progressive, state_schedule
+from ml.tax.rates import Schedule, StateSchedule, federal_schedule, progressive, state_schedule
 from ml.tax.units import USD
 
 STATUSES = ("single", "married_joint", "married_separate", "head_of_household")
@@ -66,5 +66,20 @@ def test_states_treat_gains_and_losses_as_their_law_says() -> None:
 
 
 def test_a_year_without_rows_says_whose_rates_stand_in() -> None:
-    schedule = state_schedule("CA", 2015, "single")
-    assert schedule is not None and schedule.note == "CA rates of 2021-2021 used for 2015"
+    schedule = state_schedule("CA", 2010, "single")
+    assert schedule is not None and schedule.note == "CA rates of 2012-2012 used for 2010"
+
+
+@pytest.mark.parametrize("year", range(2012, 2026))
+def test_california_brackets_move_by_one_index_a_year(year: int) -> None:
+    # R&TC 17041(h) indexes every bracket by the same factor, rounded to dollars
+    schedules = [state_schedule("CA", y, "single") for y in (year, 2021)]
+    tops, base = ([lower for lower, _ in s.brackets if lower != 10**6 * USD] for s in map(_held, schedules))
+    factor = tops[-1] / base[-1]
+    for top, other in zip(tops[1:], base[1:], strict=True):
+        assert abs(top - factor * other) <= 2 * USD
+
+
+def _held(schedule: StateSchedule | None) -> Schedule:
+    assert schedule is not None
+    return Schedule(schedule.short)
