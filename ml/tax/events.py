@@ -20,6 +20,7 @@ from ml.tax.lots import AccountInfo
 from ml.tax.settings import TaxSettings
 from ml.tax.state import AssetInfo, World
 from ml.tax.units import SHARE, USD, unit_column
+from ml.tax.years import read_filers
 from ml.types import TAX_DEFERRED_ACCOUNT_TYPES
 
 _ORDER: Final = ("traded_at", "source_file", "source_line", "transaction_id")
@@ -99,6 +100,7 @@ def prepare(
     sessions: pl.DataFrame | None,
     last_day: int,
     settings: TaxSettings,
+    users: pl.DataFrame | None = None,
 ) -> Prepared:
     """Turn warehouse frames, cut by ``known_at``, into integer rows per household.
 
@@ -110,6 +112,8 @@ def prepare(
         Day number of the night; later trade dates and ex-dates are left out.
     settings : TaxSettings
         For the user's groups of identical assets.
+    users : polars.DataFrame, optional
+        ``core.dim_users``: incomes and filing statuses, which ``min_tax`` sales weigh.
 
     Returns
     -------
@@ -147,6 +151,7 @@ def prepare(
         own,
         join_securities(renamings, settings.identical_groups),
         in_lieu,
+        read_filers(users, infos.values()),
     )
     return Prepared(infos, households, rows, world, strangers)
 
@@ -173,13 +178,31 @@ def transaction_rows(transactions: pl.DataFrame, last_day: int) -> Iterable[Row]
 
 
 def read_accounts(accounts: pl.DataFrame) -> dict[str, AccountInfo]:
-    """Read ``core.dim_accounts``; the latest version of each account counts."""
+    """Read ``core.dim_accounts``; the latest version of each account counts, lot methods by their time."""
     frame = latest_rows(accounts, ("account_id",)).sort("account_id")
     columns = ("account_id", "user_id", "household_id", "tax_unit_id", "account_type", "lot_method")
+    methods = _lot_methods(accounts) if frame.height < accounts.height else {}
     return {
-        row[0]: AccountInfo(*row, is_deferred=row[4] in TAX_DEFERRED_ACCOUNT_TYPES)
+        row[0]: AccountInfo(
+            *row, is_deferred=row[4] in TAX_DEFERRED_ACCOUNT_TYPES, methods=methods.get(row[0], ())
+        )
         for row in frame.select(columns).iter_rows()
     }
+
+
+def _lot_methods(accounts: pl.DataFrame) -> dict[str, tuple[tuple[int, str], ...]]:
+    """Return (day known, lot method) of each change, for accounts whose method ever changed."""
+    if "known_at" not in accounts.columns:
+        return {}
+    found: dict[str, list[tuple[int, str]]] = {}
+    rows = accounts.sort("account_id", "known_at", maintain_order=True).select(
+        "account_id", pl.col("known_at").cast(pl.Date).to_physical(), "lot_method"
+    )
+    for account_id, day, method in rows.iter_rows():
+        changes = found.setdefault(account_id, [])
+        if not changes or changes[-1][1] != method:
+            changes.append((day, method))
+    return {account_id: tuple(changes) for account_id, changes in found.items() if len(changes) > 1}
 
 
 def read_assets(assets: pl.DataFrame | None) -> dict[str, AssetInfo]:

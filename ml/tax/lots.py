@@ -5,7 +5,7 @@ cost; the two parts always sum to what was there.
 """
 
 from bisect import insort
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
 from ml.tax.units import apportion, scale
@@ -13,7 +13,11 @@ from ml.tax.units import apportion, scale
 
 @dataclass(frozen=True, slots=True)
 class AccountInfo:
-    """What the ledger needs to know of an account."""
+    """What the ledger needs to know of an account.
+
+    ``methods`` holds (day number, lot method) of each version known, earliest first, where there is
+    more than one: a standing order identifies lots only if it stood before the sale.
+    """
 
     account_id: str
     user_id: str
@@ -22,6 +26,14 @@ class AccountInfo:
     account_type: str
     lot_method: str
     is_deferred: bool
+    methods: tuple[tuple[int, str], ...] = ()
+
+    def on(self, day: int) -> "AccountInfo":
+        """Return the account with the lot method that stood before a day (the first, if none did)."""
+        if not self.methods:
+            return self
+        stood = [method for since, method in self.methods if since < day] or [self.methods[0][1]]
+        return self if stood[-1] == self.lot_method else replace(self, lot_method=stood[-1])
 
 
 @dataclass(slots=True, eq=False)
@@ -201,19 +213,22 @@ class LotBook:
         """Remove and return all lots of a holding."""
         return self.holdings.pop((account_id, asset_id), [])
 
-    def average(self, account_id: str, asset_id: str) -> None:
+    def average(self, account_id: str, asset_id: str, pools_wash: bool = True) -> None:
         """Spread the total cost of a holding evenly over its shares (average basis).
 
-        A lot of unknown basis makes the average of the whole holding unknown.
+        A lot of unknown basis makes the average of the whole holding unknown. Disallowed losses join
+        the pool (Reg. 1.1012-1(e)), or stay with their lot under setting A15 = specific_lot.
         """
         held = self.lots(account_id, asset_id)
         if len(held) < 2:
             return
-        costs = [lot.cost for lot in held if lot.cost is not None]
+        own = [0 if pools_wash else lot.wash_adjustment for lot in held]
+        costs = [lot.cost - kept for lot, kept in zip(held, own, strict=True) if lot.cost is not None]
         if len(costs) < len(held):
             for lot in held:
                 lot.cost = None
             return
-        for lot, cost in zip(held, apportion(sum(costs), [h.quantity for h in held]), strict=True):
-            lot.cost = cost
+        shares = apportion(sum(costs), [h.quantity for h in held])
+        for lot, cost, kept in zip(held, shares, own, strict=True):
+            lot.cost = cost + kept
             lot.loss_cost = None

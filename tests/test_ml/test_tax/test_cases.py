@@ -70,6 +70,98 @@ def test_an_unreadable_case_fails_alone_and_bad_arguments_stop(
 ) -> None:
     cases.write_text(CASES.replace("quantity: 100, price: 30", "price: 30"), encoding="utf-8")
     assert main([str(cases)]) == 1
-    assert "A: not computed: KeyError: 'quantity'" in capsys.readouterr().out
+    assert "A: not computed: ValueError: transaction L1: 'quantity' is missing" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2"):
-        main([str(cases), "--setting", "A1=worst_case"])
+        main([str(cases), "--setting", "A1=by_name"])
+
+
+BUY = "{id: L, date: '2020-12-01', account: T, symbol: X, side: buy, quantity: 1, price: 1}"
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        ("5", "case 1: not computed: TypeError: a case is a mapping, not int"),
+        ("null", "case 1: not computed"),
+        ("{id: A, kind: lots}", "A: not computed: 'expected' is missing"),
+        ("{id: A, kind: niit, inputs: 5, expected: {niit: 0}}", "A: not computed"),
+        ("{id: A, kind: [lots], expected: {}}", "A: not computed"),
+        (
+            "{id: A, kind: niit, inputs: {filing: alien, magi: 1, nii: 1}, expected: {niit: 0}}",
+            "'alien' is unknown",
+        ),
+        (
+            "{id: A, kind: niit, inputs: {filing: single, magi: 1, nii: 1}, expected: {niit: x}}",
+            "expected x, actual 0",
+        ),
+        ("{id: A, kind: lots, expected: {}, accounts: {T: taxable}, transactions: []}", "no transactions"),
+        (
+            f"{{id: A, kind: lots, expected: {{}}, accounts: {{T: moon}}, transactions: [{BUY}]}}",
+            "type 'moon'",
+        ),
+        (
+            f"{{id: A, kind: lots, expected: {{}}, accounts: {{U: ira}}, transactions: [{BUY}]}}",
+            "account 'T' is not",
+        ),
+        (
+            f"{{id: A, kind: lots, expected: {{realized: [3]}}, accounts: {{T: ira}}, transactions: [{BUY}]}}",
+            "A: not",
+        ),
+        (
+            f"{{id: A, kind: lots, expected: {{}}, accounts: {{T: ira}}, lot_method: X, transactions: [{BUY}]}}",
+            "lot_method 'x' of account T",
+        ),
+    ],
+)
+def test_malformed_cases_fail_with_a_reason(
+    case: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.yaml"
+    good = "{id: G, kind: gift, inputs: {donor_basis: 1, fmv_at_gift: 1, sale: 3}, expected: {gain: 2}}"
+    path.write_text(f"cases:\n- {case}\n- {good}\n", encoding="utf-8")
+    assert main([str(path)]) == 1
+    out = capsys.readouterr().out
+    assert reason in out and out.endswith("1 passed, 1 failed, 0 skipped\n")
+
+
+@pytest.mark.parametrize("text", ["cases: 5", "", "- 1", "a: [", "\x00"])
+def test_a_file_that_is_no_list_of_cases_stops(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SystemExit, match="2"):
+        main([str(path)])
+
+
+def test_rows_without_a_start_match_lots_that_differ_in_it(tmp_path: Path) -> None:
+    # 4 shares replace a loss and 6 do not: two lots of one purchase, stated without their starts
+    path = tmp_path / "cases.yaml"
+    path.write_text(
+        """
+cases:
+- id: A
+  kind: lots
+  accounts: {T: taxable}
+  lot_method: FIFO
+  wash_sales: on
+  transactions:
+  - {id: L, date: '2021-01-04', account: T, symbol: X, side: buy, quantity: 4, price: 10}
+  - {id: S, date: '2021-03-01', account: T, symbol: X, side: sell, quantity: 4, price: 9}
+  - {id: M, date: '2021-03-05', account: T, symbol: X, side: buy, quantity: 10, price: 9}
+  expected:
+    open_lots:
+    - {lot: M, quantity: 6, basis: 54}
+    - {lot: M, quantity: 4, basis: 40}
+- id: B
+  kind: lots
+  accounts: {T: taxable}
+  lot_method: FIFO
+  wash_sales: off
+  transactions:
+  - {id: L, date: '2021-01-04', account: T, symbol: X, side: buy, quantity: 4, price: 10}
+  - {id: S, date: '2021-03-01', account: T, symbol: X, side: sell, quantity: 4, price: 9}
+  - {id: M, date: '2021-03-05', account: T, symbol: X, side: buy, quantity: 10, price: 9}
+  expected: {total_recognized: -4, open_lots: [{lot: M, quantity: 10, basis: 90}]}
+""",
+        encoding="utf-8",
+    )
+    assert main([str(path), "--setting", "A18=as_security"]) == 0

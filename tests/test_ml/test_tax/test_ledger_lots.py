@@ -1,6 +1,8 @@
 """Lots and their selection (TAX_RULES section 1)."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.tax.ledger import LedgerResult
+from ml.tax.ledger import LedgerInputs, LedgerResult, run_ledger
 from ml.tax.selection import parse_reference
 from ml.tax.settings import TaxSettings, with_setting
 
@@ -54,11 +56,24 @@ def test_specific_identification_and_its_shortfall(ledger: Ledger) -> None:
     assert parse_reference("a;b:2.5") == [("a", None), ("b", 2_500_000_000)]
 
 
-def test_min_tax_falls_back_to_highest_basis_and_says_so(ledger: Ledger) -> None:
-    result = ledger([*BUYS, SALE], methods={"T1": "min_tax"})
-    assert [row[0] for row in closed(result)] == ["t1", "t2"]
-    codes = result.realized_gains.get_column("convention_codes")
-    assert codes.str.contains("MIN_TAX_AS_HIFO").all()
+def test_a_standing_order_counts_only_for_sales_after_it(inputs: Callable[..., LedgerInputs]) -> None:
+    built = inputs([*BUYS, SALE, SALE | {"day": "2021-03-01", "quantity": 5, "amount_usd": 125}])
+    changed = built.accounts.with_columns(
+        lot_method=pl.lit("hifo"), known_at=pl.lit(datetime(2021, 2, 10, tzinfo=UTC))
+    )
+    versions = replace(built, accounts=pl.concat([built.accounts, changed], how="vertical_relaxed"))
+    result = run_ledger(versions, as_of_date=date(2021, 12, 31))
+    # 15 first in, first out on 1 February; on 1 March the dearest first: 5 of t1 at 30
+    assert result.realized_gains.select("sale_transaction_id", "lot_id").rows() == [
+        ("t3", "t0"),
+        ("t3", "t1"),
+        ("t4", "t1"),
+    ]
+    # an order of the day of the sale itself is too late to show that it stood before it
+    same_day = changed.with_columns(known_at=pl.lit(datetime(2021, 2, 1, 9, tzinfo=UTC)))
+    versions = replace(built, accounts=pl.concat([built.accounts, same_day], how="vertical_relaxed"))
+    first = run_ledger(versions, as_of_date=date(2021, 12, 31)).realized_gains.row(0, named=True)
+    assert (first["lot_id"], first["quantity"]) == ("t0", Decimal(10))
 
 
 def test_average_basis_is_for_funds_only(ledger: Ledger) -> None:
@@ -113,8 +128,8 @@ def test_cash_is_the_sum_of_amounts(ledger: Ledger) -> None:
 
 
 def test_settings_refuse_what_is_not_computed() -> None:
-    with pytest.raises(ValueError, match="A8='replacement' is a known alternative"):
-        TaxSettings(a8="replacement")
+    with pytest.raises(ValueError, match="A16='entry_date' is not computed: short positions are not kept"):
+        TaxSettings(a16="entry_date")
     with pytest.raises(ValueError, match="CODE=value"):
         with_setting(TaxSettings(), "A99=x")
     assert with_setting(TaxSettings(), "A2=replacement").changed() == ("A2",)
