@@ -24,6 +24,7 @@ OVERRULE_CUT_OFF: Final = 0.97
 VETO_CUT_OFF: Final = 0.60
 _OVERRULING: Final = ("long_term_gains_only", "tax_loss_harvesting")
 _MIN_LETTERS: Final = 8
+_NOTE_WORDS: Final = 8
 
 
 def combine(
@@ -66,6 +67,8 @@ def combine(
     is_weak = ranked.primary is not None and not any(m.weight >= 1.0 or m.rank > 0 for m in mentions)
     if is_weak and not is_long and float(probabilities[0][model.labels.index(NONE_LABEL)]) >= VETO_CUT_OFF:
         return Ranked(None, None, False), None
+    if is_weak and not is_long and _is_about_something_else(text):
+        return Ranked(None, None, False), None
     best: tuple[float, str, tuple[int, int]] | None = None
     for i, (start, end, _) in enumerate(pieces):
         label, certainty = model.labels[int(probabilities[i].argmax())], float(probabilities[i].max())
@@ -88,6 +91,12 @@ def combine(
     if not any(m.objective == label for m in mentions) or _is_one_sentence(text, mentions):
         return Ranked(label, None, False), span
     return ranked, None
+
+
+def _is_about_something_else(text: CleanText) -> bool:
+    """Say whether a sentence longer than a note has neither a wish nor a word about money."""
+    lower = text.lower
+    return len(lower.split()) > _NOTE_WORDS and not (WISH.search(lower) or MONEY_TOPIC.search(lower))
 
 
 def _is_one_sentence(text: CleanText, mentions: list[Mention]) -> bool:
