@@ -107,7 +107,7 @@ _QUARTER = re.compile(
     rf"{_BEFORE}\b(?:q(?P<q>[1-4])|(?P<word>first|second|third|fourth|last) quarter)(?:\s+(?:of\s+)?(?P<y>20\d\d))?\b"
 )
 _SEASON = re.compile(
-    rf"{_BEFORE}\b(?P<season>spring|summer|fall|autumn|winter)\b(?:\s+(?:of\s+)?(?P<y>20\d\d))?(?!\s+back|\s+for)"
+    rf"{_BEFORE}\b(?P<season>(?:spring|fall)(?!\s+(?:back|for|apart|off|into))|summer|autumn|winter)\b(?:\s+(?:of\s+)?(?P<y>20\d\d))?"
 )
 _EVENT = re.compile(rf"{_BEFORE}\b(?P<event>" + "|".join(re.escape(e) for e in _EVENTS) + r")\b")
 _CALENDAR = re.compile(

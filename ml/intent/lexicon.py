@@ -120,7 +120,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
     "capital_preservation": _phrases(
         r"""
         (?:capital|wealth|principal|asset)\s+(?:preservation|protection)
-        (?:preserv\w{1,3}|protect\w{0,3}|safeguard\w{0,3}|shield\w{0,3}|guard\w{0,3}|keep\s+safe|defend)\s+(?:\w+\s+){0,3}?(?:capital|principal|savings|money|nest[\s-]egg|wealth|value|it|purchasing\s+power|what|every|account|cash|portfolio|gains|against)
+        (?:preserv\w{1,3}|protect\w{0,3}|safeguard\w{0,3}|shield\w{0,3}|guard\w{0,3}|keep\s+safe|defend)\s+(?:\w+\s+){0,3}?(?:capital|principal|savings|money|nest[\s-]egg|wealth|value|it|purchasing\s+power|what\s+(?:i|we|is|was)|everything|account|cash|portfolio|gains|against)
         (?:protect|preserv)(?:ing|ion|e)\b(?=[^.;!?\n]{0,30}\b(?:matters|first|comes|more|priority|is)\b)
         safety\s+(?:first|of\s+(?:principal|capital)|over|above|matters|is|comes)
         (?:safe|safely|stable|secure|intact|low[\s-]risk|conservative|risk[\s-]free)\s+(?:and\s+\w+\s+)?(?:place|investments?|income|returns?|portfolio|parking|holdings?|assets|mix|allocation|stuff|options?)
