@@ -61,7 +61,9 @@ _TAG = re.compile(r"<!--.{0,2000}?-->|</?[a-z!][^<>]{0,400}>", re.DOTALL)
 _ROLE = re.compile(
     r"<(system|assistant|admin|developer|tool|instructions?|prompt)\b[^<>]{0,80}>[^<]{0,2000}(?:</\1>|\Z)"
 )
-_CHAT_MARK = re.compile(r"<\|[^|<>]{1,40}\|>[^<\n]{0,400}?<\|[^|<>]{1,40}\|>|<\|[^|<>]{1,40}\|>|\[\[?system\]?\][^\[\n]{0,400}\[\[?/system\]?\]")
+_CHAT_MARK = re.compile(
+    r"<\|[^|<>]{1,40}\|>[^<\n]{0,400}?<\|[^|<>]{1,40}\|>|<\|[^|<>]{1,40}\|>|\[\[?system\]?\][^\[\n]{0,400}\[\[?/system\]?\]"
+)
 _BLOCK = re.compile(r"</?(?!b>|i>|em>|strong>|span|a\b|u>|font|/b>|/i>|/em>|/strong>)[a-z][^<>]{0,200}>")
 _FENCE = re.compile(r"```.{0,4000}?(?:```|\Z)|'''.{0,4000}?(?:'''|\Z)", re.DOTALL)
 _TEMPLATE = re.compile(
