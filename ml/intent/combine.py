@@ -22,8 +22,10 @@ WHOLE_CUT_OFF: Final = 0.72
 SENTENCE_CUT_OFF: Final = 0.90
 OVERRULE_CUT_OFF: Final = 0.97
 VETO_CUT_OFF: Final = 0.60
+LEANING_CUT_OFF: Final = 0.25
 _OVERRULING: Final = ("long_term_gains_only", "tax_loss_harvesting")
 _MIN_LETTERS: Final = 8
+_NOTE_WORDS: Final = 8
 
 
 def combine(
@@ -64,8 +66,11 @@ def combine(
     probabilities = model.probabilities([piece for _, _, piece in pieces])
     is_long = len(text.lower.strip(" \n\x01")) >= LONG_TEXT
     is_weak = ranked.primary is not None and not any(m.weight >= 1.0 or m.rank > 0 for m in mentions)
-    if is_weak and not is_long and float(probabilities[0][model.labels.index(NONE_LABEL)]) >= VETO_CUT_OFF:
-        return Ranked(None, None, False), None
+    if is_weak and not is_long:
+        # Where nothing but the weak words speaks of money, the classifier's leaning is enough.
+        cut_off = LEANING_CUT_OFF if _is_about_something_else(text, mentions) else VETO_CUT_OFF
+        if float(probabilities[0][model.labels.index(NONE_LABEL)]) >= cut_off:
+            return Ranked(None, None, False), None
     best: tuple[float, str, tuple[int, int]] | None = None
     for i, (start, end, _) in enumerate(pieces):
         label, certainty = model.labels[int(probabilities[i].argmax())], float(probabilities[i].max())
@@ -88,6 +93,15 @@ def combine(
     if not any(m.objective == label for m in mentions) or _is_one_sentence(text, mentions):
         return Ranked(label, None, False), span
     return ranked, None
+
+
+def _is_about_something_else(text: CleanText, mentions: list[Mention]) -> bool:
+    """Say whether a text longer than a note has neither a wish nor, beside the weak words, one about money."""
+    letters = list(text.lower)
+    for mention in mentions:
+        letters[mention.start : mention.end] = " " * (mention.end - mention.start)
+    lower = "".join(letters)
+    return len(text.lower.split()) > _NOTE_WORDS and not (WISH.search(lower) or MONEY_TOPIC.search(lower))
 
 
 def _is_one_sentence(text: CleanText, mentions: list[Mention]) -> bool:

@@ -55,6 +55,16 @@ _EVENTS: Final = {
     "labor day": ((9, 1), (9, 7)),
     "memorial day": ((5, 25), (5, 31)),
     "easter": ((3, 22), (4, 25)),
+    "presidents' day": ((2, 15), (2, 21)),
+    "presidents day": ((2, 15), (2, 21)),
+    "mlk day": ((1, 15), (1, 21)),
+    "mother's day": ((5, 8), (5, 14)),
+    "father's day": ((6, 15), (6, 21)),
+    "independence day": ((7, 4), (7, 4)),
+    "fourth of july": ((7, 4), (7, 4)),
+    "4th of july": ((7, 4), (7, 4)),
+    "columbus day": ((10, 8), (10, 14)),
+    "veterans day": ((11, 11), (11, 11)),
     "halloween": ((10, 31), (10, 31)),
     "valentine's": ((2, 14), (2, 14)),
 }
@@ -97,7 +107,7 @@ _QUARTER = re.compile(
     rf"{_BEFORE}\b(?:q(?P<q>[1-4])|(?P<word>first|second|third|fourth|last) quarter)(?:\s+(?:of\s+)?(?P<y>20\d\d))?\b"
 )
 _SEASON = re.compile(
-    rf"{_BEFORE}\b(?P<season>spring|summer|fall|autumn|winter)\b(?:\s+(?:of\s+)?(?P<y>20\d\d))?(?!\s+back|\s+for)"
+    rf"{_BEFORE}\b(?P<season>(?:spring|fall)(?!\s+(?:back|for|apart|off|into))|summer|autumn|winter)\b(?:\s+(?:of\s+)?(?P<y>20\d\d))?"
 )
 _EVENT = re.compile(rf"{_BEFORE}\b(?P<event>" + "|".join(re.escape(e) for e in _EVENTS) + r")\b")
 _CALENDAR = re.compile(

@@ -93,14 +93,14 @@ _CUE: Final = re.compile(
     r"\b(?:no|never|without|avoid(?:ing|s)?|exclud(?:e|es|ing)|except(?:\s+for)?|skip(?:ping)?|leav(?:e|ing)\s+out|keep(?:ing)?\s+(?:me\s+|it\s+|us\s+|this\s+|everything\s+)?(?:out\s+of|away\s+from|clear\s+of|free\s+of)|"
     r"stay(?:ing)?\s+(?:out\s+of|away\s+from|clear\s+of|far\s+from)|steer(?:ing)?\s+clear\s+of|hands\s+off|"
     r"(?:don'?t|do\s+not|won'?t|will\s+not|wouldn'?t|can'?t|cannot|not|refuse\s+to|rather\s+not|hate\s+to|not\s+going\s+to|wish\s+not\s+to|prefer\s+not\s+to)|nothing|none|zero|ban(?:ning)?|hate|opposed\s+to|object\s+to|boycott(?:ing)?|divest(?:ing)?(?:\s+from)?|"
-    r"free\s+of|minus|apart\s+from|other\s+than|anything\s+but|everything\s+but|all\s+but|omit(?:ting)?|remov(?:e|ing)|blacklist|screen(?:ing)?\s+out|drop|ditch|(?:am|i'm|we're|are|is)\s+against|leave|keep|filter\s+out|weed\s+out|cut|lose|get\s+rid\s+of|rule\s+out|bar|forbid|prohibit|stop\s+buying|allergic\s+to|restricted\s+from|barred\s+from)\b"
+    r"free\s+of|minus|apart\s+from|other\s+than|anything\s+but|everything\s+but|all\s+but|omit(?:ting)?|remov(?:e|ing)|blacklist|screen(?:ing)?\s+out|drop|ditch|(?:am|i'm|we're|are|is)\s+against|leave|keep|filter\s+out|weed\s+out|cut|lose|get\s+rid\s+of|rule\s+out|bars?|bans|forbids?|prohibits?|disallows?|rules\s+out|pass(?:ed|ing)?\s+on|stop\s+buying|allergic\s+to|restricted\s+from|barred\s+from)\b"
 )
 _NEEDS_OUT: Final = re.compile(r"^(?:leave|keep|cut|screen\w*|take|filter|weed)$")
 _GAP_WORDS = (
     "buy|buying|bought|purchase|own|owning|hold|holding|want|wanting|to|me|us|any|all|the|a|an|in|into|of|from|with|anything|stuff|stocks?|stock|shares?|"
     "compan(?:y|ies)|exposure|invest|invested|investing|investments?|money|put|putting|include|including|add|adding|touch|touching|like|do|does|anymore|more|single|kinds?|sorts?|types?|out|"
     "away|clear|it|i|we|see|related|connected|tied|that|which|are|is|make|makes|making|made|maker|makers|get|give|have|having|has|please|ever|again|sectors?|industr(?:y|ies)|names?|funds?|etfs?|for|by|"
-    "cent|penny|dime|dollar|bit|trace|good|conscience|individual|foreign|these|those|either|involved|profit|profits|profiting|linked|producers?|dealing|deals?|supporting|support|be|being|account|portfolio|this|my|our|on|even|also|go|going|near|anywhere|at|whatsoever|whole|entire|so-called|big|ties|"
+    "holdings?|allowed|permitted|able|supposed|positions?|cent|penny|dime|dollar|bit|trace|good|conscience|individual|foreign|these|those|either|involved|profit|profits|profiting|linked|producers?|dealing|deals?|supporting|support|be|being|account|portfolio|this|my|our|on|even|also|go|going|near|anywhere|at|whatsoever|whole|entire|so-called|big|ties|"
     "employer|work|firms?|business(?:es)?|manufactur\\w+|things|except|such|as|no|nor|not|or|and|both|especially|particularly|certainly|absolutely|definitely|really|much|there|ones|owned|tied|heavy|trade|trading"
 )
 _FIRST_GAP: Final = re.compile(rf"^(?:\s|[-'\"/&,]|\b(?:{_GAP_WORDS})\b){{0,24}}$")
@@ -117,7 +117,7 @@ _TOLERATED: Final = re.compile(
 _SELLING: Final = re.compile(r"\b(?:sell|selling|sold|trim|part\s+with|liquidate|unload|get\s+rid)\b")
 _STRICT_CUES: Final = re.compile(r"^(?:no|zero|nothing|none|minus|cut|lose|drop|against|except)$")
 _AFTER: Final = re.compile(
-    r"^\s*(?:stocks?|shares|compan(?:y|ies)|sector|industry|names|funds?|etfs?)?\s*(?:(?:is|are|would\s+be|stays?|must\s+be|should\s+be)\s+(?:strictly\s+|completely\s+|totally\s+|absolutely\s+|all\s+)?(?:off[\s-]limits|off\s+the\s+table|out\b|not\s+(?:for\s+me|allowed|ok|okay|acceptable|welcome|an\s+option)|excluded|banned|forbidden|taboo|a\s+no|no[\s-]go|unacceptable)|need\s+not\s+apply|off[\s-]limits|[\s:-]+(?:no|never|no\s+thanks?|not\s+for\s+me|hard\s+pass|out)\b)|^-free\b"
+    r"^\s*(?:stocks?|shares|compan(?:y|ies)|sector|industry|names|funds?|etfs?)?\s*(?:(?:is|are|would\s+be|stays?|must\s+be|should\s+be)\s+(?:strictly\s+|completely\s+|totally\s+|absolutely\s+|all\s+)?(?:off[\s-]limits|off\s+the\s+table|out\b|not\s+(?:for\s+me|allowed|ok|okay|acceptable|welcome|an\s+option)|excluded|banned|forbidden|taboo|a\s+no|no[\s-]go|unacceptable)|need\s+not\s+apply|off[\s-]limits|[\s:-]+(?:no|never|no\s+thanks?|not\s+for\s+me|hard\s+pass|out)\b)|^-free\b|^\s*\?\s*(?:nope|no\b|never|nah|pass\b|no\s+thanks?|not\s+for\s+me)"
 )
 # "Tesla I don't want to see again"; "crypto is the answer, he says; I don't want any in here".
 _FRONTED: Final = re.compile(

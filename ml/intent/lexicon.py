@@ -120,7 +120,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
     "capital_preservation": _phrases(
         r"""
         (?:capital|wealth|principal|asset)\s+(?:preservation|protection)
-        (?:preserv\w{1,3}|protect\w{0,3}|safeguard\w{0,3}|shield\w{0,3}|guard\w{0,3}|keep\s+safe|defend)\s+(?:\w+\s+){0,3}?(?:capital|principal|savings|money|nest[\s-]egg|wealth|value|it|purchasing\s+power|what|every|account|cash|portfolio|gains|against)
+        (?:preserv\w{1,3}|protect\w{0,3}|safeguard\w{0,3}|shield\w{0,3}|guard\w{0,3}|keep\s+safe|defend)\s+(?:\w+\s+){0,3}?(?:capital|principal|savings|money|nest[\s-]egg|wealth|value|it|purchasing\s+power|what\s+(?:i|we|is|was)|everything|account|cash|portfolio|gains|against)
         (?:protect|preserv)(?:ing|ion|e)\b(?=[^.;!?\n]{0,30}\b(?:matters|first|comes|more|priority|is)\b)
         safety\s+(?:first|of\s+(?:principal|capital)|over|above|matters|is|comes)
         (?:safe|safely|stable|secure|intact|low[\s-]risk|conservative|risk[\s-]free)\s+(?:and\s+\w+\s+)?(?:place|investments?|income|returns?|portfolio|parking|holdings?|assets|mix|allocation|stuff|options?)
@@ -134,7 +134,6 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         keep\s+(?:up\s+with|pace\s+with)\s+inflation|(?:beat|ahead\s+of|match)\s+inflation
         emergency\s+(?:fund|savings|reserve|money|cushion)|rainy[\s-]day\s+(?:fund|money)
         sleep\s+(?:\w+\s+){0,2}?(?:at\s+night|well|soundly|easy)
-        (?:sleep\s+badly|lose\s+sleep|losing\s+sleep|keeps\s+me\s+up)
         return\s+of\s+(?:my\s+|the\s+)?(?:capital|principal|money)\b
         capital\s+(?:is\s+)?(?:safe|secure|intact|guaranteed)
         (?:park|parking|stash)\s+(?:\w+\s+){0,3}?(?:money|cash|fund|proceeds|savings|it)\b
@@ -150,9 +149,10 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?<!my )(?<!our )(?<!his )(?<!her )(?<!high )(?<!ordinary )(?<!taxable )(?<!earned )income\b(?!\s+(?:tax|rates?|is\s+(?:high|unusually|low)|bracket|year))
         dividends?\b
         low[\s-]risk\b
+        (?:sleep\s+badly|lose\s+sleep|losing\s+sleep|keeps\s+me\s+up)
         """,
         r"""
-        (?:don'?t|do\s+not|didn'?t|never|not|can'?t|cannot|can\s+not|won'?t|couldn'?t|without|no|avoid|afraid\s+of|scared\s+of|fear\s+of|terrified\s+of|hate|stop|unable\s+to|isn'?t\s+about)\s+(?:\w+\s+){0,4}?(?:los(?:e|es|ing)|lost)\s+(?:\w+\s+){0,2}?(?:money|capital|principal|savings|it|this|that|any|anything|what|my|the|our|a\s+(?:cent|penny|dime|dollar|single)|everything|much|value|any\s+of|sleep)
+        (?:don'?t|do\s+not|didn'?t|never|not|can'?t|cannot|can\s+not|won'?t|couldn'?t|without|no|avoid|afraid\s+of|scared\s+of|fear\s+of|terrified\s+of|hate|stop|unable\s+to|isn'?t\s+about)\s+(?:\w+\s+){0,4}?(?:los(?:e|es|ing)|lost)\s+(?:\w+\s+){0,2}?(?:money|capital|principal|savings|it|this|that|any|anything|what|my|the|our|a\s+(?:cent|penny|dime|dollar|single)|everything|much|value|any\s+of)
         not\s+losing\b
         (?:can'?t|cannot|can\s+not|couldn'?t|won'?t|will\s+not|unable\s+to|not\s+(?:able|willing|prepared)\s+to|no\s+appetite\s+for|no\s+stomach\s+for|don'?t\s+want(?:\s+to\s+see)?|never\s+want|hate|refuse\s+to|can'?t\s+afford|no\s+room\s+for)\s+(?:to\s+)?(?:\w+\s+){0,3}?(?:loss(?:es)?|drawdowns?|drops?|declines?|crash(?:es)?|(?:big|large|steep|deep|sharp)\s+(?:drops?|falls?|swings?|drawdowns?|declines?|loss(?:es)?)|go(?:es)?\s+down|down\s+years?|falls?|volatility|swings|red|surprises|rollercoaster)\b
         (?:no|zero|without)\s+(?:big\s+|large\s+|major\s+|nasty\s+|more\s+|any\s+|real\s+)?(?:loss(?:es)?|loses|drawdowns?|surprises|drama|rollercoaster|wild\s+(?:rides?|swings)|risk\s+of\s+loss)\b
@@ -199,8 +199,8 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
 }
 
 AVOID_REALISING: Final = re.compile(
-    r"\b(?:avoid\w*|never|don'?t|do\s+not|not|without|no|minimi[sz]\w+|defer\w*|postpon\w+|delay\w*|put\s+off|rather\s+not|hate\s+to|refuse\s+to|won'?t|stop|limit|as\s+few|prefer\s+not\s+to|keep\s+from|hold\s+off)\s+(?:[\w']+\s+){0,5}?"
-    r"(?:(?:reali[sz]\w{0,3}|trigger\w{0,3}|tak(?:e|ing)|incur\w{0,4}|generat\w{1,3}|creat\w{1,3}|pay\w{0,3}|recogni[sz]\w{0,3}|book\w{0,3})\s+(?:[\w']+\s+){0,3}?(?:gains?(?:\s+tax(?:es)?)?|taxable\s+events?|tax\s+(?:bill|hit|event)|taxes)\b"
+    r"\b(?:avoid\w*|never|don'?t|do\s+not|not|without|no|minimi[sz]\w+|defer\w*|postpon\w+|delay\w*|put\s+off|rather\s+not|hate\s+to|refuse\s+to|won'?t|stop|limit|as\s+few|prefer\s+not\s+to|keep\s+from|hold\s+off)\s+(?:[\w'-]+\s+){0,5}?"
+    r"(?:(?:reali[sz]\w{0,3}|trigger\w{0,3}|tak(?:e|ing)|incur\w{0,4}|generat\w{1,3}|creat\w{1,3}|pay\w{0,3}|recogni[sz]\w{0,3}|book\w{0,3})\s+(?:[\w'-]+\s+){0,3}?(?:gains?(?:\s+tax(?:es)?)?|taxable\s+events?|tax\s+(?:bill|hit|event)|taxes)\b"
     r"|reali[sz]ed?\s+(?:capital\s+)?gains?\b|capital\s+gains(?:\s+(?:tax|taxes|bill|hit|distributions?))?\b|taxable\s+(?:gains?|events?|sales?))"
     r"|\bstep(?:ped)?[\s-]*up(?:\s+in)?(?:\s+(?:in\s+)?basis)?\b"
     r"|\b(?:don'?t|do\s+not|never|not|won'?t|refuse\s+to|without|rather\s+not|no)\s+(?:\w+\s+){0,4}?(?:sell|selling|touch|part\s+with|liquidat\w+|unload)\s+(?:\w+\s+){0,3}?(?:winners?|appreciated|gainers?|(?:big|embedded|unreali[sz]ed|built[\s-]in)\s+gains?|(?:low|zero)[\s-](?:cost[\s-])?basis)"
@@ -218,7 +218,7 @@ WASH_SALE: Final = re.compile(
 RISK: Final[dict[str, re.Pattern[str]]] = {
     "low": re.compile(
         r"\b(?:low(?:er|est)?|little|minimal|minimum|not\s+much|no|zero|very\s+little|limited|less)\s+(?:appetite\s+for\s+|tolerance\s+for\s+|willingness\s+to\s+take\s+)?risks?\b(?!\s+of\s+missing)|\brisk[\s-]*(?:averse|aversion|adverse|shy|free)|\b(?:very\s+|rather\s+|pretty\s+|quite\s+|fairly\s+|extremely\s+|super\s+|ultra[\s-]?)?(?:conservative|cautious|timid)\b(?!\s+party)"
-        r"|\b(?:don'?t|do\s+not|never|can'?t|cannot|won'?t|not|couldn'?t|hate\s+to|hate|without|avoid|afraid\s+of|scared\s+of|terrified\s+of)\s+(?:\w+\s+){0,4}?(?:lose|losing|lost)\s+(?:\w+\s+){0,2}?(?:money|capital|principal|savings|it|this|that|any|anything|what|my|our|the|a\s+(?:cent|penny|dime|dollar)|sleep)"
+        r"|\b(?:don'?t|do\s+not|never|can'?t|cannot|won'?t|not|couldn'?t|hate\s+to|hate|without|avoid|afraid\s+of|scared\s+of|terrified\s+of)\s+(?:\w+\s+){0,4}?(?:lose|losing|lost)\s+(?:\w+\s+){0,2}?(?:money|capital|principal|savings|it|this|that|any|anything|what|my|our|the|a\s+(?:cent|penny|dime|dollar))"
         r"|\b(?:can'?t|cannot|won'?t|will\s+not|don'?t|do\s+not|couldn'?t|not|hate|no|never|refuse\s+to|nervous\s+about|zero|unable\s+to)\s+(?:\w+\s+){0,4}?(?:stomach|handle|take|afford|stand|tolerate|put\s+up\s+with|bear|accept|like|want)\s+(?:\w+\s+){0,3}?(?:loss(?:es)?|risks?|swings?|volatility|drops?|declines?|drawdowns?|rollercoaster|big\s+(?:drops?|moves?|falls?|drawdowns?|loss))\b|\bpanic\b[^.;!?\n]{0,30}\b(?:loss|losses|drops?|down|dips?|falls?)"
         r"|\b(?:hate|dislike|fear|nervous|uncomfortable\s+with|no|small|low|minimal|limited|little)\s+(?:\w+\s+){0,2}?(?:volatility|swings?|drawdowns?|loss(?:es)?|fluctuations?|ups\s+and\s+downs|market\s+drops?)\b|\bsleep\s+(?:\w+\s+){0,2}?(?:at\s+night|badly|soundly|well)|\b(?:nothing\s+(?:wild|risky|crazy)|small\s+ups\s+and\s+downs|principal\s+must\s+stay|no\s+drama)\b"
         r"|\bavoid(?:ing)?\s+(?:\w+\s+)?(?:drawdowns?|losses|volatility|big\s+\w+)\b|\bno\s+big\s+los(?:s|ses|es)\b|\b(?:weak|sensitive|nervous)\s+stomach\b|\b(?:risks?|swings|volatility|losses|drops)\s+(?:makes?|scares?|frightens?|terrif(?:y|ies)|worr(?:y|ies))\s+me\b"
@@ -260,7 +260,7 @@ NEGATION: Final = re.compile(
     r"\b(?:not|no|never|don'?t|doesn'?t|didn'?t|isn'?t|aren'?t|won'?t|wouldn'?t|can'?t|cannot|without|instead\s+of|rather\s+than|not\s+interested\s+in|against|avoid(?:ing)?|stop(?:ped)?|tired\s+of|done\s+with|less\s+about|no\s+need\s+(?:for|to)|nothing\s+to\s+do\s+with|forget(?:\s+about)?|skip|quit|enough\s+of|neither|nor|used\s+to|tried|lost|burn(?:ed|t)|stupid|failed|regret|anything\s+but|hold(?:ing)?\s+off(?:\s+on)?|postpon\w+|defer\w*|delay\w*|put(?:ting)?\s+off|refrain\w*\s+from)\s+(?:[\w'&/-]+\s+){0,4}\Z"
 )
 DECLINED_AFTER: Final = re.compile(
-    r"^[^.;!?\n]{0,25}?(?:\bnever\s+again\b|\bno\s+more\b|\b(?:is|are|was|were)\s+(?:not\s+for|over|behind|a\s+mistake)|\b(?:isn'?t|aren'?t|wasn'?t|is\s+not|are\s+not)\s+(?:for\s+|so\s+|that\s+|very\s+|really\s+)?(?:me|us|my|important|a\s+(?:priority|concern|goal)|necessary|needed|what\s+i|interesting|of\s+interest|the\s+(?:point|goal|aim|idea))|\bdoesn't\s+(?:interest|matter|work)|\bdo(?:es)?\s+not\s+(?:interest|matter)|\bcan\s+wait\b|\bis\s+handled\s+elsewhere)"
+    r"^[^.;!?\n]{0,25}?(?:\bnever\s+again\b|\bno\s+more\b|\b(?:is|are|was|were)\s+(?:not\s+for|over|behind|a\s+mistake)|\b(?:isn'?t|aren'?t|wasn'?t|is\s+not|are\s+not)\s+(?:for\s+|so\s+|that\s+|very\s+|really\s+)?(?:me|us|my|important|a\s+(?:priority|concern|goal)|necessary|needed|what\s+i|interesting|of\s+interest|the\s+(?:point|goal|aim|idea))|\bdoesn't\s+(?:interest|matter|work)|\bdo(?:es)?\s+not\s+(?:interest|matter)|\bcan\s+wait\b|\bis\s+handled\s+elsewhere)|^[^.;!?\n]{0,70}?\b(?:elsewhere|separate(?:ly)?|at\s+(?:the|my|our)\s+(?:bank|credit\s+union)|not\s+your\s+concern|taken\s+care\s+of)\b"
 )
 WISH: Final = re.compile(
     r"\b(?:want|need|please|pls|plz|goal|aim(?:ing)?|would\s+like|i'd\s+like|i'd\s+love|looking\s+(?:to|for)|hope|hoping|plan(?:ning)?|trying|wish|prefer|objective|priority|focus|keep|make|let|help|should|must|only|just|never|don'?t|no|i'm\s+(?:after|in)|interested\s+in|care\s+about|intend|mind)\b"

@@ -61,6 +61,9 @@ _TAG = re.compile(r"<!--.{0,2000}?-->|</?[a-z!][^<>]{0,400}>", re.DOTALL)
 _ROLE = re.compile(
     r"<(system|assistant|admin|developer|tool|instructions?|prompt)\b[^<>]{0,80}>[^<]{0,2000}(?:</\1>|\Z)"
 )
+_CHAT_MARK = re.compile(
+    r"<\|[^|<>]{1,40}\|>[^<\n]{0,400}?<\|[^|<>]{1,40}\|>|<\|[^|<>]{1,40}\|>|\[\[?system\]?\][^\[\n]{0,400}\[\[?/system\]?\]"
+)
 _BLOCK = re.compile(r"</?(?!b>|i>|em>|strong>|span|a\b|u>|font|/b>|/i>|/em>|/strong>)[a-z][^<>]{0,200}>")
 _FENCE = re.compile(r"```.{0,4000}?(?:```|\Z)|'''.{0,4000}?(?:'''|\Z)", re.DOTALL)
 _TEMPLATE = re.compile(
@@ -82,6 +85,8 @@ _COMMAND = re.compile(
     r"|\b(?:this (?:text|message|input) (?:was|is|has been) (?:already )?(?:parsed|verified|approved|classified|validated))"
     r"|\b(?:api[_ ]key|password|credentials|access token|environment variables?)\b"
     r"|\b(?:mark|classify|label|tag|score|rate|flag)\s+(?:\w+\s+){0,3}?(?:statement|text|message|input|user|goal|request|entry)s?\s+as\b|\b(?:repeat after me|store (?:this|that|it) as my|instruct the \w+|this is an? order to)\b"
+    r"|\bpretend\s+(?:you|to\s+be|that\s+you)\b|\b(?:begin|end|start)\s+(?:admin|system|note|prompt|instructions?|message|override)\b"
+    r"|\bfrom\s+now\s+on\s+(?:every|all)\s+(?:user|statement|text|account)s?\b|\bconfirm\s+with\s+(?:ok|yes)\b"
     r"|\b(?:end|start|begin) of (?:user|system|prompt|input|instructions?|document)\b"
 )
 _IDENTIFIER = re.compile(
@@ -161,6 +166,7 @@ def clean(text: str) -> CleanText:
         lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], reason, aside)
     lower = _blank(lower, _script_spans(lower), "markup", aside)
     lower = _blank(lower, [(m.start(), m.end()) for m in _ROLE.finditer(lower)], "markup", aside)
+    lower = _blank(lower, [(m.start(), m.end()) for m in _CHAT_MARK.finditer(lower)], "markup", aside)
     blocks = [(m.start(), m.end()) for m in _BLOCK.finditer(lower)]
     lower = _blank(lower, blocks, "markup", aside)
     # A block element ends the sentence before it.
