@@ -35,7 +35,6 @@ _SCALE: Final = {
     "amount_usd": pl.Decimal(20, 6),
     "fees_usd": pl.Decimal(20, 6),
 }
-_CENT: Final = 10_000
 
 
 def with_content(frame: pl.DataFrame) -> pl.DataFrame:

@@ -121,7 +121,6 @@ class ReportedGain:
     cost: Decimal | None = None
     acquired_date: dt.date | None = None
     term: str | None = None
-    wash: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -164,8 +163,10 @@ class Statement:
         By the account's own number, in order of appearance.
     skipped, rejected : dict
         Rows that are no transaction, by rule; bad rows by (reason, column, sentence, row).
-    first_date, last_date : datetime.date or None
-        Span of the good rows.
+    taken : set of int
+        Rows that have an outcome.
+    keeps_rows : bool
+        Whether rows as read are kept beside good transactions, too (small files).
     """
 
     format: str

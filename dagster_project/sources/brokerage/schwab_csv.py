@@ -158,8 +158,6 @@ _CANCELS: Final = {
     "buy cancelled": ("buy",),
     "sell cancelled": ("sell",),
 }
-_SIGNLESS_OUT: Final = {"withholding": -1, "fee": -1}
-_TITLE_ACCOUNT: Final = re.compile(r"account\s+(?P<name>.*?)\s*(?:as of|from|\"|$)", re.IGNORECASE)
 _FILE_ACCOUNT: Final = re.compile(r"(?P<name>X{2,}[-_ ]?\d{3,4}|\.{3}\d{3,4})", re.IGNORECASE)
 
 
@@ -201,15 +199,20 @@ def account_type_in(text: str) -> str | None:
 def read(path: Path, encoding: str, delimiter: str, statement: Statement, account: str | None) -> None:
     """Read the CSV layout into the statement."""
     reader = _Reader(statement, "")
-    rows: list[Row] = []
-    read_rows(path, encoding, delimiter, statement, section, rows.append)
-    titles = " ".join(
-        statement.skipped_text.get(n, "") for n, rule in statement.skipped.items() if rule == "title_row"
-    )
-    reader.account = account or account_in(titles, path.name) or "schwab"
-    statement.account(reader.account).account_type = account_type_in(titles) or account_type_in(path.stem)
-    for row in rows:
-        reader.take(row.line, row)
+
+    def handle(row: Row) -> None:
+        if not reader.account:  # the titles, which may name it, stand before the first row
+            titles = " ".join(
+                statement.skipped_text.get(n, "")
+                for n, rule in statement.skipped.items()
+                if rule == "title_row"
+            )
+            reader.account = account or account_in(titles, path.name) or "schwab"
+            facts = statement.account(reader.account)
+            facts.account_type = account_type_in(titles) or account_type_in(path.stem)
+        reader.book(row)
+
+    read_rows(path, encoding, delimiter, statement, section, handle)
     reader.booker.legs.book()
 
 
@@ -227,7 +230,10 @@ def read_json(data: Mapping[str, Any], path: Path, statement: Statement, account
         cells = {
             header_key(str(key)): "" if value is None else str(value).strip() for key, value in item.items()
         }
-        reader.take(line, Row(line, cells, text, "transactions"))
+        try:
+            reader.book(Row(line, cells, text, "transactions"))
+        except BadValue as error:
+            statement.reject(line, error.reason, error.detail, text, error.column)
     reader.booker.legs.book()
 
 
@@ -237,13 +243,8 @@ class _Reader:
         self.account = account
         self.booker = Booker(statement)
 
-    def take(self, line: int, row: Row) -> None:
-        try:
-            self._row(line, row)
-        except BadValue as error:
-            self.st.reject(line, error.reason, error.detail, row.text, error.column)
-
-    def _row(self, line: int, row: Row) -> None:
+    def book(self, row: Row) -> None:
+        line = row.line
         action = re.sub(r"\s+", " ", row.get("action")).strip()
         word = action.lower()
         when = day(row.get("date"), "date")
