@@ -22,7 +22,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "a11": ("per_share", "earliest_first"),
     "a12": ("largest_remainder",),
     "a13": ("issuer_fraction",),
-    "a14": ("household", "taxpayer_only"),
+    "a14": ("household", "taxpayer_only", "account"),
     "a15": ("pool",),
     "a16": ("refuse_short_sales",),
     "a17": ("permanent", "not_a_replacement"),
@@ -72,7 +72,8 @@ class TaxSettings:
     a13 : str
         Spin-off basis by the issuer's fraction.
     a14 : str
-        Purchases of the ``household`` replace (basis to the buyer's shares), or ``taxpayer_only``.
+        Purchases of the ``household`` replace (basis to the buyer's shares), ``taxpayer_only``, or those of
+        the same ``account`` alone: what a broker reports (s6045(g)), never the taxpayer's result.
     a15 : str
         A disallowed loss on average-basis shares is added to the pool.
     a17 : str
