@@ -5,7 +5,7 @@ from typing import Final
 
 import polars as pl
 
-from ml.tax.frames import build
+from ml.tax.frames import REALIZED_GAINS, build
 from ml.tax.units import QUANTITY_DTYPE, USD_DTYPE
 from ml.tax.wash_sales import Piece
 
@@ -36,7 +36,7 @@ _REPLACEMENT: Final = {
     "days_tacked": pl.Int32,
     "is_across_accounts": pl.Boolean,
 }
-WASH_SALES: Final = (*PIECE_COLUMNS[:-2], *_REPLACEMENT, *PIECE_COLUMNS[-2:])
+WASH_SALES: Final = {name: REALIZED_GAINS[name] for name in PIECE_COLUMNS} | _REPLACEMENT
 
 
 def wash_sales(pieces: Sequence[Piece], realized: pl.DataFrame) -> pl.DataFrame:
@@ -78,5 +78,5 @@ def wash_sales(pieces: Sequence[Piece], realized: pl.DataFrame) -> pl.DataFrame:
         .join(
             build(_REPLACEMENT, columns).with_columns(index), on="index", how="inner", maintain_order="left"
         )
-        .select(WASH_SALES)
+        .select(list(WASH_SALES))
     )
