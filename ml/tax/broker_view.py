@@ -143,31 +143,33 @@ def _lines(realized: pl.DataFrame) -> pl.DataFrame:
     return realized.group_by(LINE).agg(*(pl.col(c).first() for c in _FACTS), terms, *sums)
 
 
-def _base(lot_id: str) -> str:
-    return lot_id.partition("#")[0]
-
-
 def _reasons(result: LedgerResult) -> Mapping[tuple, list[dict[str, Any]]]:
-    """Collect matches that brokers do not see, by washed line and by the replacement's purchase."""
+    """Collect matches by washed line and by the replacement's purchase.
+
+    Matches that brokers see matter only where a chain of replacements passes a difference on.
+    """
     acquired = result.realized_gains.select(
         "account_id", "asset_id", "sale_transaction_id", "lot_id", "piece_no", "acquired_date"
     )
-    rows = result.wash_sales.filter(_UNSEEN).join(
+    rows = result.wash_sales.with_columns(_UNSEEN.alias("unseen")).join(
         acquired, on=["account_id", "asset_id", "sale_transaction_id", "lot_id", "piece_no"]
     )
     found: dict[tuple, list[dict[str, Any]]] = {}
     for row in rows.iter_rows(named=True):
-        found.setdefault(("washed", *(row[c] for c in LINE)), []).append(row)
+        if row["unseen"]:
+            found.setdefault(("washed", *(row[c] for c in LINE)), []).append(row)
         if row["basis_moved_usd"]:
+            kind = "basis" if row["unseen"] else "chain"
             where = (row["replacement_account_id"], row["replacement_asset_id"])
-            found.setdefault(("basis", *where, row["replacement_acquired_date"]), []).append(row)
+            found.setdefault((kind, *where, row["replacement_acquired_date"]), []).append(row)
     return found
 
 
 def _explain(row: Mapping[str, Any], reasons: Mapping[tuple, list[dict[str, Any]]]) -> str:
     line = tuple(row[c] for c in LINE)
     parts = [_washed(match) for match in reasons.get(("washed", *line), ())]
-    moved = reasons.get(("basis", row["account_id"], row["asset_id"], row["acquired_date"]), ())
+    bought = (row["account_id"], row["asset_id"], row["acquired_date"])
+    moved = reasons.get(("basis", *bought), ())
     parts += [_moved(match) for match in moved if match["trade_date"] <= row["trade_date"]]
     if row["quantity"] != row["broker_quantity"]:
         parts.append(
@@ -179,6 +181,9 @@ def _explain(row: Mapping[str, Any], reasons: Mapping[tuple, list[dict[str, Any]
             f"the broker matches {_usd(seen - own)} more with a purchase of this account that already serves,"
             " or whose basis was changed by, a loss in another account"
         )
+    if not parts:
+        chain = [m for m in reasons.get(("chain", *bought), ()) if m["trade_date"] <= row["trade_date"]]
+        parts += [_chained(match) for match in chain]
     if not parts:
         parts.append("follows from a wash sale across accounts earlier in the chain of replacements")
     return "; ".join(parts)
@@ -198,6 +203,13 @@ def _moved(match: Mapping[str, Any]) -> str:
     return (
         f"the lot carries {_usd(match['basis_moved_usd'])} of the loss on the sale of {match['trade_date']} in"
         f" {match['account_id']}, and {match['days_tacked']} days: the broker knows of neither"
+    )
+
+
+def _chained(match: Mapping[str, Any]) -> str:
+    return (
+        f"the lot replaced shares sold on {match['trade_date']} in this account and carries"
+        f" {_usd(match['basis_moved_usd'])} of that loss, which a wash sale across accounts had changed before"
     )
 
 
