@@ -5,7 +5,8 @@ with
 
 night as (
 
-    select as_of_date from {{ ref('stg_ml__nights') }}
+    -- no ref: it would put this test into the build of the core models too
+    select as_of_date from lake.ml.night
 
 ),
 
