@@ -130,7 +130,9 @@ def show(
     user: Annotated[str, typer.Argument(help="A user_id of serving.rec_portfolios__current.")],
     tax: Annotated[
         bool,
-        typer.Option("--tax", help="Lots, Schedule D, year summary, wash sales and broker differences instead."),
+        typer.Option(
+            "--tax", help="Lots, Schedule D, year summary, wash sales and broker differences instead."
+        ),
     ] = False,
     year: Annotated[
         int | None, typer.Option(help="With --tax: the year of Schedule D; default: the night's.")

@@ -215,4 +215,3 @@ def _chained(match: Mapping[str, Any]) -> str:
 
 def _usd(amount: Decimal) -> str:
     return f"{amount:,.2f} USD"
-

@@ -94,10 +94,7 @@ def form_8949(inputs: LedgerInputs, result: LedgerResult, broker: pl.DataFrame) 
     lines = pieces.group_by(_LINE).agg(
         pl.col("as_of_date", "tax_unit_id", "tax_year", "symbol").first(),
         pl.col("trade_date").first().alias("sold_date"),
-        pl.when(acquired.n_unique() == 1)
-        .then(acquired.first())
-        .otherwise(pl.lit(VARIOUS))
-        .alias("acquired"),
+        pl.when(acquired.n_unique() == 1).then(acquired.first()).otherwise(pl.lit(VARIOUS)).alias("acquired"),
         pl.col("quantity").sum().cast(QUANTITY_DTYPE),
         pl.col("proceeds_usd").sum().cast(USD_DTYPE),
         pl.when(known).then(pl.col("cost_basis_usd").sum()).cast(USD_DTYPE).alias("cost_basis_usd"),
@@ -139,7 +136,9 @@ def _with_box(realized: pl.DataFrame, inputs: LedgerInputs) -> pl.DataFrame:
     digital = (pl.col("tax_treatment") == "digital_asset").fill_null(False)
     start = pl.when(digital).then(_DIGITAL_COVERED).when(fund).then(_FUND_COVERED).otherwise(_STOCK_COVERED)
     covered = (
-        pl.col("cost_basis_usd").is_not_null() & (pl.col("acquired_date") >= start) & _reporting_began(digital)
+        pl.col("cost_basis_usd").is_not_null()
+        & (pl.col("acquired_date") >= start)
+        & _reporting_began(digital)
     )
     no_form = digital & (pl.col("tax_year") < _DIGITAL_REPORTED_YEAR)
     number = (pl.col("term") == "long").cast(pl.Int8)

@@ -156,17 +156,21 @@ def numbered_pieces(pieces: Sequence[Piece], as_of: date) -> pl.DataFrame:
         "tax_year": [to_date(p.sale_day).year for p in pieces],
         "convention_codes": [",".join(p.codes) for p in pieces],
     }
-    rows = build(REALIZED_GAINS, columns).with_row_index("index").sort(
-        "trade_date",
-        "account_id",
-        "sale_transaction_id",
-        "asset_id",
-        "lot_id",
-        "disallowed_usd",
-        "quantity",
-        "proceeds_usd",
-        "term",
-        "convention_codes",
+    rows = (
+        build(REALIZED_GAINS, columns)
+        .with_row_index("index")
+        .sort(
+            "trade_date",
+            "account_id",
+            "sale_transaction_id",
+            "asset_id",
+            "lot_id",
+            "disallowed_usd",
+            "quantity",
+            "proceeds_usd",
+            "term",
+            "convention_codes",
+        )
     )
     # A sale of one lot falls into pieces where a wash matched part of it: the number makes the key.
     key = ["account_id", "asset_id", "sale_transaction_id", "lot_id"]

@@ -2,13 +2,14 @@
 
 import dataclasses
 from datetime import date, timedelta
+from decimal import Decimal
 
 import polars as pl
 import pytest
 
 from ml.recommend import recommend_night
 from ml.tax.ledger import LedgerResult, run_ledger
-from tests.test_ml.test_tax.conftest import build_inputs
+from tests.test_ml.test_tax.conftest import USERS, build_inputs
 
 AS_OF = date(2022, 11, 30)
 ACCOUNTS = {"a0": "taxable", "a1": "roth_ira"}
@@ -32,17 +33,21 @@ def trade(days_ago: int, kind: str, quantity: float, price: float, account: str 
 def ledger_of(rows: list[dict], **options) -> LedgerResult:
     """Run the ledger of household h1: a taxable account and a Roth IRA of one user."""
     rows = sorted(rows, key=lambda row: row["day"])
-    return run_ledger(
-        build_inputs(rows, accounts=ACCOUNTS, assets={"A": {}}, **options), as_of_date=AS_OF
-    )
+    return run_ledger(build_inputs(rows, accounts=ACCOUNTS, assets={"A": {}}, **options), as_of_date=AS_OF)
 
 
-def orders(result: LedgerResult, hand_night, wanting, lots, cash, **targets) -> pl.DataFrame:
-    """Recommend on hand-made lots with the ledger's windows and rates."""
+def orders(
+    result: LedgerResult, hand_night, wanting, lots, cash, income: int = 100_000, **targets
+) -> pl.DataFrame:
+    """Recommend on hand-made lots with the ledger's windows and rates; ``income`` as the ledger had it."""
     night = hand_night(lots, cash, HOUSEHOLD)
     unit = night.accounts["tax_unit_id"][0]
+    row = {"household_id": "h1", "tax_year": AS_OF.year, "filing_status": "single"}
+    row |= dict.fromkeys(("ordinary_taxable_income_usd", "magi_usd"), Decimal(income))
+    users = [dict.fromkeys(USERS) | row | {"user_id": user} for user in night.users["user_id"]]
     night = dataclasses.replace(
         night,
+        users=pl.DataFrame(users, schema=USERS),
         wash_windows=result.wash_windows,
         tax_unit_years=result.tax_unit_years.with_columns(pl.lit(unit).alias("tax_unit_id")),
     )
@@ -85,7 +90,8 @@ def test_orders_are_taxed_at_the_units_marginal_rates(hand_night, wanting, incom
     user = {"ordinary_taxable_income_usd": income, "magi_usd": income}
     result = ledger_of([trade(term_days, "buy", 10, 90)], users=[user])
     lots = [("a0", "A", "1", 10, 900, AS_OF - timedelta(term_days))]
-    sale = orders(result, hand_night, wanting, lots, {"a0": 0.0, "a1": 0.0}, a0={}, a1={}).row(0, named=True)
+    sale = orders(result, hand_night, wanting, lots, {"a0": 0.0, "a1": 0.0}, income, a0={}, a1={})
+    sale = sale.row(0, named=True)
     assert sale["gain_usd"] > 90
     assert float(sale["tax_usd"] / sale["gain_usd"]) == pytest.approx(rate, abs=1e-6)
 
@@ -97,5 +103,5 @@ def test_gains_of_the_year_move_the_rates(hand_night, wanting) -> None:
     result = ledger_of(rows, users=[user])
     assert result.tax_unit_years.row(-1, named=True)["lt_net_usd"] == -10_000
     lots = [("a0", "A", "1", 10, 900, AS_OF - timedelta(1000))]
-    sale = orders(result, hand_night, wanting, lots, {"a0": 0.0, "a1": 0.0}, a0={}, a1={}).row(0, named=True)
-    assert sale["tax_usd"] == 0
+    sale = orders(result, hand_night, wanting, lots, {"a0": 0.0, "a1": 0.0}, 120_000, a0={}, a1={})
+    assert sale["tax_usd"].to_list() == [0]

@@ -62,7 +62,12 @@ def test_an_ira_purchase_washes_and_the_broker_does_not_see_it(report) -> None:
     assert difference["difference_usd"] == 120
     assert "purchase of X on 2024-05-10 in I1 (roth ira) washed 120.00 USD" in difference["explanation"]
     line = one(tables["form_8949"])
-    assert (line["box"], line["adjustment_code"], line["adjustment_usd"], line["gain_usd"]) == ("A", "W", 120, -80)
+    assert (line["box"], line["adjustment_code"], line["adjustment_usd"], line["gain_usd"]) == (
+        "A",
+        "W",
+        120,
+        -80,
+    )
     assert line["broker_disallowed_usd"] == 0
     assert line["description"] == "100 sh. X"
 
@@ -136,7 +141,12 @@ def test_boxes_follow_what_brokers_must_report(report, day, sold, facts, expecte
 
 def test_column_b_and_unknown_basis(report) -> None:
     """Several dates are VARIOUS, inherited shares say so, an unknown basis leaves (e) and (h) open."""
-    inherited = {"day": "2024-02-01", "kind": "inheritance", "quantity": 5, "acquired_date": date(2024, 1, 15)}
+    inherited = {
+        "day": "2024-02-01",
+        "kind": "inheritance",
+        "quantity": 5,
+        "acquired_date": date(2024, 1, 15),
+    }
     rows = [
         trade("2024-01-10", "buy", 1, 10),
         trade("2024-01-11", "buy", 1, 11),
@@ -181,7 +191,11 @@ def test_the_year_summary_by_hand(report) -> None:
     _, tables = report(rows, users=[user])
     y2023, y2024 = tables["tax_year_summary"].filter(pl.col("tax_year") >= 2023).iter_rows(named=True)
     # 2023: a long-term loss of 4,000; 3,000 deducted at 24 % (taxable income above 95,375), 1,000 carried
-    assert (y2023["lt_gain_usd"], y2023["loss_deduction_usd"], y2023["lt_carryover_usd"]) == (-4000, 3000, 1000)
+    assert (y2023["lt_gain_usd"], y2023["loss_deduction_usd"], y2023["lt_carryover_usd"]) == (
+        -4000,
+        3000,
+        1000,
+    )
     assert y2023["federal_tax_usd"] == -720
     # 2024: 14,000 less the 1,000 carried in, at 15 %
     assert (y2024["lt_gain_usd"], y2024["lt_carryover_in_usd"], y2024["net_usd"]) == (14000, 1000, 13000)
@@ -271,6 +285,14 @@ def test_the_tables_agree_on_random_ledgers(inputs, trades, method) -> None:
             **options,
         )
         wanted = run_ledger(alone, as_of_date=AS_OF, settings=TaxSettings()).realized_gains
-        columns = ["sale_transaction_id", "lot_id", "piece_no", "quantity", "cost_basis_usd", "disallowed_usd", "term"]
+        columns = [
+            "sale_transaction_id",
+            "lot_id",
+            "piece_no",
+            "quantity",
+            "cost_basis_usd",
+            "disallowed_usd",
+            "term",
+        ]
         found = broker.filter(pl.col("account_id") == account).select(columns).sort(columns)
         assert found.equals(wanted.select(columns).sort(columns))
