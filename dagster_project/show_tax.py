@@ -124,7 +124,7 @@ class _Page:
         )
 
     def _say(self, text: str) -> None:
-        self.console.print(text, soft_wrap=True)
+        self.console.print(text)  # wrapped between words: nothing is cut
 
     def _mine(self, table: str, where: str = "true", order: str = "1") -> pl.DataFrame:
         """Rows of this night of the user's accounts."""

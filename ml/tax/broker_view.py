@@ -5,7 +5,7 @@ Reg. 1.6045-1(d)(6)(iii). The taxpayer answers for the purchases of all accounts
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
@@ -16,9 +16,11 @@ from ml.tax import frames
 from ml.tax.ledger import LedgerInputs, LedgerResult, compute_states, restrict
 from ml.tax.settings import TaxSettings
 from ml.tax.units import QUANTITY_DTYPE, USD_DTYPE
+from ml.tax.wash_frames import wash_sales
 
 # One line of a 1099-B: what one sale closed of one day's purchases. Sub-lots may differ between the views.
 LINE: Final = ("account_id", "asset_id", "sale_transaction_id", "acquired_date")
+_KEY: Final = ("trade_date", "account_id", "sale_transaction_id", "asset_id", "lot_id", "piece_no")
 _AMOUNTS: Final = ("quantity", "proceeds_usd", "cost_basis_usd", "disallowed_usd", "recognized_usd")
 _FACTS: Final = ("trade_date", "tax_year")
 _UNSEEN: Final = pl.col("is_across_accounts") | (pl.col("asset_id") != pl.col("replacement_asset_id"))
@@ -47,13 +49,21 @@ BROKER_DIFFERENCES: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class BrokerView:
+    """Realised gains and wash sales in the brokers' books; columns as in ``LedgerResult``."""
+
+    realized_gains: pl.DataFrame
+    wash_sales: pl.DataFrame
+
+
 def broker_view(
     inputs: LedgerInputs,
     result: LedgerResult,
     as_of_date: date,
     settings: TaxSettings | None = None,
-) -> pl.DataFrame:
-    """Return the realised gains as the brokers see them.
+) -> BrokerView:
+    """Return the realised gains and wash sales as the brokers see them.
 
     Parameters
     ----------
@@ -68,22 +78,29 @@ def broker_view(
 
     Returns
     -------
-    polars.DataFrame
-        Columns of ``realized_gains``. Lots that came from another account keep the basis that the transfer
+    BrokerView
+        Lots that came from another account keep the basis that the transfer
         statement carries (s6045A). Households in which every match stays inside one account and security
         are not computed again: there the two views are equal, match by match.
     """
     settings = settings or TaxSettings()
-    realized = result.realized_gains
     households = _differing_households(inputs, result)
     members = inputs.accounts.filter(pl.col("household_id").is_in(households)).select("account_id").unique()
     if not members.height:
-        return realized
+        return BrokerView(result.realized_gains, result.wash_sales)
     narrow = replace(settings, a14="account", identical_groups=())
     _, states = compute_states(restrict(inputs, members), as_of_date, narrow)
-    computed = frames.realized_gains(states.values(), as_of_date)
-    kept = realized.join(members, on="account_id", how="anti")
-    return pl.concat([kept, computed]).sort("trade_date", "account_id", "sale_transaction_id", "piece_no")
+    pieces = frames.taxable_pieces(states.values())
+    numbered = frames.numbered_pieces(pieces, as_of_date)
+
+    def merge(whole: pl.DataFrame, computed: pl.DataFrame) -> pl.DataFrame:
+        kept = whole.join(members, on="account_id", how="anti")
+        return pl.concat([kept, computed]).sort(_KEY)
+
+    return BrokerView(
+        merge(result.realized_gains, numbered.drop("index")),
+        merge(result.wash_sales, wash_sales(pieces, numbered)),
+    )
 
 
 def _differing_households(inputs: LedgerInputs, result: LedgerResult) -> list[str]:
@@ -93,14 +110,14 @@ def _differing_households(inputs: LedgerInputs, result: LedgerResult) -> list[st
     return found.get_column("household_id").unique().sort().to_list()
 
 
-def broker_differences(result: LedgerResult, broker: pl.DataFrame, as_of_date: date) -> pl.DataFrame:
+def broker_differences(result: LedgerResult, broker: BrokerView, as_of_date: date) -> pl.DataFrame:
     """Compare the two views line by line and say in words why they differ.
 
     Parameters
     ----------
     result : LedgerResult
         The taxpayer's result.
-    broker : polars.DataFrame
+    broker : BrokerView
         From :func:`broker_view`.
     as_of_date : datetime.date
         The night.
@@ -113,7 +130,7 @@ def broker_differences(result: LedgerResult, broker: pl.DataFrame, as_of_date: d
         standing order looks at the basis may have closed other lots). ``difference_usd`` = recognised by the
         taxpayer less recognised by the broker.
     """
-    other = _lines(broker).rename({c: f"broker_{c}" for c in (*_AMOUNTS, "term")})
+    other = _lines(broker.realized_gains).rename({c: f"broker_{c}" for c in (*_AMOUNTS, "term")})
     both = _lines(result.realized_gains).join(
         other, on=list(LINE), how="full", coalesce=True, nulls_equal=True
     )
@@ -121,8 +138,8 @@ def broker_differences(result: LedgerResult, broker: pl.DataFrame, as_of_date: d
     differs = [pl.col(c).ne_missing(pl.col(f"broker_{c}")) for c in (*_AMOUNTS, "term")]
     rows = both.filter(pl.any_horizontal(differs)).sort("trade_date", *LINE)
     recognized = [pl.col(c).fill_null(0) for c in ("recognized_usd", "broker_recognized_usd")]
-    reasons = _reasons(result)
-    words = [_explain(row, reasons) for row in rows.iter_rows(named=True)]
+    washed, moves = _washed_lines(result), _moves(result.wash_sales, broker.wash_sales)
+    words = [_explain(row, washed, moves) for row in rows.iter_rows(named=True)]
     return rows.with_columns(
         pl.lit(as_of_date).alias("as_of_date"),
         (recognized[0] - recognized[1]).cast(USD_DTYPE).alias("difference_usd"),
@@ -143,34 +160,44 @@ def _lines(realized: pl.DataFrame) -> pl.DataFrame:
     return realized.group_by(LINE).agg(*(pl.col(c).first() for c in _FACTS), terms, *sums)
 
 
-def _reasons(result: LedgerResult) -> Mapping[tuple, list[dict[str, Any]]]:
-    """Collect matches by washed line and by the replacement's purchase.
+_Lines = Mapping[tuple, list[dict[str, Any]]]
 
-    Matches that brokers see matter only where a chain of replacements passes a difference on.
-    """
-    acquired = result.realized_gains.select(
-        "account_id", "asset_id", "sale_transaction_id", "lot_id", "piece_no", "acquired_date"
-    )
-    rows = result.wash_sales.with_columns(_UNSEEN.alias("unseen")).join(
-        acquired, on=["account_id", "asset_id", "sale_transaction_id", "lot_id", "piece_no"]
+
+def _washed_lines(result: LedgerResult) -> _Lines:
+    """Collect the matches that brokers do not see by the line whose loss they disallow."""
+    piece = ["account_id", "asset_id", "sale_transaction_id", "lot_id", "piece_no"]
+    rows = result.wash_sales.filter(_UNSEEN).join(
+        result.realized_gains.select(*piece, "acquired_date"), on=piece
     )
     found: dict[tuple, list[dict[str, Any]]] = {}
     for row in rows.iter_rows(named=True):
-        if row["unseen"]:
-            found.setdefault(("washed", *(row[c] for c in LINE)), []).append(row)
-        if row["basis_moved_usd"]:
-            kind = "basis" if row["unseen"] else "chain"
-            where = (row["replacement_account_id"], row["replacement_asset_id"])
-            found.setdefault((kind, *where, row["replacement_acquired_date"]), []).append(row)
+        found.setdefault(tuple(row[c] for c in LINE), []).append(row)
     return found
 
 
-def _explain(row: Mapping[str, Any], reasons: Mapping[tuple, list[dict[str, Any]]]) -> str:
-    line = tuple(row[c] for c in LINE)
-    parts = [_washed(match) for match in reasons.get(("washed", *line), ())]
+def _moves(own: pl.DataFrame, seen: pl.DataFrame) -> _Lines:
+    """Collect, by purchase, the sales whose loss moves to it in one view and not, or otherwise, in the other."""
+    purchase = ["replacement_account_id", "replacement_asset_id", "replacement_acquired_date"]
+    sale = ["account_id", "trade_date", "sale_transaction_id"]
+
+    def sums(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.group_by(purchase + sale).agg(
+            pl.col("basis_moved_usd").sum(), pl.col("days_tacked").max()
+        )
+
+    both = sums(own).join(sums(seen), on=purchase + sale, how="full", coalesce=True, suffix="_seen")
+    moved, other = (pl.col(c).fill_null(0) for c in ("basis_moved_usd", "basis_moved_usd_seen"))
+    rows = both.with_columns((moved - other).alias("more_usd")).filter(pl.col("more_usd") != 0)
+    found: dict[tuple, list[dict[str, Any]]] = {}
+    for row in rows.sort(purchase + sale).iter_rows(named=True):
+        found.setdefault(tuple(row[c] for c in purchase), []).append(row)
+    return found
+
+
+def _explain(row: Mapping[str, Any], washed: _Lines, moves: _Lines) -> str:
+    parts = [_washed(match) for match in washed.get(tuple(row[c] for c in LINE), ())]
     bought = (row["account_id"], row["asset_id"], row["acquired_date"])
-    moved = reasons.get(("basis", *bought), ())
-    parts += [_moved(match) for match in moved if match["trade_date"] <= row["trade_date"]]
+    parts += [_moved(move) for move in moves.get(bought, ()) if move["trade_date"] <= row["trade_date"]]
     if row["quantity"] != row["broker_quantity"]:
         parts.append(
             "the standing order chooses by basis, and the broker's basis differs: other lots are closed in its books"
@@ -178,15 +205,10 @@ def _explain(row: Mapping[str, Any], reasons: Mapping[tuple, list[dict[str, Any]
     seen, own = row["broker_disallowed_usd"] or Decimal(0), row["disallowed_usd"] or Decimal(0)
     if seen > own:
         parts.append(
-            f"the broker matches {_usd(seen - own)} more with a purchase of this account that already serves,"
-            " or whose basis was changed by, a loss in another account"
+            f"the broker disallows {_usd(seen - own)} more, against a purchase of this account"
+            " that the return does not match with this sale"
         )
-    if not parts:
-        chain = [m for m in reasons.get(("chain", *bought), ()) if m["trade_date"] <= row["trade_date"]]
-        parts += [_chained(match) for match in chain]
-    if not parts:
-        parts.append("follows from a wash sale across accounts earlier in the chain of replacements")
-    return "; ".join(parts)
+    return "; ".join(parts or ["the broker applies a wash sale of this account otherwise than the return"])
 
 
 def _washed(match: Mapping[str, Any]) -> str:
@@ -199,18 +221,14 @@ def _washed(match: Mapping[str, Any]) -> str:
     )
 
 
-def _moved(match: Mapping[str, Any]) -> str:
-    return (
-        f"the lot carries {_usd(match['basis_moved_usd'])} of the loss on the sale of {match['trade_date']} in"
-        f" {match['account_id']}, and {match['days_tacked']} days: the broker knows of neither"
-    )
-
-
-def _chained(match: Mapping[str, Any]) -> str:
-    return (
-        f"the lot replaced shares sold on {match['trade_date']} in this account and carries"
-        f" {_usd(match['basis_moved_usd'])} of that loss, which a wash sale across accounts had changed before"
-    )
+def _moved(move: Mapping[str, Any]) -> str:
+    sale = f"the loss on the sale of {move['trade_date']} in {move['account_id']}"
+    if move["more_usd"] < 0:
+        return f"the broker's basis carries {_usd(-move['more_usd'])} more of {sale}, which the return matches elsewhere"
+    if move["account_id"] == move["replacement_account_id"]:
+        return f"the lot carries {_usd(move['more_usd'])} more of {sale} than the broker's books"
+    days = f"{move['days_tacked']} days of its holding period"
+    return f"the lot carries {_usd(move['more_usd'])} of {sale} and {days}: the broker knows of neither"
 
 
 def _usd(amount: Decimal) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 import polars as pl
 
 from ml.tax.actions import latest_rows
+from ml.tax.broker_view import BrokerView
 from ml.tax.ledger import LedgerInputs, LedgerResult
 from ml.tax.units import QUANTITY_DTYPE, USD_DTYPE
 
@@ -57,7 +58,7 @@ FORM_8949: Final = {
 _LINE: Final = ("account_id", "asset_id", "sale_transaction_id", "term", "box")
 
 
-def form_8949(inputs: LedgerInputs, result: LedgerResult, broker: pl.DataFrame) -> pl.DataFrame:
+def form_8949(inputs: LedgerInputs, result: LedgerResult, broker: BrokerView) -> pl.DataFrame:
     """Return ``ml.form_8949``: one row per sale, term and box.
 
     Parameters
@@ -66,8 +67,8 @@ def form_8949(inputs: LedgerInputs, result: LedgerResult, broker: pl.DataFrame) 
         For the accounts' tax units, the assets' classes and symbols, and inherited purchases.
     result : LedgerResult
         The taxpayer's result.
-    broker : polars.DataFrame
-        The brokers' realised gains (:func:`ml.tax.broker_view.broker_view`): columns ``broker_*``; null
+    broker : BrokerView
+        The brokers' books (:func:`ml.tax.broker_view.broker_view`): columns ``broker_*``; null
         where the broker's books close no lot in that line.
 
     Returns
@@ -103,7 +104,7 @@ def form_8949(inputs: LedgerInputs, result: LedgerResult, broker: pl.DataFrame) 
         pl.col("is_provisional").any(),
         codes.str.split(",").explode().unique().sort().str.join(",").alias("convention_codes"),
     )
-    named = lines.join(_broker_amounts(broker, inputs), on=list(_LINE), how="left").with_columns(
+    named = lines.join(_broker_amounts(broker.realized_gains, inputs), on=list(_LINE), how="left").with_columns(
         pl.when(pl.col("adjustment_usd").is_not_null()).then(pl.lit("W")).alias("adjustment_code"),
         (_plain(pl.col("quantity")) + " sh. " + pl.col("symbol")).alias("description"),
         *(

@@ -115,7 +115,22 @@ def test_a_chain_of_replacements_says_where_the_difference_came_from(report) -> 
     _, tables = report(rows, accounts={"T1": "taxable", "T2": "taxable"})
     last = one(tables["broker_differences"].filter(pl.col("trade_date") == date(2024, 12, 1)))
     assert (last["cost_basis_usd"], last["broker_cost_basis_usd"]) == (100, 80)
-    assert "replaced shares sold on 2024-07-10 in this account" in last["explanation"]
+    assert "carries 20.00 USD more of the loss on the sale of 2024-07-10 in T2" in last["explanation"]
+
+
+def test_a_loss_that_the_broker_matches_elsewhere_is_explained(report) -> None:
+    """The IRA's earlier purchase takes the loss; the broker gives it to the later one of its own account."""
+    rows = [
+        trade("2024-01-10", "buy", 10, 10),
+        trade("2024-05-01", "sell", 10, 8),
+        trade("2024-05-05", "buy", 10, 8, "I1"),
+        trade("2024-05-10", "buy", 10, 8),
+        trade("2024-09-10", "sell", 10, 15),
+    ]
+    _, tables = report(rows, accounts=BOTH)
+    later = one(tables["broker_differences"])
+    assert (later["cost_basis_usd"], later["broker_cost_basis_usd"], later["difference_usd"]) == (80, 100, 20)
+    assert "broker's basis carries 20.00 USD more of the loss on the sale of 2024-05-01" in later["explanation"]
 
 
 @pytest.mark.parametrize(
@@ -275,7 +290,7 @@ def test_the_tables_agree_on_random_ledgers(inputs, trades, method) -> None:
     assert nets == form["gain_usd"].sum()
     for row in form.iter_rows(named=True):
         assert row["gain_usd"] == row["proceeds_usd"] - row["cost_basis_usd"] + (row["adjustment_usd"] or 0)
-    broker = broker_view(built, result, AS_OF)
+    broker = broker_view(built, result, AS_OF).realized_gains
     difference = tables["broker_differences"]["difference_usd"].sum()
     assert difference == gains["recognized_usd"].sum() - broker["recognized_usd"].sum()
     for account in ("T1", "T2"):
