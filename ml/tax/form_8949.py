@@ -104,7 +104,9 @@ def form_8949(inputs: LedgerInputs, result: LedgerResult, broker: BrokerView) ->
         pl.col("is_provisional").any(),
         codes.str.split(",").explode().unique().sort().str.join(",").alias("convention_codes"),
     )
-    named = lines.join(_broker_amounts(broker.realized_gains, inputs), on=list(_LINE), how="left").with_columns(
+    named = lines.join(
+        _broker_amounts(broker.realized_gains, inputs), on=list(_LINE), how="left"
+    ).with_columns(
         pl.when(pl.col("adjustment_usd").is_not_null()).then(pl.lit("W")).alias("adjustment_code"),
         (_plain(pl.col("quantity")) + " sh. " + pl.col("symbol")).alias("description"),
         *(

@@ -110,7 +110,9 @@ def test_tax_marts_have_the_columns_of_the_python_tables(
 
 def test_seeds_are_described_owned_and_name_their_columns(manifest: dict) -> None:
     seeds = [n for n in manifest["nodes"].values() if n["resource_type"] == "seed"]
-    assert {seed["name"] for seed in seeds} == {p.stem for p in (DBT_DIR.parent / "ml/tax/data").glob("*.csv")}
+    assert {seed["name"] for seed in seeds} == {
+        p.stem for p in (DBT_DIR.parent / "ml/tax/data").glob("*.csv")
+    }
     for seed in seeds:
         header = (DBT_DIR / seed["original_file_path"]).read_text().splitlines()[0].split(",")
         assert set(header) == set(seed["columns"]), seed["name"]

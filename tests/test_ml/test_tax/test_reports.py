@@ -130,7 +130,9 @@ def test_a_loss_that_the_broker_matches_elsewhere_is_explained(report) -> None:
     _, tables = report(rows, accounts=BOTH)
     later = one(tables["broker_differences"])
     assert (later["cost_basis_usd"], later["broker_cost_basis_usd"], later["difference_usd"]) == (80, 100, 20)
-    assert "broker's basis carries 20.00 USD more of the loss on the sale of 2024-05-01" in later["explanation"]
+    assert (
+        "broker's basis carries 20.00 USD more of the loss on the sale of 2024-05-01" in later["explanation"]
+    )
 
 
 @pytest.mark.parametrize(
