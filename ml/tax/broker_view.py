@@ -224,7 +224,8 @@ def _washed(match: Mapping[str, Any]) -> str:
 def _moved(move: Mapping[str, Any]) -> str:
     sale = f"the loss on the sale of {move['trade_date']} in {move['account_id']}"
     if move["more_usd"] < 0:
-        return f"the broker's basis carries {_usd(-move['more_usd'])} more of {sale}, which the return matches elsewhere"
+        more = _usd(-move["more_usd"])
+        return f"the broker's basis carries {more} more of {sale}, which the return matches elsewhere"
     if move["account_id"] == move["replacement_account_id"]:
         return f"the lot carries {_usd(move['more_usd'])} more of {sale} than the broker's books"
     days = f"{move['days_tacked']} days of its holding period"
