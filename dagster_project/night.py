@@ -260,6 +260,7 @@ def _summary(settings: Settings, session: dt.date, seconds: float, run_id: str) 
     )
     lines = [
         (f"taxloom show {user}", "one user's recommendation, explained"),
+        (f"taxloom show {user} --tax", "the user's lots, Schedule D, wash sales and taxes"),
         ('taxloom sql "select * from serving.rec_portfolios__current"', "all of them"),
         ("taxloom ui", "the run, the graph and the checks, on localhost"),
         ("taxloom doctor", "is everything in order"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dagster_project.ml_tables import ML_TABLES
+from dagster_project.ml_tables import ML_TABLES, ml_tables
 from dagster_project.sources.contracts import RAW_TABLES
 from tests.test_dbt.lake import DBT_DIR, Lake
 
@@ -72,7 +72,7 @@ def test_only_staging_reads_sources(models: dict[str, dict]) -> None:
 def test_sources_carry_their_asset_key(manifest: dict) -> None:
     for source in manifest["sources"].values():
         assert source["config"]["meta"]["dagster"]["asset_key"] == [source["schema"], source["name"]]
-        known = {"raw": RAW_TABLES, "ml": ML_TABLES}[source["schema"]]
+        known = {"raw": RAW_TABLES, "ml": ml_tables()}[source["schema"]]
         assert source["name"] in known
 
 
@@ -86,6 +86,40 @@ def test_serving_has_the_columns_of_the_python_tables(
         n: t.replace(", ", ",") for n, t in ML_TABLES[table].items()
     }
     assert list(columns) == list(ML_TABLES[table])
+
+
+@pytest.mark.parametrize(
+    ("mart", "table"),
+    [
+        ("tax_lots__daily", "tax_lots"),
+        ("tax_realized_gains", "realized_gains"),
+        ("tax_wash_sales", "wash_sales"),
+        ("tax_form_8949", "form_8949"),
+        ("tax_year_summary", "tax_year_summary"),
+        ("tax_broker_differences", "broker_differences"),
+    ],
+)
+def test_tax_marts_have_the_columns_of_the_python_tables(
+    models: dict[str, dict], mart: str, table: str
+) -> None:
+    columns = models[mart]["columns"]
+    assert {n: c["data_type"].replace(", ", ",") for n, c in columns.items()} == {
+        n: t.replace(", ", ",") for n, t in ml_tables()[table].items()
+    }
+
+
+def test_seeds_are_described_owned_and_name_their_columns(manifest: dict) -> None:
+    seeds = [n for n in manifest["nodes"].values() if n["resource_type"] == "seed"]
+    assert {seed["name"] for seed in seeds} == {
+        p.stem for p in (DBT_DIR.parent / "ml/tax/data").glob("*.csv")
+    }
+    for seed in seeds:
+        header = (DBT_DIR / seed["original_file_path"]).read_text().splitlines()[0].split(",")
+        assert set(header) == set(seed["columns"]), seed["name"]
+        assert all(column["description"].strip() for column in seed["columns"].values()), seed["name"]
+        assert seed["description"].strip()
+        assert seed["config"]["meta"]["dagster"]["owners"]
+        assert seed["tags"] == ["core"]
 
 
 def test_serving_is_what_the_exposures_stand_on(manifest: dict, models: dict[str, dict]) -> None:

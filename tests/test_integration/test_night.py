@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ KEYS = {
     "rec_target_weights": "account_id, asset_id",
     "rec_lot_orders": "account_id, asset_id, lot_id",
 }
+# Eighteen days after Ada's taxable account sold AAPL at a loss.
+IRA_PURCHASE = "t-026,a-ada-ira,2022-07-05T15:00:00Z,buy,AAPL,3,141.50,-424.50,0,,,\n"
 BAD_TRANSACTIONS = """\
 b-01,a-ada-taxable,2022-12-01T15:00:00Z,buy,NOSUCH,1,10.00,-10.00,0,,,
 b-02,a-ada-taxable,2022-12-01T15:00:00Z,sell,MSFT,100000,240.00,24000000.00,0,,,
@@ -84,6 +87,8 @@ def _add_rows(data: Path) -> None:
 def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     home, data = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("data") / "in"
     shutil.copytree(DEMO, data)
+    with (data / "transactions.csv").open("a") as handle:
+        handle.write(IRA_PURCHASE)
     first_output = _night(home, data)
     first = _serving(home, "2022-12-28")
     _night(home, data)
@@ -202,6 +207,77 @@ def test_show_explains_a_user_and_names_the_known_ones_otherwise(world: dict) ->
     assert shown.returncode == 0, shown.stderr
     assert "a-ada-taxable" in shown.stdout
     unknown = _taxloom(world["home"], "show", "u-nobody")
+    assert unknown.returncode == 1
+    assert "u-ada" in unknown.stderr
+
+
+def test_the_tax_tables_agree_with_each_other(world: dict) -> None:
+    """Form 8949 by box = Schedule D = year summary; gains = proceeds - basis + disallowed, per tax unit."""
+    form = _rows(
+        world["home"],
+        "select tax_unit_id, tax_year, sum(gain_usd) as gain, sum(proceeds_usd - cost_basis_usd) "
+        "+ sum(coalesce(adjustment_usd, 0)) as parts from tax.tax_form_8949 "
+        "where as_of_date = '2022-12-28' group by all order by 1, 2",
+    )
+    assert {row["tax_unit_id"] for row in form} == {"household:h-lovelace", "user:u-cleo"}
+    for row in form:
+        where = (
+            f"where as_of_date = '2022-12-28' and tax_unit_id = '{row['tax_unit_id']}' "
+            f"and tax_year = {row['tax_year']}"
+        )
+        lines = _rows(world["home"], f"select line, gain_usd from tax.tax_schedule_d {where}")
+        amount = {line["line"]: Decimal(line["gain_usd"]) for line in lines}
+        boxes = sum(amount.get(line, Decimal(0)) for line in ("1b", "2", "3", "8b", "9", "10"))
+        assert Decimal(row["gain"]) == Decimal(row["parts"]) == boxes
+        (year,) = _rows(world["home"], f"select * from tax.tax_year_summary {where}")
+        assert amount["7"] == Decimal(year["st_net_usd"])
+        assert amount["15"] == Decimal(year["lt_net_usd"])
+        assert amount["16"] == amount["7"] + amount["15"] == Decimal(year["net_usd"])
+    assert amount["14"] == 0
+    (joint,) = _rows(
+        world["home"],
+        "select lt_carryover_in_usd from tax.tax_year_summary where as_of_date = '2022-12-28' "
+        "and tax_unit_id = 'household:h-lovelace' and tax_year = 2022",
+    )
+    assert Decimal(joint["lt_carryover_in_usd"]) == 1500
+
+
+def test_an_ira_purchase_washes_a_taxable_loss_and_the_broker_does_not_see_it(world: dict) -> None:
+    """25 shares sold at a loss: 10 replaced in the account, 3 in the IRA, 12 recognised."""
+    washes = _rows(
+        world["home"],
+        "select replacement_account_id, quantity::integer as shares, permanently_disallowed_usd, basis_moved_usd "
+        "from tax.tax_wash_sales where as_of_date = '2022-12-28' and sale_transaction_id like '%t-019%' order by 1",
+    )
+    assert [(row["replacement_account_id"], row["shares"]) for row in washes] == [
+        ("a-ada-ira", "3"),
+        ("a-ada-taxable", "10"),
+    ]
+    # (160.44 - 130.78) a share
+    assert [row["permanently_disallowed_usd"] for row in washes] == ["88.980000", "0.000000"]
+    assert [row["basis_moved_usd"] for row in washes] == ["0.000000", "296.600000"]
+    (difference,) = _rows(
+        world["home"], "select * from tax.tax_broker_differences where as_of_date = '2022-12-28'"
+    )
+    assert difference["difference_usd"] == "88.980000"
+    assert "in a-ada-ira (roth ira) washed 88.98 USD" in difference["explanation"]
+
+
+def test_show_tax_prints_the_whole_return(world: dict) -> None:
+    shown = _taxloom(world["home"], "show", "u-ada", "--tax")
+    assert shown.returncode == 0, shown.stderr
+    for part in (
+        "open lots of a-ada-ira (roth ira)",
+        "Schedule D 2022 of household:h-lovelace",
+        "year summary of household:h-lovelace",
+        "wash sales: 2 pieces, 385.58 USD disallowed; 1 across accounts",
+        "where the broker's form differs from the return: 1 lines",
+        "Not tax or investment advice",
+    ):
+        assert part in shown.stdout, part
+    assert max(map(len, shown.stdout.splitlines())) <= 120
+    assert "…" not in shown.stdout
+    unknown = _taxloom(world["home"], "show", "u-nobody", "--tax")
     assert unknown.returncode == 1
     assert "u-ada" in unknown.stderr
 
