@@ -306,12 +306,15 @@ class WashBook:
         matched.disallowed = -(matched.gain or 0)
         matched.mark(code)
         sold.used = True
+        named = (sold.account, sold.asset_id, sold.lot_id, sold.source_id, sold.acquired, sold.quantity)
         if sold.account.is_deferred:
             matched.is_permanent = True
+            matched.replacement = Replacement(*named)
             return matched is piece
         sold.cost = (sold.cost or 0) + matched.disallowed
         sold.wash_adjustment += matched.disallowed
         sold.hp_start = tacked_start(sold.acquired, matched.sale_day, matched.hp_start, self.settings.a2)
+        matched.replacement = Replacement(*named, matched.disallowed, sold.acquired - sold.hp_start)
         sold.is_long = sold.is_long or sold.sale_day >= first_long_term_day(sold.hp_start)
         sold.mark(code, "A2")
         return matched is piece

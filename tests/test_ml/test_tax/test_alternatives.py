@@ -111,7 +111,7 @@ def test_other_account_lets_only_foreign_sold_shares_replace(ledger: Ledger) -> 
         return [
             buy("2022-01-03", 10, 1000),
             buy("2022-05-20", 10, 850, account=account),
-            sold | {"lot_reference": "t1"},
+            sold | {"lot_reference": "t0"},
             SALE | {"lot_reference": "t0"},
         ]
 
@@ -160,3 +160,17 @@ def test_no_choice_creates_or_loses_money(
     losses = -gains.filter(gains.get_column("gain_usd") < 0).get_column("gain_usd").sum()
     assert 0 <= gains.get_column("disallowed_usd").sum() <= losses
     assert (gains.get_column("quantity") > 0).all()
+
+
+def test_sold_shares_that_replace_are_named_as_replacements(ledger: Ledger) -> None:
+    rows = [
+        buy("2022-01-03", 10, 1000),
+        buy("2022-05-20", 10, 950),
+        {"day": "2022-05-25", "kind": "sell", "quantity": 10, "amount_usd": 940, "lot_reference": "t1"},
+        {"day": "2022-06-01", "kind": "sell", "quantity": 10, "amount_usd": 900, "lot_reference": "t0"},
+    ]
+    result = ledger(rows, methods={"T1": "specific_id"}, settings=TaxSettings(a8="replacement"))
+    disallowed = result.realized_gains.get_column("disallowed_usd").sum()
+    assert disallowed > 0
+    assert result.wash_sales.get_column("disallowed_usd").sum() == disallowed
+    assert result.wash_sales.get_column("basis_moved_usd").sum() == disallowed
