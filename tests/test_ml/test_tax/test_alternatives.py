@@ -111,7 +111,7 @@ def test_other_account_lets_only_foreign_sold_shares_replace(ledger: Ledger) -> 
         return [
             buy("2022-01-03", 10, 1000),
             buy("2022-05-20", 10, 850, account=account),
-            sold | {"lot_reference": "t0"},
+            sold | {"lot_reference": "t1"},
             SALE | {"lot_reference": "t0"},
         ]
 
@@ -166,11 +166,11 @@ def test_sold_shares_that_replace_are_named_as_replacements(ledger: Ledger) -> N
     rows = [
         buy("2022-01-03", 10, 1000),
         buy("2022-05-20", 10, 950),
-        {"day": "2022-05-25", "kind": "sell", "quantity": 10, "amount_usd": 940, "lot_reference": "t1"},
+        {"day": "2022-05-25", "kind": "sell", "quantity": 10, "amount_usd": 960, "lot_reference": "t1"},
         {"day": "2022-06-01", "kind": "sell", "quantity": 10, "amount_usd": 900, "lot_reference": "t0"},
     ]
     result = ledger(rows, methods={"T1": "specific_id"}, settings=TaxSettings(a8="replacement"))
-    disallowed = result.realized_gains.get_column("disallowed_usd").sum()
-    assert disallowed > 0
-    assert result.wash_sales.get_column("disallowed_usd").sum() == disallowed
-    assert result.wash_sales.get_column("basis_moved_usd").sum() == disallowed
+    assert result.realized_gains.get_column("disallowed_usd").sum() == Decimal(100)
+    washed = result.wash_sales.row(0, named=True)
+    assert washed["replacement_transaction_id"] == "t1"
+    assert washed["disallowed_usd"] == washed["basis_moved_usd"] == Decimal(100)
