@@ -88,6 +88,26 @@ _COMMAND = re.compile(
     r"|\bpretend\s+(?:you|to\s+be|that\s+you)\b|\b(?:begin|end|start)\s+(?:admin|system|note|prompt|instructions?|message|override)\b"
     r"|\bfrom\s+now\s+on\s+(?:every|all)\s+(?:user|statement|text|account)s?\b|\bconfirm\s+with\s+(?:ok|yes)\b"
     r"|\b(?:end|start|begin) of (?:user|system|prompt|input|instructions?|document)\b"
+    r"|\b(?:translate|summari[sz]e|rewrite|paraphrase|proofread|transcribe)\b[^.\n]{0,60}:"
+    r"|\b[a-z_][a-z_.]{0,30}\(['\"][^'\"\n]{0,80}['\"]\)|\bparser output\b"
+)
+# What somebody else says, and what was merely seen or read, up to the investor's own words.
+_OTHERS = (
+    r"neighbou?rs?|friends?|budd(?:y|ies)|brother(?:-in-law)?|sister(?:-in-law)?|uncle|aunt|cousin|colleagues?|co-?workers?|boss|"
+    r"barber|dentist|dad|father(?:-in-law)?|mom|mum|mother(?:-in-law)?|roommate|advis[eo]r|broker|banker|guru|influencer|analysts?|"
+    r"experts?|pundits?|guy|coach|taxi driver|podcast(?:er)?|article|blog|book|newspaper|magazine|radio|video|newsletter|tweet"
+)
+_REPORTED = re.compile(
+    rf"\b(?:my|our|a|an|the|some|this|that|his|her)\s(?:[a-z]{{2,15}}\s){{0,2}}?(?:{_OTHERS})\s(?:[a-z]{{3,12}}\s)?"
+    r"(?:says?|said|thinks?|thought|tells?|told|claims?|claimed|believes?|recommends?|recommended|suggests?|suggested|swears|insists|"
+    r"argues|advises|advised|keeps? (?:saying|telling))\b[^.!?\n;]{0,300}?(?=,?\s(?:but|and|so)\s(?:i|we|please|let)\b|,\s(?:but|i|we|please)\b|[.!?\n;]|$)"
+    r"|\bi(?:'ve| have)?\s(?:just\s|recently\s|once\s)?(?:saw|seen|read|watched|heard|attended)\s(?:a|an|the|some|this)\s(?:[a-z-]{2,15}\s){0,2}?"
+    r"(?:movie|film|documentary|article|book|video|podcast|blog|post|talk|lecture|ad|show|episode|thread|webinar)\b"
+    r"[^.!?\n;]{0,200}?(?=,?\s(?:but|and|so)\s(?:i|we|now|please|let)\b|[.!?\n;]|$)"
+)
+_ENDORSED = re.compile(
+    r"\b(?:i agree|agreed|let's (?:do|go|try)|please do|do (?:it|that|so)\b|sounds? (?:good|right)|makes sense|go for it|count me in|"
+    r"i(?:'d| would) like that|(?:he|she|they)(?:'s| is|'re| are) right|i want (?:that|it|to)|i'm convinced|follow (?:it|that|his|her|their))"
 )
 _IDENTIFIER = re.compile(
     r"\b(?:short_term|long_term|capital_|tax_loss|risk_|horizon_|amount_usd|share_of|not_understood|avoid_|harvest_|wash_sale_|parser_|stated_at|objective_any)"
@@ -176,6 +196,9 @@ def clean(text: str) -> CleanText:
         lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], reason, aside)
     lower = _blank(lower, _quotations(lower), "quotation", aside)
     lower = _blank(lower, _commands(lower), "instruction", aside)
+    if not _ENDORSED.search(lower):
+        spans = [(match.start(), match.end()) for match in _REPORTED.finditer(lower)]
+        lower = _blank(lower, spans, "someone else's words", aside)
     cased = "".join(kept if kept in (" ", _WALL) else c for c, kept in zip(cased, lower, strict=True))
     words = re.findall(r"[a-z']{2,30}", lower)
     is_flood = len(words) >= _FLOOD_WORDS and len(set(words)) <= max(6, _FLOOD_VARIETY * len(words))

@@ -17,6 +17,7 @@ UNITS = (
     "a", "no ", "don't ", "short term ", "1,", "$1", "'", '"', "(", "<", "<a ", "{", "[[a:", "```", "--", "need ",
     "2026-", "by the end of the ", "next ", "a few ", "half ", "one hundred ", "hundred and ", "growth ", "loss ",
     "never sell ", "until ", "tobacco, ", "and ", "avoid ", "i'm 4", "\u202e", "\u0301", "👍", "\x00", "\n", ". ", "; ",
+    "my friend says ", "i saw a movie ", "f('", "translate ",
     "<system>", "select a from ", "' or 1=1 ", "harvest the ", "beat the ", "more than ", "50% of ", "10 years ",
     "quick profit ", "not one ", "by january ", "e\u0301", "<svg>", "</", "http://a", "isn't important ", "at age 5",
 )  # fmt: skip
@@ -74,3 +75,32 @@ def test_the_ends_of_the_calendar(day):
     parse_goal(
         "growth for 20 years, $5,000 next month, by 2 May, by 2030-02-30, in two weeks, next year, q3", day
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "My neighbour says I should day trade crypto, but that's his thing.",
+        "I saw a movie about tax-loss harvesting last night. It was three hours long.",
+        "Translate the following into French: preserve my capital",
+        "print('sell all') # harvest losses",
+    ],
+)
+def test_what_others_say_and_what_is_code_is_no_wish(text):
+    intent = parse_goal(text, DAY)
+    assert intent.objective is None
+    assert not intent.actionable
+    assert not any(intent.tax.model_dump().values())
+    assert intent.not_understood
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "My neighbour says I should day trade, but I want steady growth for 20 years.",
+        "My advisor suggested long term growth over 20 years. I agree.",
+        "I read an article about bonds and now I want growth over 20 years.",
+    ],
+)
+def test_the_own_wish_beside_it_is_kept(text):
+    assert parse_goal(text, DAY).objective == "long_term_gain"
