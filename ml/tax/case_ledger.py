@@ -1,6 +1,7 @@
 """From a case of worked examples (kind ``lots``) to ledger frames and back to comparable rows."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -16,9 +17,30 @@ from ml.tax.settings import TaxSettings
 from ml.tax.state import HouseholdState
 from ml.tax.units import SHARE, USD, to_date
 from ml.tax.wash_sales import Piece
+from ml.types import ACCOUNT_TYPES, LOT_METHODS
 
-_METHODS: Final = {"specific": "specific_id"}
-_ACCOUNT_TYPES: Final = {"ira": "traditional_ira", "401(k)": "401k"}
+_METHODS: Final = {
+    "specific": "specific_id",
+    "avg": "average",
+    "average_basis": "average",
+    "mintax": "min_tax",
+    "min-tax": "min_tax",
+}
+_ACCOUNT_TYPES: Final = {
+    **dict.fromkeys(("ira", "rollover_ira", "sep_ira", "simple_ira"), "traditional_ira"),
+    "roth": "roth_ira",
+    **dict.fromkeys(("401(k)", "403b", "roth_401k"), "401k"),
+    **dict.fromkeys(("brokerage", "individual", "joint", ""), "taxable"),
+}
+# the owners whose purchases s1091 reaches beside the taxpayer's own (A14)
+_OTHER_OWNERS: Final = ("spouse", "corporation")
+# a purchase by nature, unless the way it arose says otherwise
+_ARRIVALS: Final = {
+    "drip": "reinvestment",
+    **dict.fromkeys(("gift", "gift_in"), "gift_in"),
+    **dict.fromkeys(("inheritance", "inherited"), "inheritance"),
+    **dict.fromkeys(("transfer", "transfer_in"), "transfer_in"),
+}
 _SCHEMA: Final = {
     "transaction_id": pl.String,
     "account_id": pl.String,
@@ -27,6 +49,11 @@ _SCHEMA: Final = {
     "quantity": pl.Decimal(24, 9),
     "amount_usd": pl.Decimal(20, 6),
     "fees_usd": pl.Decimal(20, 6),
+    "price_usd": pl.Decimal(20, 6),
+    "cost_basis_usd": pl.Decimal(20, 6),
+    "fair_market_value_usd": pl.Decimal(20, 6),
+    "acquired_date": pl.Date,
+    "order_id": pl.String,
     "lot_reference": pl.String,
     "related_asset_id": pl.String,
     "ratio_new": pl.Decimal(24, 9),
@@ -63,6 +90,8 @@ def run_case(case: Mapping[str, Any], settings: TaxSettings) -> HouseholdState:
     ------
     UnsupportedCase
         If a transaction has a side that the schema does not name.
+    ValueError
+        If an account type, a lot method or the order of dates is not one that the schema knows.
     """
     rows = _Rows(case["accounts"])
     for transaction in case["transactions"]:
@@ -71,7 +100,9 @@ def run_case(case: Mapping[str, Any], settings: TaxSettings) -> HouseholdState:
     related = frame.get_column("related_asset_id").drop_nulls()
     symbols = sorted({*frame.get_column("asset_id"), *related})
     # without wash sales: digital assets, which section 1091 does not reach (A18)
-    treatment = "digital_asset" if str(case.get("wash_sales", "on")) == "off" else "security"
+    is_off = str(case.get("wash_sales", "on")).lower() in ("off", "false")
+    treatment = "digital_asset" if is_off else "security"
+    settings = replace(settings, a18="no_wash_sale") if is_off else settings
     assets = pl.DataFrame(
         {
             "asset_id": symbols,
@@ -80,7 +111,10 @@ def run_case(case: Mapping[str, Any], settings: TaxSettings) -> HouseholdState:
         }
     )
     inputs = LedgerInputs(frame, pl.DataFrame(), _accounts(case), pl.DataFrame(), assets, pl.DataFrame())
-    last: date = frame.get_column("trade_date").to_list()[-1]
+    days: list[date] = frame.get_column("trade_date").to_list()
+    if days != sorted(days):
+        raise ValueError("transactions are not in order of date")
+    last = days[-1]
     _, states = compute_states(inputs, last + timedelta(days=3660), settings)
     return states["household"]
 
@@ -90,16 +124,26 @@ def _accounts(case: Mapping[str, Any]) -> pl.DataFrame:
     for name, kind in case["accounts"].items():
         method = case.get("lot_method", "FIFO")
         method = str(method.get(name, "FIFO") if isinstance(method, Mapping) else method).lower()
-        spouse = str(kind).startswith("spouse")
-        plain = str(kind).removeprefix("spouse_").removeprefix("spouse") or "taxable"
+        method = _METHODS.get(method, method)
+        if method not in LOT_METHODS:
+            raise ValueError(
+                f"lot_method {method!r} of account {name} is not one of {', '.join(LOT_METHODS)}"
+            )
+        plain, owner = str(kind).lower(), "taxpayer"
+        for other in _OTHER_OWNERS:
+            if plain.startswith(other):
+                plain, owner = plain.removeprefix(other).removeprefix("_"), other
+        plain = _ACCOUNT_TYPES.get(plain, plain)
+        if plain not in ACCOUNT_TYPES:
+            raise ValueError(f"account {name} has type {kind!r}; use one of {', '.join(ACCOUNT_TYPES)}")
         rows.append(
             {
-                "account_id": name,
-                "user_id": "spouse" if spouse else "taxpayer",
+                "account_id": str(name),
+                "user_id": owner,
                 "household_id": "household",
                 "tax_unit_id": "household:household",
-                "account_type": _ACCOUNT_TYPES.get(plain, plain),
-                "lot_method": _METHODS.get(method, method),
+                "account_type": plain,
+                "lot_method": method,
             }
         )
     return pl.DataFrame(rows)
@@ -113,12 +157,17 @@ def _decimal(value: Fraction, digits: int) -> Decimal:
     return Decimal(round(value * 10**digits)).scaleb(-digits)
 
 
+def _reference(item: Mapping[str, Any]) -> str | None:
+    return ";".join(f"{lot}:{amount}" for lot, amount in item.get("lots") or ()) or None
+
+
 class _Rows:
     """Transactions of a case as rows of the raw contract."""
 
     def __init__(self, accounts: Iterable[str]) -> None:
-        self.accounts = list(accounts)
+        self.accounts = [str(name) for name in accounts]
         self.held: dict[tuple[str, str], Fraction] = {}
+        self.sold: set[str] = set()
         self.rows: list[dict[str, Any]] = []
 
     def add(self, item: Mapping[str, Any]) -> None:
@@ -127,9 +176,11 @@ class _Rows:
         if side not in SIDES:
             raise UnsupportedCase(f"unsupported_kind: side {side!r}")
         symbol = item["symbol"]
+        if item.get("account") is not None and str(item["account"]) not in self.accounts:
+            raise ValueError(f"{item['id']}: account {item['account']!r} is not among the accounts")
         named = (
-            [item["account"]]
-            if item.get("account")
+            [str(item["account"])]
+            if item.get("account") is not None
             else [a for a in self.accounts if self.held.get((a, symbol))] or self.accounts[:1]
         )
         for account in named:
@@ -161,20 +212,32 @@ class _Rows:
         quantity = _number(item["quantity"])
         fees = _number(item.get("fees", 0))
         gross = _number(item["amount"]) if "amount" in item else quantity * _number(item["price"])
-        reference = ";".join(f"{lot}:{amount}" for lot, amount in item.get("lots") or ()) or None
+        if quantity <= 0:
+            raise ValueError(f"{item['id']}: quantity {item['quantity']} is not positive")
         self._move(account, symbol, -sign * quantity)
+        values: dict[str, Any] = {"amount_usd": _decimal(sign * gross - fees, 6)}
+        if kind in ("gift_in", "inheritance", "transfer_in"):
+            day = date.fromisoformat(str(item.get("acquired", item["date"]))[:10])
+            values = {"cost_basis_usd": _decimal(gross + fees, 6), "acquired_date": day}
+            if "fmv" in item:
+                values["fair_market_value_usd"] = _decimal(quantity * _number(item["fmv"]), 6)
+        elif sign < 0 and gross + fees == 0:
+            values["cost_basis_usd"] = Decimal(0)  # shares that cost nothing, not shares of unknown cost
+        order = item.get("order_id", item.get("order"))
         self._row(
             item,
             account,
             kind,
             quantity=_decimal(quantity, 9),
-            amount_usd=_decimal(sign * gross - fees, 6),
             fees_usd=_decimal(fees, 6),
-            lot_reference=reference,
+            lot_reference=_reference(item),
+            order_id=None if order is None else str(order),
+            **values,
         )
 
     def _buy(self, item: Mapping[str, Any], account: str, symbol: str, *_: Any) -> None:
-        self._trade(item, account, symbol, "reinvestment" if item.get("via") == "drip" else "buy", -1)
+        kind = _ARRIVALS.get(str(item.get("via", "")).lower(), "buy")
+        self._trade(item, account, symbol, kind, -1)
 
     def _sell(self, item: Mapping[str, Any], account: str, symbol: str, *_: Any) -> None:
         self._trade(item, account, symbol, "sell", 1)
@@ -182,10 +245,11 @@ class _Rows:
     def _gift_out(self, item: Mapping[str, Any], account: str, symbol: str, *_: Any) -> None:
         quantity = _number(item["quantity"])
         self._move(account, symbol, -quantity)
-        reference = ";".join(f"{lot}:{amount}" for lot, amount in item.get("lots") or ()) or None
-        self._row(item, account, "gift_out", quantity=_decimal(quantity, 9), lot_reference=reference)
+        self._row(item, account, "gift_out", quantity=_decimal(quantity, 9), lot_reference=_reference(item))
 
-    def _split(self, item: Mapping[str, Any], account: str, symbol: str, several: bool, _: Any) -> None:
+    def _split(
+        self, item: Mapping[str, Any], account: str, symbol: str, several: bool, named: list[str]
+    ) -> None:
         new, old = _number(item["ratio_new"]), _number(item["ratio_old"])
         held = self.held.get((account, symbol), Fraction(0))
         after = held * new / old
@@ -196,16 +260,23 @@ class _Rows:
         self._move(account, symbol, after - held)
         values = {"ratio_new": _decimal(new, 9), "ratio_old": _decimal(old, 9), "quantity": quantity}
         self._row(self._named(item, account, several), account, "split", **values)
-        self._in_lieu(item, account, symbol)
+        self._in_lieu(item, account, symbol, named)
 
-    def _spinoff(self, item: Mapping[str, Any], account: str, symbol: str, several: bool, _: Any) -> None:
+    def _spinoff(
+        self, item: Mapping[str, Any], account: str, symbol: str, several: bool, named: list[str]
+    ) -> None:
         per_old = _number(item["new_per_old"])
-        if "new_basis_pct" in item:
-            fraction = _number(item["new_basis_pct"]) / 100
-        else:
-            new_value = per_old * _number(item["new_fmv"])
-            fraction = new_value / (new_value + _number(item["parent_fmv"]))
         held = self.held.get((account, symbol), Fraction(0))
+        values: dict[str, Any] = {}
+        if "new_basis_pct" in item:
+            values["basis_fraction"] = _decimal(_number(item["new_basis_pct"]) / 100, 12)
+        if "new_fmv" in item and "parent_fmv" in item:
+            new_value, old_value = per_old * _number(item["new_fmv"]), _number(item["parent_fmv"])
+            values["price_usd"] = _decimal(old_value, 6)
+            values["fair_market_value_usd"] = _decimal(held * new_value, 6)
+            values.setdefault("basis_fraction", _decimal(new_value / (new_value + old_value), 12))
+        if not values:
+            raise ValueError(f"{item['id']}: a spinoff needs new_basis_pct, or parent_fmv and new_fmv")
         self._move(account, item["new_symbol"], held * per_old)
         self._row(
             self._named(item, account, several),
@@ -214,9 +285,9 @@ class _Rows:
             related_asset_id=item["new_symbol"],
             ratio_new=_decimal(per_old, 9),
             ratio_old=Decimal(1),
-            basis_fraction=_decimal(fraction, 12),
+            **values,
         )
-        self._in_lieu(item, account, item["new_symbol"])
+        self._in_lieu(item, account, item["new_symbol"], named)
 
     def _return_of_capital(
         self, item: Mapping[str, Any], account: str, symbol: str, several: bool, named: list[str]
@@ -226,10 +297,13 @@ class _Rows:
         amount = _decimal(_number(item["amount"]) * share, 6)
         self._row(self._named(item, account, several), account, "return_of_capital", amount_usd=amount)
 
-    def _in_lieu(self, item: Mapping[str, Any], account: str, symbol: str) -> None:
+    def _in_lieu(self, item: Mapping[str, Any], account: str, symbol: str, named: list[str]) -> None:
+        """Sell the fraction: of the account named, else of the first that holds a fraction of a share."""
         cash = item.get("cash_in_lieu")
-        if not cash:
+        held = self.held.get((account, symbol), Fraction(0))
+        if not cash or str(cash["id"]) in self.sold or (held.denominator == 1 and account != named[-1]):
             return
+        self.sold.add(str(cash["id"]))
         quantity = _number(cash["quantity"])
         self._move(account, symbol, -quantity)
         row = {"id": cash["id"], "date": item["date"], "symbol": symbol}

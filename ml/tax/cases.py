@@ -6,6 +6,7 @@ case failed. The schema is the ``meta`` of the file.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,13 +28,15 @@ FILING: Final = {
     "MFJ": "married_joint",
     "MFS": "married_separate",
     "HOH": "head_of_household",
-    "HoH": "head_of_household",
+    "QSS": "married_joint",  # a surviving spouse uses the joint tables
+    "QW": "married_joint",
 }
 REFUSED_KINDS: Final = {
     "short_sale": "refused: short sales are not computed (A16)",
     "option": "refused: options are not computed (A7)",
 }
 SUMMED: Final = frozenset({"quantity", "gain", "disallowed", "recognized", "permanently_disallowed", "basis"})
+_CODE: Final = re.compile(r"A\d+")
 _REPLACEMENT: Final = "_replacement_method"
 _TACKED: Final = ("hp_start", "first_long_term_sale_date")
 
@@ -45,6 +48,7 @@ class Outcome:
     identifier: str
     mismatches: list[str] = field(default_factory=list)
     unknown_keys: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     skipped: str = ""
 
 
@@ -108,8 +112,9 @@ def _gift(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _ric(inputs: Mapping[str, Any]) -> dict[str, Any]:
     loss = usd_units(inputs["sale"]) - usd_units(inputs["cost"])
-    distributed = usd_units(inputs["capital_gain_distribution"])
-    long, short = six_month_loss(loss, distributed, int(inputs["months_held"]))
+    distributed = usd_units(inputs.get("capital_gain_distribution", 0))
+    exempt = usd_units(inputs.get("exempt_interest_dividend", 0))
+    long, short = six_month_loss(loss, distributed, Fraction(str(inputs["months_held"])), exempt)
     return {"lt_loss": _usd(long), "st_loss": _usd(short)}
 
 
@@ -140,11 +145,13 @@ class Comparison:
 
     def equal(self, expected: Any, actual: Any) -> bool:
         """Compare numbers within the tolerance, everything else as text."""
+        if expected is None:
+            return actual in ("", None)
         if isinstance(actual, (Fraction, int)) and not isinstance(actual, bool):
             try:
                 # the last printed digit of a quotient such as 33.3333 is within the tolerance too
                 return abs(Fraction(str(expected)) - actual) <= self.tolerance
-            except ValueError:
+            except (ValueError, ZeroDivisionError):
                 return False
         return str(expected) == str(actual)
 
@@ -171,23 +178,44 @@ class Comparison:
         """Compare rows as a multiset: every expected row meets its own actual row."""
         known = set(actual[0]) if actual else set()
         wanted = []
-        for row in _merged(expected):
+        for row in expected:
             plain = self.resolve(row)
             given_by_replacement = {k.removesuffix(_REPLACEMENT) for k in row if k.endswith(_REPLACEMENT)}
             for key in [k for k in plain if known and k not in known]:
                 self.outcome.unknown_keys.append(f"{where}.{key}")
                 del plain[key]
             wanted.append((plain, given_by_replacement))
-        left = list(actual)
-        for plain, stated in wanted:
-            match = next((r for r in left if self._meets(plain, r, stated)), None)
-            if match is None:
-                near = [_show(r) for r in left if _key(plain) == _key(r)] or list(map(_show, left))
+        partner = self._pair(wanted, actual)
+        for number, (plain, _) in enumerate(wanted):
+            if number not in partner:
+                free = [r for i, r in enumerate(actual) if i not in partner.values()]
+                near = [_show(r) for r in free if _key(plain) == _key(r)] or list(map(_show, free))
                 self.outcome.mismatches.append(f"{where}: expected {_show(plain)}, actual {near}")
-            else:
-                left.remove(match)
+        left = [r for i, r in enumerate(actual) if i not in partner.values()]
         if left and len(actual) > len(wanted):
             self.outcome.mismatches.append(f"{where}: not expected {[_show(r) for r in left]}")
+
+    def _pair(
+        self, wanted: Sequence[tuple[dict[str, Any], set[str]]], actual: Sequence[dict]
+    ) -> dict[int, int]:
+        """Give each expected row an actual row of its own, as many as can be (augmenting paths)."""
+        fits = [
+            [i for i, row in enumerate(actual) if self._meets(plain, row, stated)] for plain, stated in wanted
+        ]
+        holder: dict[int, int] = {}
+
+        def place(number: int, tried: set[int]) -> bool:
+            for i in fits[number]:
+                if i not in tried:
+                    tried.add(i)
+                    if i not in holder or place(holder[i], tried):
+                        holder[i] = number
+                        return True
+            return False
+
+        for number in range(len(wanted)):
+            place(number, set())
+        return {number: i for i, number in holder.items()}
 
     def _meets(self, expected: Mapping[str, Any], actual: Mapping[str, Any], stated: set[str]) -> bool:
         for key, value in expected.items():
@@ -195,7 +223,7 @@ class Comparison:
             other_method = self.other_method and key in _TACKED and key not in stated
             if other_method and actual.get("is_tacked"):
                 continue
-            if not self.equal(value, actual[key]):
+            if key not in actual or not self.equal(value, actual[key]):
                 return False
         return True
 
@@ -236,7 +264,8 @@ def check(case: Mapping[str, Any], settings: TaxSettings, tolerance: Fraction) -
         One entry of ``cases``.
     settings : TaxSettings
         Conventions; where one of them is the case's ambiguous point and not at its default, the case's
-        ``alternative`` is what is expected.
+        ``alternative`` is what is expected. Without one the case says nothing about that setting: it
+        is skipped, unless its stated outcome holds all the same.
     tolerance : fractions.Fraction
         Largest difference of numbers, USD.
 
@@ -244,11 +273,17 @@ def check(case: Mapping[str, Any], settings: TaxSettings, tolerance: Fraction) -
     -------
     Outcome
         With mismatches, unknown expected keys, or the status for which it was skipped.
+
+    Raises
+    ------
+    LookupError, TypeError, ValueError
+        If the case is not in the schema.
     """
     outcome = Outcome(str(case["id"]))
     kind = case["kind"]
     expected = dict(case["expected"])
-    if "alternative" in case and set(settings.changed()) & set(str(case.get("ambiguous", "")).split()):
+    moved = set(settings.changed()) & set(_CODE.findall(str(case.get("ambiguous", ""))))
+    if "alternative" in case and moved:
         expected |= dict(case["alternative"])
     comparison = Comparison(outcome, tolerance, settings.a2)
     if kind in _SCALAR_KINDS:
@@ -257,6 +292,10 @@ def check(case: Mapping[str, Any], settings: TaxSettings, tolerance: Fraction) -
         _check_lots(case, expected, settings, comparison)
     else:
         outcome.skipped = REFUSED_KINDS.get(kind, f"unsupported_kind: {kind}")
+    # under A2 a case states its other dates in keys of their own
+    if outcome.mismatches and moved - {"A2"} and "alternative" not in case:
+        outcome.mismatches.clear()
+        outcome.skipped = f"the case states no outcome for another {', '.join(sorted(moved))}"
     return outcome
 
 
@@ -273,23 +312,44 @@ def _check_lots(
     open_lots = expected.pop("open_lots", None)
     if realized is not None:
         named = {str(row["sale"]) for row in realized}
-        comparison.rows("realized", realized, realized_rows(state, named))
+        comparison.rows("realized", _merged(realized), realized_rows(state, named))
     if open_lots is not None:
-        comparison.rows("open_lots", open_lots, open_lot_rows(state))
+        rows = open_lot_rows(state)
+        # lots of one purchase without a stated start may be one row or several
+        merged = _merged(open_lots)
+        comparison.rows("open_lots", merged if len(merged) == len(rows) else open_lots, rows)
     comparison.values("", expected, totals(state))
+    if comparison.outcome.mismatches:
+        comparison.outcome.notes += [f"{status}: {reason}" for _, _, status, reason in state.issues]
 
 
 def run_file(path: Path, settings: TaxSettings) -> Iterator[Outcome]:
-    """Run every case of a file in its order."""
+    """Run every case of a file in its order.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a mapping with a list of ``cases``, or its tolerance is not a number.
+    """
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    tolerance = Fraction(str(document.get("meta", {}).get("tolerance", "0.01")))
-    for case in document["cases"]:
+    if not isinstance(document, Mapping) or not isinstance(document.get("cases"), list):
+        raise ValueError(f"{path}: no list of cases; the file is a mapping with meta and cases")
+    meta = document.get("meta") or {}
+    tolerance = Fraction(str(meta.get("tolerance", "0.01") if isinstance(meta, Mapping) else "0.01"))
+    for number, case in enumerate(document["cases"], start=1):
+        named = isinstance(case, Mapping) and "id" in case
         try:
+            if not isinstance(case, Mapping):
+                raise TypeError(f"a case is a mapping, not {type(case).__name__}")
             yield check(case, settings, tolerance)
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            # a case that cannot be read or computed has failed; the others still run
-            problem = f"{type(error).__name__}: {error}"
-            yield Outcome(str(case.get("id", "?")), mismatches=[f"not computed: {problem}"])
+        except Exception as error:
+            # whatever is wrong with one case fails that case with its reason; the others still run
+            problem = f"{type(error).__name__}: {error}".splitlines()[0]
+            if isinstance(error, KeyError):
+                problem = f"{error} is missing"
+            outcome = Outcome(str(case["id"]) if named else f"case {number}")
+            outcome.mismatches.append(f"not computed: {problem}")
+            yield outcome
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -312,6 +372,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{outcome.identifier}: skipped, {outcome.skipped}")
         for mismatch in outcome.mismatches:
             print(f"{outcome.identifier}: {mismatch}")
+        for note in outcome.notes:
+            print(f"{outcome.identifier}: note: {note}")
     skipped = sum(bool(o.skipped) for o in outcomes)
     failed = sum(bool(o.mismatches) for o in outcomes)
     print(f"{len(outcomes) - skipped - failed} passed, {failed} failed, {skipped} skipped")

@@ -27,7 +27,8 @@ class Change:
     """A corporate action as it reaches one account.
 
     ``quantity`` is what the account's own row states (0 if only a ratio is known), ``amount`` the
-    cash in 1e-6 USD, ``fair_value`` the market value of all new shares, ``fraction`` in 1e-12.
+    cash in 1e-6 USD, ``fair_value`` the market value of all new shares and ``price`` that of one old
+    share, ``fraction`` in 1e-12.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Change:
     amount: int = 0
     fraction: int | None = None
     fair_value: int | None = None
+    price: int | None = None
     nothing_left: Callable[[], bool] = _never
 
 
@@ -70,6 +72,7 @@ def market_change(
         action.new_asset_id,
         cash,
         action.basis_fraction,
+        None,
         None,
         nothing_left,
     )
@@ -206,6 +209,9 @@ def _spin_off(state: HouseholdState, change: Change) -> None:
     fraction = change.fraction
     if fraction is None and action is not None:
         fraction = action.basis_fraction
+    by_value = _value_fraction(change, held)
+    if by_value is not None and (fraction is None or state.settings.a13 == "other_valuation"):
+        fraction = by_value
     if fraction is None:
         state.issue(
             account,
@@ -231,6 +237,15 @@ def _spin_off(state: HouseholdState, change: Change) -> None:
                 child.loss_cost = scale(lot.loss_cost, fraction, _FRACTION_UNITS)
                 lot.loss_cost -= child.loss_cost
         state.book.add(child)
+
+
+def _value_fraction(change: Change, held: int) -> int | None:
+    """Return the new shares' part of the market value after a spin-off (1e-12), if the row states it."""
+    if change.fair_value is None or not change.price:
+        return None
+    old_value = scale(change.price, held, SHARE)
+    whole = change.fair_value + old_value
+    return scale(_FRACTION_UNITS, change.fair_value, whole) if whole > 0 else None
 
 
 def _rename(state: HouseholdState, change: Change) -> None:

@@ -20,6 +20,7 @@ from ml.tax.lots import AccountInfo
 from ml.tax.settings import TaxSettings
 from ml.tax.state import AssetInfo, World
 from ml.tax.units import SHARE, USD, unit_column
+from ml.tax.years import read_filers
 from ml.types import TAX_DEFERRED_ACCOUNT_TYPES
 
 _ORDER: Final = ("traded_at", "source_file", "source_line", "transaction_id")
@@ -99,6 +100,7 @@ def prepare(
     sessions: pl.DataFrame | None,
     last_day: int,
     settings: TaxSettings,
+    users: pl.DataFrame | None = None,
 ) -> Prepared:
     """Turn warehouse frames, cut by ``known_at``, into integer rows per household.
 
@@ -110,6 +112,8 @@ def prepare(
         Day number of the night; later trade dates and ex-dates are left out.
     settings : TaxSettings
         For the user's groups of identical assets.
+    users : polars.DataFrame, optional
+        ``core.dim_users``: incomes and filing statuses, which ``min_tax`` sales weigh.
 
     Returns
     -------
@@ -147,6 +151,7 @@ def prepare(
         own,
         join_securities(renamings, settings.identical_groups),
         in_lieu,
+        read_filers(users, infos.values()),
     )
     return Prepared(infos, households, rows, world, strangers)
 

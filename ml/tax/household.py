@@ -1,12 +1,14 @@
 """One linear pass over a household's events, all its accounts at once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ml.tax.actions import MarketAction
+from ml.tax.alternatives import ira_first, report_same_day, round_to_cents, warn_similar
 from ml.tax.corporate import Change, apply_change, market_change, ratio_of
 from ml.tax.lots import AccountInfo, DividendEntry, Lot
+from ml.tax.marginal_sale import pick_min_tax
 from ml.tax.positions import INFLOW_KINDS, OUTFLOW_KINDS
 from ml.tax.settings import TaxSettings
 from ml.tax.state import HOLDING_TEST_DAYS, REFUSED_HOLDING, HouseholdState, World
@@ -112,6 +114,18 @@ class HouseholdLedger:
         HouseholdState
             The state after the last of them.
         """
+        other = None
+        if self.settings.a1 == "show_both":
+            worst = HouseholdLedger(self.accounts, self.world, replace(self.settings, a1="worst_case"))
+            other = worst.run([replace(event) for event in events], actions)
+        elif self.settings.a1 == "worst_case":
+            events = ira_first(events, self.accounts, self.world.security)
+        self._pass(events, actions)
+        if other is not None:
+            report_same_day(self.state, other, self.accounts)
+        return self.state
+
+    def _pass(self, events: Sequence[Event], actions: Sequence[MarketAction]) -> None:
         self.events = events
         waiting = list(actions)
         waiting.reverse()
@@ -139,13 +153,16 @@ class HouseholdLedger:
         while waiting:
             self._market(waiting.pop())
         self._close()
-        return self.state
 
     def _close(self) -> None:
-        """Show average-basis holdings at their average."""
+        """Show average-basis holdings at their average; apply what A6 and A12 do afterwards."""
         for account_id, asset_id in list(self.state.book.holdings):
             if self.state.averages(self.accounts[account_id], asset_id):
-                self.state.book.average(account_id, asset_id)
+                self.state.book.average(account_id, asset_id, self.settings.a15 == "pool")
+        if self.settings.a6 == "warn_similar":
+            warn_similar(self.state, self.events, self.settings.similar_groups)
+        if self.settings.a12 == "independent":
+            round_to_cents(self.state)
 
     def _purchase(self, event: Event, account: AccountInfo) -> None:
         """Open a lot, or add a fill to the lot of its order, and let it serve pending losses."""
@@ -230,8 +247,15 @@ class HouseholdLedger:
                 )
                 self.state.issue(account, event.transaction_id, "sell_beyond_holdings", reason)
         reference = ";".join(f.reference for f in fills if f.reference) or None
-        picks = self._choose(account, asset, quantity, reference, event)
         parts = [(f.transaction_id, f.quantity, self._proceeds(f, account)) for f in fills]
+        picks = None
+        if account.lot_method == "min_tax" and not reference and not account.is_deferred:
+            proceeds = sum(part[2] for part in parts)
+            picks = pick_min_tax(
+                self.state, account, asset, quantity, proceeds, event.day, event.transaction_id
+            )
+        if picks is None:
+            picks = self._choose(account, asset, quantity, reference, event)
         pieces = self.state.realise(
             account, asset, picks, parts, event.day, self.position, self._nothing_left(account, asset)
         )
@@ -317,28 +341,26 @@ class HouseholdLedger:
         )
 
     def _give_away(self, event: Event, account: AccountInfo) -> None:
-        """Take transferred or given shares out: identified, else first in, first out."""
+        """Take transferred or given shares out: identified, else first in, first out (Pub 550)."""
         asset = event.asset_id or ""
         lots = self.state.book.lots(account.account_id, asset)
         held = sum(lot.quantity for lot in lots)
         if event.quantity > held + QUANTITY_TOLERANCE:
             reason = f"{event.kind} {event.transaction_id} exceeds the {held / SHARE:g} {asset} held"
             self.state.issue(account, event.transaction_id, "sell_beyond_holdings", reason)
-        fifo = AccountInfo(
-            account.account_id,
-            account.user_id,
-            account.household_id,
-            account.tax_unit_id,
-            account.account_type,
-            "average" if self.state.averages(account, asset) else "fifo",
-            account.is_deferred,
-        )
+        fifo = self._first_in(account, asset)
         for lot, quantity in self._choose(fifo, asset, event.quantity, event.reference, event):
             self.state.given.append((event.transaction_id, self.state.book.take(lot, quantity)))
 
+    def _first_in(self, account: AccountInfo, asset: str) -> AccountInfo:
+        """Return the account with first in, first out in place of a standing order for sales."""
+        return replace(account, lot_method="average" if self.state.averages(account, asset) else "fifo")
+
     def _move(self, event: Event, account: AccountInfo) -> None:
         target = self.accounts[event.moved_to or ""]
-        picks = self._choose(account, event.asset_id or "", event.quantity, event.reference, event)
+        asset = event.asset_id or ""
+        fifo = self._first_in(account, asset)
+        picks = self._choose(fifo, asset, event.quantity, event.reference, event)
         move_lots(self.state, event, account, target, picks, self.position)
 
     def _receive(self, event: Event, account: AccountInfo) -> None:
@@ -358,6 +380,7 @@ class HouseholdLedger:
             event.amount or 0,
             event.fraction,
             event.fair_value,
+            event.price,
             self._nothing_left(account, event.asset_id or ""),
         )
         apply_change(self.state, change)

@@ -121,6 +121,7 @@ def compute_states(
         inputs.sessions,
         to_day(as_of_date),
         settings,
+        inputs.users,
     )
     states = {}
     for household in sorted(prepared.households):

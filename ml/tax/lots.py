@@ -201,19 +201,22 @@ class LotBook:
         """Remove and return all lots of a holding."""
         return self.holdings.pop((account_id, asset_id), [])
 
-    def average(self, account_id: str, asset_id: str) -> None:
+    def average(self, account_id: str, asset_id: str, pools_wash: bool = True) -> None:
         """Spread the total cost of a holding evenly over its shares (average basis).
 
-        A lot of unknown basis makes the average of the whole holding unknown.
+        A lot of unknown basis makes the average of the whole holding unknown. Disallowed losses join
+        the pool (Reg. 1.1012-1(e)), or stay with their lot under setting A15 = specific_lot.
         """
         held = self.lots(account_id, asset_id)
         if len(held) < 2:
             return
-        costs = [lot.cost for lot in held if lot.cost is not None]
+        own = [0 if pools_wash else lot.wash_adjustment for lot in held]
+        costs = [lot.cost - kept for lot, kept in zip(held, own, strict=True) if lot.cost is not None]
         if len(costs) < len(held):
             for lot in held:
                 lot.cost = None
             return
-        for lot, cost in zip(held, apportion(sum(costs), [h.quantity for h in held]), strict=True):
-            lot.cost = cost
+        shares = apportion(sum(costs), [h.quantity for h in held])
+        for lot, cost, kept in zip(held, shares, own, strict=True):
+            lot.cost = cost + kept
             lot.loss_cost = None

@@ -5,6 +5,7 @@ Dividends and Capital Gain Tax Worksheet, IRC 1211, 1212, 1222, 1(h), 1411.
 """
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Final
 
 import polars as pl
@@ -267,9 +268,24 @@ def gift_gain(donor_basis: int, fair_value: int, sale: int) -> int:
     return sale - loss_basis if sale < loss_basis else 0
 
 
-def six_month_loss(loss: int, gain_distributions: int, months_held: int) -> tuple[int, int]:
-    """Split a fund share's loss into its long and short-term part (IRC 852(b)(4)); both <= 0."""
-    if months_held > 6 or loss >= 0:
-        return 0, min(0, loss)
-    long_part = max(loss, -gain_distributions)
+def six_month_loss(
+    loss: int, gain_distributions: int, months_held: int | Fraction, exempt_interest: int = 0
+) -> tuple[int, int]:
+    """Split a fund share's loss into its long and short-term part, both <= 0.
+
+    Parameters
+    ----------
+    loss : int
+        Result of the sale; a gain has no part.
+    gain_distributions, exempt_interest : int
+        Capital gain distributions and exempt-interest dividends received on the shares.
+    months_held : int or Fraction
+        Up to 6, the loss is denied up to the exempt-interest dividends, and what is left is long-term
+        up to the capital gain distributions (IRC 852(b)(4)); above 12 it is long-term anyway.
+    """
+    loss = min(0, loss)
+    if months_held > 6:
+        return (loss, 0) if months_held > 12 else (0, loss)
+    loss = min(0, loss + max(0, exempt_interest))
+    long_part = max(loss, -max(0, gain_distributions))
     return long_part, loss - long_part

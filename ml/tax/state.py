@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ml.tax.actions import MarketAction, OwnRows
 from ml.tax.holding_period import first_long_term_day, six_months_after
@@ -20,6 +20,9 @@ from ml.tax.selection import (
 from ml.tax.settings import TaxSettings
 from ml.tax.units import apportion, scale, to_date
 from ml.tax.wash_sales import Piece, Scope, WashBook
+
+if TYPE_CHECKING:
+    from ml.tax.years import Filers
 
 FUND_CLASSES: Final = frozenset({"equity_etf", "bond_etf"})
 # Refused on every disposal at a long-term gain, at any disposal, and from the first purchase on.
@@ -52,6 +55,7 @@ class World:
     own_rows: OwnRows
     securities: Mapping[str, str]
     cash_in_lieu: Mapping[tuple[str, str], list[tuple[int, int]]]
+    filers: "Filers | None" = None
 
     def asset(self, asset_id: str) -> AssetInfo:
         """Return an asset's facts; an unknown asset counts as a plain security."""
@@ -173,7 +177,7 @@ class HouseholdState:
         if self.averages(account, asset_id):
             if any(lot.wash_adjustment for lot in lots):
                 self._mark_lots([(lot, 0) for lot in lots], "A15")
-            self.book.average(account.account_id, asset_id)
+            self.book.average(account.account_id, asset_id, self.settings.a15 == "pool")
             return pick(lots, quantity, lots)
         picks = pick(lots, quantity, lots)
         self._mark_lots(picks, AVERAGE_FALLBACK)
@@ -225,7 +229,6 @@ class HouseholdState:
         """
         pieces: list[Piece] = []
         parts = list(picks)
-        closed: list[Lot] = []
         for sale_id, quantity, proceeds in fills:
             segments: list[Pick] = []
             left = quantity
@@ -240,11 +243,10 @@ class HouseholdState:
             shares = apportion(proceeds, weights) if weights else []
             for (lot, amount), part_proceeds in zip(segments, shares, strict=False):
                 taken_lot = self.book.take(lot, amount)
-                closed.append(taken_lot)
                 pieces += self._pieces(taken_lot, sale_id, day, order_no, part_proceeds, voluntary)
             if left:
                 pieces.append(self._unmatched(account, asset_id, sale_id, day, order_no, left, shares[-1]))
-        self._finish(account, asset_id, pieces, closed, day, nothing_left)
+        self._finish(account, asset_id, pieces, day, nothing_left)
         return pieces
 
     def _finish(
@@ -252,12 +254,13 @@ class HouseholdState:
         account: AccountInfo,
         asset_id: str,
         pieces: list[Piece],
-        closed: list[Lot],
         day: int,
         nothing_left: Callable[[], bool],
     ) -> None:
         self.wash.pieces += pieces
         if account.is_deferred:
+            if self.settings.a8 != "not_a_replacement":
+                self.wash.note_closed(self.scope(account, asset_id), pieces)
             return
         info = self.world.asset(asset_id)
         for piece in pieces:
@@ -284,9 +287,7 @@ class HouseholdState:
             return
         scope = self.scope(account, asset_id)
         self.wash.match_sale(scope, pieces, nothing_left)
-        for lot in closed:
-            if lot.is_purchase:
-                self.wash.note_closed(scope, lot)
+        self.wash.note_closed(scope, pieces)
 
     def _pieces(
         self, lot: Lot, sale_id: str, day: int, order_no: int, proceeds: int, voluntary: bool
@@ -319,6 +320,8 @@ class HouseholdState:
             voluntary,
             lot.wash_adjustment,
             codes=lot.codes,
+            is_purchase=lot.is_purchase,
+            used=lot.used,
         )
         if not lot.gain_distributions or is_long or cost is None or proceeds >= cost:
             return [piece]

@@ -5,17 +5,18 @@ purchase serves the queue. Source: TAX_RULES section 3; IRC 1091, Reg. 1.1091-1,
 Rev. Rul. 2008-5, IRC 1223(3).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
-from ml.tax.holding_period import tacked_start
+from ml.tax.holding_period import first_long_term_day, tacked_start
 from ml.tax.lots import AccountInfo, Lot, LotBook, join_codes
 from ml.tax.settings import TaxSettings
 from ml.tax.units import apportion, scale
 
 WINDOW_DAYS: Final = 30
+_SOLD_NEVER_REPLACE: Final = ("not_a_replacement", "no_wash_if_closed")
 Scope = tuple[str, str]
 
 
@@ -48,6 +49,8 @@ class Piece:
     is_pending: bool = False
     codes: tuple[str, ...] = ()
     ratio: Fraction = Fraction(1)
+    is_purchase: bool = False
+    used: bool = False  # as on the lot sold: the shares have replaced others
 
     @property
     def gain(self) -> int | None:
@@ -87,6 +90,8 @@ class Piece:
             adjustment,
             codes=self.codes,
             ratio=self.ratio,
+            is_purchase=self.is_purchase,
+            used=self.used,
         )
 
 
@@ -98,7 +103,7 @@ class WashBook:
     settings: TaxSettings
     purchases: dict[Scope, list[Lot]] = field(default_factory=dict)
     pending: dict[Scope, list[Piece]] = field(default_factory=dict)
-    closed: dict[Scope, list[tuple[int, str]]] = field(default_factory=dict)
+    closed: dict[Scope, list[Piece]] = field(default_factory=dict)
     pieces: list[Piece] = field(default_factory=list)
 
     def scope(self, account: AccountInfo, security: str) -> Scope:
@@ -111,9 +116,11 @@ class WashBook:
         gain = piece.gain
         return gain is not None and gain < 0 and not piece.account.is_deferred
 
-    def note_closed(self, scope: Scope, lot: Lot) -> None:
-        """Remember that purchased shares left before a possible later loss (A8)."""
-        self.closed.setdefault(scope, []).append((lot.acquired, lot.purchase_key))
+    def note_closed(self, scope: Scope, pieces: Iterable[Piece]) -> None:
+        """Remember that purchased shares left before a possible later loss (A8, A9)."""
+        bought = [p for p in pieces if p.is_purchase]
+        if bought:
+            self.closed.setdefault(scope, []).extend(bought)
 
     def match_sale(self, scope: Scope, pieces: Sequence[Piece], nothing_left: Callable[[], bool]) -> None:
         """Match the loss pieces of one sale with open lots of the 30 days before, queue the rest.
@@ -135,11 +142,19 @@ class WashBook:
             if candidates and self.settings.a9 == "no_wash_if_closed" and nothing_left():
                 piece.mark("A9")
                 candidates = []
-            if not candidates:
+            sold = self._sold_candidates(scope, piece, pieces)
+            if not candidates and not sold:
                 self._note_excluded(scope, piece, pieces)
-            for lot in candidates:
-                self._mark_same_day(piece, lot, candidates)
-                if self._match(scope, piece, lot):
+            replacements: list[Lot | Piece] = [*candidates, *sold]
+            if sold:
+                replacements.sort(key=lambda r: (r.acquired, r.order_no))
+            for replacement in replacements:
+                if isinstance(replacement, Piece):
+                    whole = self._match_sold(scope, piece, replacement)
+                else:
+                    self._mark_same_day(piece, replacement, candidates)
+                    whole = self._match(scope, piece, replacement)
+                if whole:
                     break
             else:
                 piece.is_pending = True
@@ -167,13 +182,12 @@ class WashBook:
                 piece.is_pending = False
                 self._disallow(scope, piece, lot, wanted)
             else:
-                matched = piece.split_off(min(piece.quantity, _to_old(available, piece.ratio)))
-                self.pieces.append(matched)
+                matched = self._part(scope, piece, min(piece.quantity, _to_old(available, piece.ratio)))
                 self._disallow(scope, matched, lot, available)
 
     def rescale(self, scope: Scope, ratio: Fraction) -> None:
         """Convert pending losses to shares after a split, new per old."""
-        for piece in self.pending.get(scope, ()):
+        for piece in {id(p): p for p in (*self.pending.get(scope, ()), *self.closed.get(scope, ()))}.values():
             piece.ratio *= ratio
 
     def _candidates(self, scope: Scope, piece: Piece) -> list[Lot]:
@@ -185,13 +199,14 @@ class WashBook:
             recent[:] = [lot for lot in recent if lot.acquired >= first_day]
         unused = (lot for lot in recent if not lot.used and self._is_open(lot))
         found = [lot for lot in unused if self._can_replace(lot, piece)]
-        found.sort(key=lambda lot: (lot.acquired, lot.order_no))
+        ira_first = self.settings.a1 == "worst_case"
+        found.sort(key=lambda lot: (lot.acquired, ira_first and not lot.account.is_deferred, lot.order_no))
         return found
 
     def _is_open(self, lot: Lot) -> bool:
         return lot in self.book.lots(lot.account.account_id, lot.asset_id)
 
-    def _can_replace(self, lot: Lot, piece: Piece) -> bool:
+    def _can_replace(self, lot: Lot | Piece, piece: Piece) -> bool:
         if not lot.is_purchase or lot.purchase_key == piece.purchase_key:
             return False
         if self.settings.a10 == "later_purchases_only" and lot.acquired < piece.acquired:
@@ -204,8 +219,8 @@ class WashBook:
             piece.mark("A9")
         closed = self.closed.get(scope)
         if closed:
-            closed[:] = [c for c in closed if c[0] >= first_day]
-            if any(key != piece.purchase_key for _, key in closed):
+            closed[:] = [p for p in closed if p.acquired >= first_day]
+            if any(p.purchase_key != piece.purchase_key for p in closed):
                 piece.mark("A8")
 
     def _mark_same_day(self, piece: Piece, lot: Lot, candidates: list[Lot]) -> None:
@@ -218,10 +233,67 @@ class WashBook:
         if piece.quantity <= lot.quantity:
             self._disallow(scope, piece, lot, piece.quantity)
             return True
-        matched = piece.split_off(lot.quantity)
-        self.pieces.append(matched)
-        self._disallow(scope, matched, lot, lot.quantity)
+        self._disallow(scope, self._part(scope, piece, lot.quantity), lot, lot.quantity)
         return False
+
+    def _part(self, scope: Scope, piece: Piece, quantity: int) -> Piece:
+        """Split ``quantity`` shares off a piece and record them as a piece of their own."""
+        part = piece.split_off(quantity)
+        self.pieces.append(part)
+        if part.is_purchase and (self.settings.a8, self.settings.a9) != _SOLD_NEVER_REPLACE:
+            self.closed.setdefault(scope, []).append(part)
+        return part
+
+    def _sold_candidates(self, scope: Scope, piece: Piece, together: Sequence[Piece]) -> list[Piece]:
+        """Return purchased shares already sold that settings A8 and A9 let replace a loss.
+
+        A share whose own loss was disallowed is none of them: its loss has gone on to another lot.
+        """
+        settings = self.settings
+        if (settings.a8, settings.a9) == _SOLD_NEVER_REPLACE:
+            return []
+        first_day = piece.sale_day - WINDOW_DAYS
+        with_it = {id(p) for p in together}
+        found = []
+        recent = self.closed.get(scope, ())
+        for sold in (*recent, *(p for p in together if p.is_purchase)):
+            same_sale = id(sold) in with_it
+            if settings.a9 == "lot_to_lot" and sold.sale_day == piece.sale_day:
+                counts = True
+            elif same_sale or settings.a8 == "not_a_replacement":
+                counts = False
+            else:
+                counts = settings.a8 == "replacement" or sold.account.account_id != piece.account.account_id
+            if not counts or sold is piece or sold.used or sold.disallowed:
+                continue
+            if sold.acquired >= first_day and self._can_replace(sold, piece) and sold.cost is not None:
+                found.append(sold)
+        return found
+
+    def _match_sold(self, scope: Scope, piece: Piece, sold: Piece) -> bool:
+        """Match a loss with shares sold before or with it: the loss raises the basis of that sale.
+
+        Returns whether the whole piece is now matched. The earlier sale may turn into a loss; it is
+        recognised there.
+        """
+        wanted, available = piece.quantity, _to_new(sold.quantity, sold.ratio)
+        part = _to_old(wanted, sold.ratio)
+        if wanted < available and part < sold.quantity:
+            sold = self._part(scope, sold, part)
+        matched = self._part(scope, piece, available) if wanted > available else piece
+        code = "A9" if sold.sale_day == piece.sale_day else "A8"
+        matched.disallowed = -(matched.gain or 0)
+        matched.mark(code)
+        sold.used = True
+        if sold.account.is_deferred:
+            matched.is_permanent = True
+            return matched is piece
+        sold.cost = (sold.cost or 0) + matched.disallowed
+        sold.wash_adjustment += matched.disallowed
+        sold.hp_start = tacked_start(sold.acquired, matched.sale_day, matched.hp_start, self.settings.a2)
+        sold.is_long = sold.is_long or sold.sale_day >= first_long_term_day(sold.hp_start)
+        sold.mark(code, "A2")
+        return matched is piece
 
     def _disallow(self, scope: Scope, piece: Piece, lot: Lot, quantity: int) -> None:
         """Disallow a wholly matched piece against ``quantity`` shares of a lot."""

@@ -70,6 +70,6 @@ def test_an_unreadable_case_fails_alone_and_bad_arguments_stop(
 ) -> None:
     cases.write_text(CASES.replace("quantity: 100, price: 30", "price: 30"), encoding="utf-8")
     assert main([str(cases)]) == 1
-    assert "A: not computed: KeyError: 'quantity'" in capsys.readouterr().out
+    assert "A: not computed: 'quantity' is missing" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2"):
-        main([str(cases), "--setting", "A1=worst_case"])
+        main([str(cases), "--setting", "A1=by_name"])

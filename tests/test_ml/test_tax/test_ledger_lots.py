@@ -54,13 +54,6 @@ def test_specific_identification_and_its_shortfall(ledger: Ledger) -> None:
     assert parse_reference("a;b:2.5") == [("a", None), ("b", 2_500_000_000)]
 
 
-def test_min_tax_falls_back_to_highest_basis_and_says_so(ledger: Ledger) -> None:
-    result = ledger([*BUYS, SALE], methods={"T1": "min_tax"})
-    assert [row[0] for row in closed(result)] == ["t1", "t2"]
-    codes = result.realized_gains.get_column("convention_codes")
-    assert codes.str.contains("MIN_TAX_AS_HIFO").all()
-
-
 def test_average_basis_is_for_funds_only(ledger: Ledger) -> None:
     fund = ledger([*BUYS, SALE], methods={"T1": "average"}, assets={"X": {"asset_class": "equity_etf"}})
     assert fund.realized_gains.get_column("cost_basis_usd").to_list() == [Decimal(200), Decimal(100)]
@@ -113,8 +106,8 @@ def test_cash_is_the_sum_of_amounts(ledger: Ledger) -> None:
 
 
 def test_settings_refuse_what_is_not_computed() -> None:
-    with pytest.raises(ValueError, match="A8='replacement' is a known alternative"):
-        TaxSettings(a8="replacement")
+    with pytest.raises(ValueError, match="A16='entry_date' is not computed: short positions are not kept"):
+        TaxSettings(a16="entry_date")
     with pytest.raises(ValueError, match="CODE=value"):
         with_setting(TaxSettings(), "A99=x")
     assert with_setting(TaxSettings(), "A2=replacement").changed() == ("A2",)
