@@ -186,13 +186,26 @@ def sql(
 @app.command()
 def show(
     user: Annotated[str, typer.Argument(help="A user_id of serving.rec_portfolios__current.")],
+    tax: Annotated[
+        bool,
+        typer.Option("--tax", help="Lots, Schedule D, year summary, wash sales and broker differences instead."),
+    ] = False,
+    year: Annotated[
+        int | None, typer.Option(help="With --tax: the year of Schedule D; default: the night's.")
+    ] = None,
 ) -> None:
-    """Print a user's current recommendation: mix, orders, and why."""
+    """Print a user's current recommendation: mix, orders, and why; or the tax side of the accounts."""
     from dagster_project.query import QueryError
     from dagster_project.show import show_user
+    from dagster_project.show_tax import show_tax
 
+    if year is not None and not tax:
+        raise typer.BadParameter("--year belongs to --tax")
     try:
-        show_user(_settings(), user)
+        if tax:
+            show_tax(_settings(), user, year)
+        else:
+            show_user(_settings(), user)
     except QueryError as error:
         _stderr.print(f"[bold red]show:[/] {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error

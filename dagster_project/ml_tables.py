@@ -203,12 +203,20 @@ def ml_tables() -> dict[str, dict[str, str]]:
     from ml.features.behaviour import BEHAVIOUR_SCHEMA
     from ml.intent.parse import PARSED_SCHEMA
     from ml.personalization.mix import MIX_SCHEMA
+    from ml.tax.broker_view import BROKER_DIFFERENCES
+    from ml.tax.form_8949 import FORM_8949
+    from ml.tax.wash_frames import WASH_SALES
+    from ml.tax.year_summary import TAX_YEAR_SUMMARY
 
     return {
         **ML_TABLES,
         "behaviour": _from_polars(BEHAVIOUR_SCHEMA),
         "parsed_intents": _from_polars(PARSED_SCHEMA),
         "user_mixes": _from_polars(MIX_SCHEMA),
+        "wash_sales": _from_polars(WASH_SALES),
+        "form_8949": _from_polars(FORM_8949),
+        "tax_year_summary": _from_polars(TAX_YEAR_SUMMARY),
+        "broker_differences": _from_polars(BROKER_DIFFERENCES),
     }
 
 

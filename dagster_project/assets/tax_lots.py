@@ -1,4 +1,4 @@
-"""Exact tax lots: one ledger pass over all households, six tables in one transaction."""
+"""Exact tax lots: one ledger pass over all households and its reports, ten tables in one transaction."""
 
 import dagster as dg
 
@@ -13,6 +13,10 @@ TABLES = {
     "account_cash": "Cash of every account at the close of each session of the week.",
     "realized_gains": "One row per matched piece of a sale: gain, disallowed part, term, provisional flag.",
     "tax_unit_years": "Schedule D nets, income and marginal rates per tax unit and year.",
+    "wash_sales": "One row per washed piece of a sale, with the purchase that washed it and where the loss went.",
+    "form_8949": "Form 8949: a row per sale, term and box, exact and in printed dollars.",
+    "tax_year_summary": "Per tax unit and year: gains, carryovers in and out, deduction, taxes, assumptions.",
+    "broker_differences": "Sales that the broker reports otherwise, with the reason in words.",
     "ledger_issues": "Rows the ledger refused to book or total, with the reason.",
     "wash_windows": "Loss sales and purchases of the last 30 days that can still meet in a wash sale.",
 }
@@ -43,6 +47,7 @@ TABLES = {
 def tax_lots(context: dg.AssetExecutionContext, lake: LakeResource):
     """Run the ledger as of each session of the week and write its tables."""
     from ml.tax.ledger import LedgerInputs, TaxSettings, ledger_states
+    from ml.tax.reports import tax_reports
 
     reader = NightReader.open(lake.open(), as_of_date(context))
     inputs = LedgerInputs(
@@ -53,7 +58,8 @@ def tax_lots(context: dg.AssetExecutionContext, lake: LakeResource):
         assets=reader.assets(),
         sessions=reader.sessions(),
     )
-    result = ledger_states(inputs, reader.week_sessions(), TaxSettings())
+    settings = TaxSettings()
+    result = ledger_states(inputs, reader.week_sessions(), settings)
     frames = {
         "tax_lots": result.open_lots,
         "account_cash": result.account_cash,
@@ -61,5 +67,7 @@ def tax_lots(context: dg.AssetExecutionContext, lake: LakeResource):
         "tax_unit_years": result.tax_unit_years,
         "ledger_issues": result.issues,
         "wash_windows": result.wash_windows,
+        "wash_sales": result.wash_sales,
+        **tax_reports(inputs, result, reader.as_of_date, settings),
     }
     yield from write_tables(context, reader, frames)

@@ -122,7 +122,16 @@ def is_provisional(piece: Piece, as_of_day: int) -> bool:
 
 def realized_gains(states: Iterable[HouseholdState], as_of: date) -> pl.DataFrame:
     """Return ``ml.realized_gains`` rows: taxable accounts only, sorted by sale and lot."""
-    pieces = [p for state in states for p in state.wash.pieces if not p.account.is_deferred]
+    return numbered_pieces(taxable_pieces(states), as_of).drop("index")
+
+
+def taxable_pieces(states: Iterable[HouseholdState]) -> list[Piece]:
+    """Return the pieces of all sales outside tax-deferred accounts."""
+    return [p for state in states for p in state.wash.pieces if not p.account.is_deferred]
+
+
+def numbered_pieces(pieces: Sequence[Piece], as_of: date) -> pl.DataFrame:
+    """Return ``ml.realized_gains`` rows with ``index``, the position of each row's piece."""
     day = to_day(as_of)
     columns = {
         "as_of_date": [day] * len(pieces),
@@ -147,7 +156,7 @@ def realized_gains(states: Iterable[HouseholdState], as_of: date) -> pl.DataFram
         "tax_year": [to_date(p.sale_day).year for p in pieces],
         "convention_codes": [",".join(p.codes) for p in pieces],
     }
-    rows = build(REALIZED_GAINS, columns).sort(
+    rows = build(REALIZED_GAINS, columns).with_row_index("index").sort(
         "trade_date",
         "account_id",
         "sale_transaction_id",

@@ -17,6 +17,7 @@ from ml.tax.settings import TaxSettings
 from ml.tax.state import HouseholdState
 from ml.tax.transfers import pair_transfers
 from ml.tax.units import to_day
+from ml.tax.wash_frames import wash_sales
 from ml.tax.years import tax_unit_years
 
 
@@ -50,6 +51,8 @@ class LedgerResult:
     ----------
     open_lots, account_cash, realized_gains, tax_unit_years : polars.DataFrame
         ``ml.tax_lots``, ``ml.account_cash``, ``ml.realized_gains`` and ``ml.tax_unit_years``.
+    wash_sales : polars.DataFrame
+        ``ml.wash_sales``: each washed piece of ``realized_gains`` with the purchase that washed it.
     issues : polars.DataFrame
         account_id, transaction_id, status, reason: what was refused or assumed, row by row.
     wash_windows : polars.DataFrame
@@ -64,6 +67,7 @@ class LedgerResult:
     tax_unit_years: pl.DataFrame
     issues: pl.DataFrame
     wash_windows: pl.DataFrame
+    wash_sales: pl.DataFrame
 
 
 def run_ledger(
@@ -99,13 +103,16 @@ def run_ledger(
         reason = f"account {account_id!r} is not in the accounts"
         issues.append((account_id, transaction_id, "unknown_account", reason))
     transactions = latest_rows(inputs.transactions, ("transaction_id",))
+    pieces = frames.taxable_pieces(listed)
+    realized = frames.numbered_pieces(pieces, as_of_date)
     return LedgerResult(
         frames.open_lots(states, as_of_date, as_of_date),
         frames.account_cash(transactions, prepared.accounts, as_of_date, as_of_date),
-        frames.realized_gains(listed, as_of_date),
+        realized.drop("index"),
         tax_unit_years(listed, prepared.accounts, inputs.users, as_of_date),
         frames.issues(issues),
         frames.wash_windows(states, as_of_date),
+        wash_sales(pieces, realized),
     )
 
 
@@ -170,7 +177,7 @@ def ledger_states(
         changed = _changed_accounts(known, then, result.open_lots, state_date, last_date)
         kept = result.open_lots.join(changed, on="account_id", how="anti")
         kept = kept.with_columns(state_date=pl.lit(state_date))
-        part = _restrict(then, changed)
+        part = restrict(then, changed)
         if part.accounts.height:
             _, states = compute_states(part, state_date, settings)
             kept = pl.concat([kept, frames.open_lots(states, last_date, state_date)])
@@ -246,8 +253,8 @@ def _difference(
     return last.filter(late)
 
 
-def _restrict(inputs: LedgerInputs, accounts: pl.DataFrame) -> LedgerInputs:
-    """Keep the rows of some accounts."""
+def restrict(inputs: LedgerInputs, accounts: pl.DataFrame) -> LedgerInputs:
+    """Keep the rows of some accounts (a frame with ``account_id``; whole households)."""
     return replace(
         inputs,
         transactions=inputs.transactions.join(accounts, on="account_id", how="semi"),

@@ -140,7 +140,12 @@ class TaxUnitYear:
 
 
 def total_tax(unit: TaxUnitYear) -> int:
-    """Return federal income tax, NIIT and state tax of a unit's year, in 1e-6 USD."""
+    """Return federal income tax, NIIT and state tax of a unit's year together, in 1e-6 USD."""
+    return sum(tax_parts(unit))
+
+
+def tax_parts(unit: TaxUnitYear) -> tuple[int, int, int]:
+    """Return federal income tax, NIIT and state tax of a unit's year, each in 1e-6 USD."""
     netting = net(unit.short, unit.long, unit.filing_status)
     result = netting.line16 if netting.line16 > 0 else -netting.deduction
     portfolio = unit.dividends + unit.interest + result
@@ -149,7 +154,7 @@ def total_tax(unit: TaxUnitYear) -> int:
     )
     surtax = niit(unit.year, unit.filing_status, unit.magi + portfolio, portfolio)
     schedule = state_schedule(unit.state, unit.year, unit.filing_status)
-    return federal + surtax + (_state_tax(unit, netting, schedule) if schedule else 0)
+    return federal, surtax, _state_tax(unit, netting, schedule) if schedule else 0
 
 
 def _state_tax(unit: TaxUnitYear, netting: Netting, schedule: StateSchedule) -> int:

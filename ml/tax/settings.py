@@ -22,7 +22,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "a11": ("per_share", "earliest_first"),
     "a12": ("largest_remainder", "independent"),
     "a13": ("issuer_fraction", "other_valuation"),
-    "a14": ("household", "taxpayer_only"),
+    "a14": ("household", "taxpayer_only", "account"),
     "a15": ("pool", "specific_lot"),
     "a16": ("refuse_short_sales",),
     "a17": ("permanent", "not_a_replacement"),
@@ -79,7 +79,8 @@ class TaxSettings:
         Spin-off basis by the ``issuer_fraction``; ``other_valuation`` by the market values on the
         account's own row (price_usd per old share, fair_market_value_usd of all new shares).
     a14 : str
-        Purchases of the ``household`` replace (basis to the buyer's shares), or ``taxpayer_only``.
+        Purchases of the ``household`` replace (basis to the buyer's shares), ``taxpayer_only``, or those of
+        the same ``account`` alone: what a broker reports (s6045(g)), never the taxpayer's result.
     a15 : str
         A disallowed loss on average-basis shares is added to the ``pool``, or stays with its
         ``specific_lot``.

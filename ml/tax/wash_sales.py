@@ -20,6 +20,24 @@ _SOLD_NEVER_REPLACE: Final = ("not_a_replacement", "no_wash_if_closed")
 Scope = tuple[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """The purchase that washed a piece: one row of wash sales.
+
+    ``quantity`` is in 1e-9 shares of the purchase's day, ``basis_moved`` in 1e-6 USD (0 where the loss
+    is gone for good), ``days_tacked`` in days added to the holding period.
+    """
+
+    account: AccountInfo
+    asset_id: str
+    lot_id: str
+    source_id: str
+    acquired: int
+    quantity: int
+    basis_moved: int = 0
+    days_tacked: int = 0
+
+
 @dataclass(slots=True, eq=False)
 class Piece:
     """A matched piece of a sale: one row of realised gains.
@@ -51,6 +69,7 @@ class Piece:
     ratio: Fraction = Fraction(1)
     is_purchase: bool = False
     used: bool = False  # as on the lot sold: the shares have replaced others
+    replacement: Replacement | None = None
 
     @property
     def gain(self) -> int | None:
@@ -107,7 +126,9 @@ class WashBook:
     pieces: list[Piece] = field(default_factory=list)
 
     def scope(self, account: AccountInfo, security: str) -> Scope:
-        """Return whose purchases replace whose losses: the household, or the user alone (A14)."""
+        """Return whose purchases replace whose losses (A14): the household, the user, or the account alone."""
+        if self.settings.a14 == "account":
+            return account.account_id, security
         owner = account.household_id if self.settings.a14 == "household" else account.user_id
         return owner, security
 
@@ -313,6 +334,7 @@ class WashBook:
             piece.mark("A10")
         if lot.account.user_id != piece.account.user_id:
             piece.mark("A14")
+        basis_moved = days_tacked = 0
         if lot.account.is_deferred:
             piece.is_permanent = True
             if lot.account.account_type in ("401k", "hsa"):
@@ -323,6 +345,17 @@ class WashBook:
             part.wash_adjustment += piece.disallowed
             part.hp_start = start
             part.mark("A2", *(c for c in piece.codes if c in ("A1", "A10", "A14")))
+            basis_moved, days_tacked = piece.disallowed, part.acquired - start
+        piece.replacement = Replacement(
+            part.account,
+            part.asset_id,
+            part.lot_id,
+            part.source_id,
+            part.acquired,
+            part.quantity,
+            basis_moved,
+            days_tacked,
+        )
 
 
 def _to_new(quantity: int, ratio: Fraction) -> int:
