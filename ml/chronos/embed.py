@@ -177,12 +177,16 @@ def raw_embeddings(pipeline: Any, prices: np.ndarray) -> np.ndarray:
 def pooled(pipeline: Any, contexts: np.ndarray) -> np.ndarray:
     """Mean of the encoder's token states, (n, model width) float32, for (n, window) contexts."""
     import torch
+    from chronos import Chronos2Pipeline
 
     out = []
     for start in range(0, len(contexts), BATCH):
-        tokens, _ = pipeline.embed(torch.from_numpy(contexts[start : start + BATCH]))
-        if isinstance(tokens, list):  # Chronos-2: one (variates, tokens, width) tensor a series
-            tokens = torch.cat([one.reshape(-1, *one.shape[-2:]) for one in tokens])
+        batch = torch.from_numpy(contexts[start : start + BATCH])
+        with torch.inference_mode():
+            if isinstance(pipeline, Chronos2Pipeline):  # wants (series, variates, time), answers with a list
+                tokens = torch.cat(pipeline.embed(batch[:, None])[0])
+            else:
+                tokens = pipeline.embed(batch)[0]
         out.append(tokens.float().mean(1).cpu().numpy())
     return np.concatenate(out)
 

@@ -108,7 +108,7 @@ class Trainer:
 
     def train(self, state_folder: Path, output: Path, stop_after: float) -> None:
         """Train until the schedule ends or `stop_after` seconds of this call; model and state are written on the way."""
-        began = saved = last = time.monotonic()
+        began = saved = last = reported = time.monotonic()
         running: list[torch.Tensor] = []
         while self.progress < 1 and time.monotonic() - began < stop_after:
             running.append(self._one_step())
@@ -117,14 +117,14 @@ class Trainer:
             if self.step % _REPORT_EVERY == 0 or self.progress >= 1:
                 loss = float(torch.stack(running).mean())  # waits for the device: the clock is honest
                 now = time.monotonic()
-                self._record(loss, len(running) / max(now - last, 1e-9))
-                running = []
+                self._record(loss, len(running) / max(now - reported, 1e-9))
+                running, reported = [], now
             self.seconds += now - last
             last = now
             if now - saved > STATE_EVERY_SECONDS:
                 self.save_state(state_folder)
                 self.export(output)
-                saved = last = time.monotonic()
+                saved = last = reported = time.monotonic()
         self.save_state(state_folder)
         self.export(output)
 
