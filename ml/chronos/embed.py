@@ -245,7 +245,9 @@ def embed_missing(
         return pl.DataFrame(schema=schema)
     vectors = embed_prices(pipeline, whitening, np.stack(windows).astype(np.float64))
     assets, days = zip(*rows, strict=True)
-    return pl.DataFrame({"asset_id": assets, "as_of_date": days, "embedding": vectors.tolist()}, schema=schema)
+    return pl.DataFrame(
+        {"asset_id": assets, "as_of_date": days, "embedding": vectors.tolist()}, schema=schema
+    )
 
 
 def mean_cosine(embeddings: np.ndarray) -> float:

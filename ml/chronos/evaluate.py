@@ -129,7 +129,9 @@ def forecast(model: Any, windows: Windows, target: str) -> np.ndarray:
         batch = windows.contexts[start : start + BATCH]
         # A log price is read from its last value on: its level says nothing, and low precision would cost.
         last = np.array([one[-1] for one in batch]) if target == "price" else np.zeros(len(batch))
-        inputs = [torch.tensor(one - level, dtype=torch.float32) for one, level in zip(batch, last, strict=True)]
+        inputs = [
+            torch.tensor(one - level, dtype=torch.float32) for one, level in zip(batch, last, strict=True)
+        ]
         quantiles, _ = model.predict_quantiles(
             inputs, prediction_length=HORIZON, quantile_levels=list(QUANTILES)
         )

@@ -15,7 +15,7 @@ from ml.tax.ledger import LedgerInputs, LedgerResult
 from ml.tax.rates import limits
 from ml.tax.schedule_d import TaxUnitYear, assumed, net, tax_parts
 from ml.tax.units import USD, USD_DTYPE, to_day, unit_column
-from ml.tax.years import Filer, Filers, read_filers
+from ml.tax.years import Filer, read_filers
 
 TAX_YEAR_SUMMARY: Final = {
     "as_of_date": pl.Date,

@@ -82,7 +82,7 @@ def test_views_are_scaled_and_a_still_series_is_zero():
     assert both.shape == (2, 3, 49) and (both[:, 2] == 0).all()
     np.testing.assert_allclose(both[:, :2].std(2), 1, atol=1e-5)
     np.testing.assert_allclose(views(prices * 1000)[:, :2], both[:, :2], atol=1e-5)  # no unit of price
-    with pytest.raises(EmbeddingError, match="series 1 has the price 0.0 on day 4"):
+    with pytest.raises(EmbeddingError, match=r"series 1 has the price 0\.0 on day 4"):
         prices[1, 4] = 0
         views(prices)
 
@@ -145,7 +145,9 @@ def test_a_night_embeds_only_what_is_missing(pipeline, whitening, monkeypatch):
     np.testing.assert_allclose(np.stack(first["embedding"].to_list()), oracle, atol=1e-4)
 
     seen = []
-    monkeypatch.setattr("ml.chronos.embed.raw_embeddings", lambda p, x: seen.append(len(x)) or raw_embeddings(p, x))
+    monkeypatch.setattr(
+        "ml.chronos.embed.raw_embeddings", lambda p, x: seen.append(len(x)) or raw_embeddings(p, x)
+    )
     later = embed_missing(pipeline, whitening, bars, wanted, first[:2])
     assert later["asset_id"].to_list() == ["C"] and seen == [1]
     assert embed_missing(pipeline, whitening, bars, wanted[:3], first).is_empty() and seen == [1]

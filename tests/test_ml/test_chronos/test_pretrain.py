@@ -30,9 +30,7 @@ def test_a_run_learns_resumes_and_exports(tmp_path):
     assert again.step == TINY.steps and again.curve == trainer.curve
     for ours, theirs in zip(again.model.parameters(), trainer.model.parameters(), strict=True):
         assert torch.equal(ours, theirs)
-    first, second = (
-        t.optimiser.state[next(iter(t.model.parameters()))]["exp_avg"] for t in (again, trainer)
-    )
+    first, second = (t.optimiser.state[next(iter(t.model.parameters()))]["exp_avg"] for t in (again, trainer))
     assert torch.equal(first, second)
     with pytest.raises(TrainingError, match="another batch"):
         Trainer(replace(TINY, batch=16), "cpu", None).load_state(tmp_path / "state")

@@ -37,9 +37,9 @@ def test_both_kinds_of_file_hold_the_same_and_end_at_the_cut_off(tmp_path):
 
 def test_bad_bars_and_files_are_named(tmp_path):
     days, prices = np.array(DAYS[:3], "datetime64[D]"), np.array([1.0, 0.0, 2.0])
-    with pytest.raises(SeriesError, match="A has the adjusted close 0.0 on 2016-12-21"):
+    with pytest.raises(SeriesError, match=r"A has the adjusted close 0\.0 on 2016-12-21"):
         series_of("A", days, prices, prices)
     with pytest.raises(SeriesError, match="A are not in ascending order"):
         series_of("A", days[::-1], prices + 1, prices)
-    with pytest.raises(SeriesError, match="neither .npz nor .parquet"):
+    with pytest.raises(SeriesError, match=r"neither \.npz nor \.parquet"):
         load_series(tmp_path / "bars.csv")
