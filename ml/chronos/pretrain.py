@@ -107,7 +107,7 @@ class Trainer:
         return min(1.0, done if budget is None else max(done, self.seconds / budget))
 
     def train(self, state_folder: Path, output: Path, stop_after: float) -> None:
-        """Train until the schedule ends or `stop_after` seconds of this call; model and state are written on the way."""
+        """Train until the schedule ends or `stop_after` seconds of this call, writing model and state."""
         began = saved = last = reported = time.monotonic()
         running: list[torch.Tensor] = []
         while self.progress < 1 and time.monotonic() - began < stop_after:

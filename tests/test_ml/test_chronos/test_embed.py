@@ -2,6 +2,7 @@
 
 import os
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -82,8 +83,8 @@ def test_views_are_scaled_and_a_still_series_is_zero():
     assert both.shape == (2, 3, 49) and (both[:, 2] == 0).all()
     np.testing.assert_allclose(both[:, :2].std(2), 1, atol=1e-5)
     np.testing.assert_allclose(views(prices * 1000)[:, :2], both[:, :2], atol=1e-5)  # no unit of price
+    prices[1, 4] = 0
     with pytest.raises(EmbeddingError, match=r"series 1 has the price 0\.0 on day 4"):
-        prices[1, 4] = 0
         views(prices)
 
 
@@ -104,10 +105,12 @@ def test_t5_embeds_as_its_own_pipeline_does(tmp_path):
         "temperature": 1.0, "top_k": 50, "top_p": 1.0,
     }  # fmt: skip
     torch.manual_seed(0)
-    config = T5Config(
-        vocab_size=64, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2, pad_token_id=0, eos_token_id=1,
-        decoder_start_token_id=0, chronos_config=chronos, architectures=["T5ForConditionalGeneration"],
-    )  # fmt: skip
+    facts: dict[str, Any] = {
+        "vocab_size": 64, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2,
+        "pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0, "chronos_config": chronos,
+        "architectures": ["T5ForConditionalGeneration"],
+    }  # fmt: skip
+    config = T5Config(**facts)
     T5ForConditionalGeneration(config).save_pretrained(tmp_path)
     prices = corpus_prices(6, 9, window=40)
     raw = raw_embeddings(load_pipeline(tmp_path), prices)
