@@ -5,11 +5,20 @@ import dagster as dg
 from dagster_project.partitions import nyse_sessions
 from dagster_project.resources.lake import LakeResource
 
+_EMBEDDINGS = dg.AssetSelection.assets(["ml", "chronos_embeddings"])
+
 nightly_recommendations = dg.define_asset_job(
     "nightly_recommendations",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - _EMBEDDINGS,  # nothing of a night reads them yet
     partitions_def=nyse_sessions,
     description="From raw rows to published recommendations for one NYSE session.",
+)
+
+chronos_embeddings = dg.define_asset_job(
+    "chronos_embeddings",
+    selection=_EMBEDDINGS,
+    partitions_def=nyse_sessions,
+    description="Chronos embeddings of the night's assets; run after the night's ingest and core models.",
 )
 
 

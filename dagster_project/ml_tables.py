@@ -116,6 +116,15 @@ ML_TABLES: dict[str, dict[str, str]] = {
         ("quantity", _QUANTITY),
         ("is_tax_deferred", "boolean"),
     ),
+    # One vector an asset, date and model, kept for good: a night adds only what is missing. The length is
+    # the model's (128 components for the packaged one) and checked before every write.
+    "chronos_embeddings": _columns(
+        ("as_of_date", "date"),
+        ("asset_id", "varchar"),
+        ("model_id", "varchar"),
+        ("window_sessions", "integer"),
+        ("embedding", "float[]"),
+    ),
     "rec_portfolios": _columns(
         ("as_of_date", "date"),
         ("account_id", "varchar"),

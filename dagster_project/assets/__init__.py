@@ -6,6 +6,7 @@ from typing import Any
 def load_assets() -> list[Any]:
     """Every asset of the code location."""
     from dagster_project.assets import (
+        chronos,  # ml.chronos_embeddings
         ingest,  # raw.*: sources, quarantine, the night's cut
         intents,  # ml.parsed_intents
         personalization,  # ml.behaviour, ml.user_mixes
@@ -23,4 +24,5 @@ def load_assets() -> list[Any]:
         personalization.user_mixes,
         recommendations.recommendations,
         publish.audit_nights,
+        chronos.chronos_embeddings,
     ]

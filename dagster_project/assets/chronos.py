@@ -1,0 +1,46 @@
+"""Chronos embeddings of every priced asset, each computed once."""
+
+import dagster as dg
+
+from dagster_project.assets.night import SESSION_ASSET, as_of_date, write_tables
+from dagster_project.reads import NightReader
+from dagster_project.resources.lake import LakeResource
+
+
+@dg.asset(
+    key=["ml", "chronos_embeddings"],
+    group_name="encoder",
+    description="Mean-pooled, whitened Chronos embedding of each asset's last 128 returns; only assets that "
+    "this session and model lack are computed.",
+    owners=["team:encoder"],
+    kinds={"python", "pytorch", "ducklake"},
+    deps=[["core", "fct_asset_prices__daily"]],
+    **SESSION_ASSET,
+)
+def chronos_embeddings(context: dg.AssetExecutionContext, lake: LakeResource):
+    """Embed what is missing and keep what is stored."""
+    import polars as pl
+
+    # torch, transformers and chronos take seconds to import: only this step pays.
+    from ml.chronos.embed import DEFAULT_MODEL, WEIGHTS, embed_missing, load_pipeline, load_whitening
+
+    reader = NightReader.open(lake.open(), as_of_date(context))
+    whitening = load_whitening(WEIGHTS / f"{DEFAULT_MODEL.name}-whitening")
+    stored = reader.query("select * from ml.chronos_embeddings where as_of_date = $as_of_date")
+    ours = stored.filter(pl.col("model_id") == whitening.model_id)
+    # A total-return index from the returns that the core holds: splits and dividends are already in it.
+    index = pl.col("total_return_log").fill_null(0).cum_sum().over("asset_id", order_by="as_of_date").exp()
+    bars = reader.prices().select("asset_id", trade_date="as_of_date", adjusted_close=index)
+    wanted = bars.filter(trade_date=reader.as_of_date).select("asset_id", as_of_date="trade_date")
+    fresh = embed_missing(load_pipeline(), whitening, bars, wanted, ours).with_columns(
+        model_id=pl.lit(whitening.model_id), window_sessions=pl.lit(whitening.window, pl.Int32)
+    )
+    length = whitening.matrix.shape[1]
+    wrong = fresh.filter(pl.col("embedding").list.len() != length)
+    if wrong.height:
+        raise dg.Failure(f"{wrong['asset_id'][0]} has an embedding that is not {length} long: fix the model")
+    everything = pl.concat([stored, fresh.select(stored.columns)]).sort("asset_id", "model_id")
+    metadata = {"computed": fresh.height, "already_stored": ours.height, "model_id": whitening.model_id}
+    yield from write_tables(
+        context, reader, {"chronos_embeddings": everything}, {"chronos_embeddings": metadata}
+    )

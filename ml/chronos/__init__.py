@@ -1,0 +1,1 @@
+"""Chronos: weights of our own for the frozen time-series branch, and embeddings from any Chronos model."""
