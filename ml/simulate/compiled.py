@@ -48,3 +48,8 @@ def compiled(function: Callable) -> Any:
 def inner(function: Callable) -> Any:
     """Compile a function that only compiled code calls: no wrappers for Python, a third of the time."""
     return _cached(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def inlined(function: Callable) -> Any:
+    """Compile a function as part of its one compiled caller: for what is apart only to be read."""
+    return njit(inline="always", error_model="numpy")(function)
