@@ -10,7 +10,7 @@ from ml.tax.bulk.columns import COMPILER
 _0, _1, _32, _64 = np.uint64(0), np.uint64(1), np.uint64(32), np.uint64(64)
 _LOW = np.uint64(0xFFFFFFFF)
 _BASE = np.uint64(1 << 32)
-_TOP = np.uint64(1 << 63)
+_2, _4, _8, _16 = np.uint64(2), np.uint64(4), np.uint64(8), np.uint64(16)
 
 
 @COMPILER.inner
@@ -30,9 +30,10 @@ def quotient(high, low, divisor):
     if high == _0:
         return low // divisor, low % divisor
     shift = _0
-    while divisor < _TOP:
-        divisor = divisor << _1
-        shift += _1
+    for step in (_32, _16, _8, _4, _2, _1):
+        if divisor >> (_64 - step) == _0:
+            divisor = divisor << step
+            shift += step
     if shift > _0:
         high = (high << shift) | (low >> (_64 - shift))
         low = low << shift

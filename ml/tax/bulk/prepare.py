@@ -18,33 +18,14 @@ from ml.tax.actions import (
     read_actions,
 )
 from ml.tax.bulk import columns as c
-from ml.tax.bulk.screen import METHODS, SPLITS, account_reasons, action_reasons, row_reason
+from ml.tax.bulk.rows import Texts, household_reasons, known_rows, read_references, sorted_numbers, without
+from ml.tax.bulk.screen import METHODS, SPLITS, account_reasons
 from ml.tax.events import join_securities, read_accounts, read_assets
 from ml.tax.lots import AccountInfo
-from ml.tax.selection import parse_reference
 from ml.tax.settings import TaxSettings
 from ml.tax.state import FUND_CLASSES, UNKNOWN_ASSET
-from ml.tax.units import SHARE, USD, unit_column
 
-_UNITS: Final = {
-    "quantity": SHARE,
-    "price_usd": USD,
-    "amount_usd": USD,
-    "fees_usd": USD,
-    "ratio_new": SHARE,
-    "ratio_old": SHARE,
-}
-_TEXTS: Final = ("asset_id", "order_id", "lot_reference", "related_asset_id", "source_file")
-_KINDS: Final = {
-    "buy": c.BUY,
-    "reinvestment": c.REINVESTMENT,
-    "sell": c.SELL,
-    "dividend": c.DIVIDEND,
-    "split": c.SPLIT,
-    "stock_dividend": c.SPLIT,
-}
 _TABLE_SIZE: Final = 50_000_000
-_SUM_LIMIT: Final = float(c.LARGEST)
 
 
 @dataclass(slots=True)
@@ -53,8 +34,12 @@ class Tables:
 
     Attributes
     ----------
+    latest : polars.DataFrame
+        One version of every transaction.
     rows : polars.DataFrame
         The transactions of the households that the engine takes, in order, in integer units.
+    texts : Texts
+        Their text columns.
     row_of : numpy.ndarray
         Row number of each event; -1 for a market action.
     starts : numpy.ndarray
@@ -67,7 +52,9 @@ class Tables:
         account_id and transaction_id of rows whose account is not known.
     """
 
+    latest: pl.DataFrame
     rows: pl.DataFrame
+    texts: Texts
     row_of: np.ndarray
     starts: np.ndarray
     households: list[str]
@@ -98,168 +85,55 @@ def tabulate(inputs: Any, last_day: int, settings: TaxSettings) -> Tables:
     by_id = read_accounts(inputs.accounts)
     infos = sorted(by_id.values(), key=lambda a: (a.household_id, a.account_id))
     households = sorted({a.household_id for a in infos})
-    number = {h: i for i, h in enumerate(households)}
     facts = read_assets(inputs.assets)
-    rows, strangers = _rows(inputs.transactions, infos, number, facts, last_day)
+    latest = latest_rows(inputs.transactions, ("transaction_id",))
+    found, strangers, assets = known_rows(latest, infos, households, facts, last_day)
     actions = read_actions(inputs.corporate_actions, LEDGER_ACTION_KINDS, last_day)
+    rows = sorted_numbers(found)
+    reasons = account_reasons(by_id) | household_reasons(rows, found, households, actions)
     renamings = [(a.asset_id, a.new_asset_id) for a in actions if a.kind == "symbol_change"]
-    renamed = rows.filter(pl.col("kind") == "symbol_change").select("asset_id", "related_asset_id")
+    renamed = found.filter(pl.col("kind") == "symbol_change").select("asset_id", "related_asset_id")
     renamings += [(old, new) for old, new in renamed.iter_rows() if old is not None]
     securities = join_securities(renamings, settings.identical_groups)
-    reasons = account_reasons(by_id) | _reasons(rows, households, actions)
-    if reasons:
-        left = pl.Series([number[h] for h in reasons], dtype=pl.Int32)
-        rows = rows.filter(~pl.col("household").is_in(left.implode()))
-    references, reference_of, bad = _references(rows)
-    if bad.size:
-        names = {households[i]: "lot reference" for i in bad}
-        reasons |= names
-        left = pl.Series(bad, dtype=pl.Int32)
-        rows = rows.filter(~pl.col("household").is_in(left.implode()))
-        references, reference_of, _ = _references(rows)
-    split_rows = _split_events(rows, actions, infos, inputs.sessions)
-    return _assemble(
-        rows, split_rows, infos, households, facts, securities, references, reference_of, reasons, strangers
+    number = {h: i for i, h in enumerate(households)}
+    rows = without(rows, [number[h] for h in reasons])
+    references, reference_of, bad = read_references(rows, found)
+    if bad:
+        reasons |= {households[i]: "lot reference" for i in bad}
+        rows = without(rows, bad)
+        references, reference_of, _ = read_references(rows, found)
+    texts = Texts(found, rows.get_column("place").to_numpy())
+    splits = _split_events(rows, texts, actions, infos, inputs.sessions)
+    parts = (
+        texts,
+        infos,
+        households,
+        assets,
+        facts,
+        securities,
+        references,
+        reference_of,
+        reasons,
+        strangers,
     )
-
-
-def _rows(
-    transactions: pl.DataFrame,
-    infos: list[AccountInfo],
-    number: Mapping[str, int],
-    facts: Mapping[str, Any],
-    last_day: int,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return known rows in integer units, sorted by household and time, and the strangers."""
-    frame = latest_rows(transactions, ("transaction_id",))
-    present = set(frame.columns)
-    frame = frame.with_columns(
-        *(pl.lit(None, pl.String).alias(t) for t in _TEXTS if t not in present),
-        *(pl.lit(None, pl.Int64).alias(u) for u in _UNITS if u not in present),
-    )
-    if "source_line" not in present:
-        frame = frame.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("source_line"))
-    known = pl.DataFrame(
-        {
-            "account_id": [a.account_id for a in infos],
-            "account": pl.Series(range(len(infos)), dtype=pl.Int32),
-            "household": pl.Series([number[a.household_id] for a in infos], dtype=pl.Int32),
-            "is_deferred": [a.is_deferred for a in infos],
-        },
-        schema_overrides={"account_id": pl.String, "is_deferred": pl.Boolean},
-    )
-    treatments = pl.DataFrame(
-        {"asset_id": list(facts), "treatment": [f.tax_treatment for f in facts.values()]},
-        schema={"asset_id": pl.String, "treatment": pl.String},
-    )
-    frame = (
-        frame.filter(pl.col("trade_date") <= pl.lit(last_day, pl.Int32).cast(pl.Date))
-        .select(
-            "transaction_id",
-            "account_id",
-            "kind",
-            "trade_date",
-            "traded_at",
-            "source_line",
-            *_TEXTS,
-            *_UNITS,
-        )
-        .join(known, on="account_id", how="left")
-    )
-    strangers = frame.filter(pl.col("account").is_null()).select("account_id", "transaction_id")
-    if strangers.height:
-        frame = frame.filter(pl.col("account").is_not_null())
-    keys = ["household", "traded_at"]
-    frame = frame.sort(keys)
-    ties = frame.select((pl.struct(keys) == pl.struct(keys).shift(1)).any()).item()
-    if ties:
-        frame = frame.sort(*keys, "source_file", "source_line", "transaction_id")
-    units = [unit_column(u, size, frame.schema[u]) for u, size in _UNITS.items()]
-    frame = frame.with_columns(*units, pl.col("trade_date").cast(pl.Date).to_physical()).with_columns(
-        pl.col("quantity").fill_null(0), pl.col("fees_usd").fill_null(0)
-    )
-    return frame.join(treatments, on="asset_id", how="left", maintain_order="left"), strangers
-
-
-def _reasons(rows: pl.DataFrame, households: list[str], actions: list[MarketAction]) -> dict[str, str]:
-    """Return the households whose rows or assets are not for the engine, with the first reason."""
-    found = rows.select("household", row_reason().alias("reason")).filter(pl.col("reason").is_not_null())
-    back = rows.select(
-        "household",
-        (pl.col("trade_date") < pl.col("trade_date").shift(1))
-        & (pl.col("household") == pl.col("household").shift(1)),
-    ).filter(pl.col("trade_date"))
-    large = (
-        rows.group_by("household")
-        .agg(
-            pl.col("amount_usd").cast(pl.Float64).abs().sum().alias("amount"),
-            (pl.col("price_usd").cast(pl.Float64) * pl.col("quantity") / SHARE).abs().sum().alias("value"),
-            pl.col("quantity").cast(pl.Float64).sum().alias("shares"),
-            pl.col("fees_usd").cast(pl.Float64).sum().alias("fees"),
-        )
-        .filter(pl.max_horizontal("amount", "value", "shares", "fees") > _SUM_LIMIT)
-    )
-    reasons = {households[h]: "trade dates out of the order of times" for h in back["household"].unique()}
-    reasons |= {households[h]: "amount out of range" for h in large["household"]}
-    touched = action_reasons(actions)
-    if touched:
-        holders = rows.filter(pl.col("asset_id").is_in(list(touched))).select("household", "asset_id")
-        reasons |= {
-            households[h]: touched[asset]
-            for h, asset in holders.unique().sort("household", "asset_id").iter_rows()
-        }
-    first = found.group_by("household", maintain_order=True).first()
-    return reasons | {households[h]: reason for h, reason in first.iter_rows()}
-
-
-def _references(rows: pl.DataFrame) -> tuple[np.ndarray, dict[int, int], np.ndarray]:
-    """Read lot references into a table (row, sub-lot, shares, next); also households with an odd one."""
-    named = (
-        rows.with_row_index("row")
-        .filter(
-            (pl.col("kind") == "sell")
-            & pl.col("lot_reference").is_not_null()
-            & (pl.col("lot_reference") != "")
-        )
-        .select("row", "household", "lot_reference")
-    )
-    table: list[tuple[int, int, int, int]] = []
-    start: dict[int, int] = {}
-    bad: set[int] = set()
-    if not named.height:
-        return np.empty((0, 4), np.int64), start, np.empty(0, np.int64)
-    bought = rows.with_row_index("row").filter(pl.col("kind").is_in(["buy", "reinvestment"]))
-    places = dict(bought.select("transaction_id", pl.struct("household", "row")).iter_rows())
-    for row, household, reference in named.iter_rows():
-        try:
-            parts = parse_reference(reference)
-        except ValueError:
-            bad.add(household)
-            continue
-        entries = []
-        for name, shares in parts:
-            base, _, sub = name.partition("#")
-            place = places.get(base)
-            if place is None or place["household"] != household or (sub and not sub.isdecimal()):
-                bad.add(household)
-                break
-            entries.append((place["row"], int(sub or 0), -1 if shares is None else shares))
-        if entries and household not in bad:
-            start[row] = len(table)
-            for i, entry in enumerate(entries):
-                table.append((*entry, c.NONE if i == len(entries) - 1 else len(table) + 1))
-    array = np.array(table, np.int64).reshape(-1, 4)
-    return array, start, np.array(sorted(bad), np.int64)
+    return _assemble(rows, splits, latest, *parts)
 
 
 def _split_events(
-    rows: pl.DataFrame, actions: list[MarketAction], infos: list[AccountInfo], sessions: pl.DataFrame | None
+    rows: pl.DataFrame,
+    texts: Texts,
+    actions: list[MarketAction],
+    infos: list[AccountInfo],
+    sessions: pl.DataFrame | None,
 ) -> list[tuple[int, int, str, int, int, int]]:
     """Return market splits as (household, day, asset, account, new, old), for accounts without own rows."""
     splits = [a for a in actions if a.kind in SPLITS]
     if not splits:
         return []
     own = OwnRows(SessionCounter(sessions))
+    rows = rows.select("household", "account", "trade_date").with_columns(
+        texts.of("account_id"), texts.of("asset_id"), texts.of("kind")
+    )
     booked = rows.filter(pl.col("kind").is_in(SPLITS) & pl.col("asset_id").is_not_null())
     for account_id, asset, kind, day in booked.select(
         "account_id", "asset_id", "kind", "trade_date"
@@ -305,19 +179,14 @@ def _dense(keys: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(present), numbers[keys]
 
 
-def _codes(rows: pl.DataFrame, column: str) -> tuple[np.ndarray, list[str]]:
-    """Number a text column; -1 for null."""
-    names = rows.get_column(column).drop_nulls().unique()
-    lookup = pl.DataFrame({column: names, "code": pl.Series(range(len(names)), dtype=pl.Int64)})
-    found = rows.select(column).join(lookup, on=column, how="left", maintain_order="left")
-    return found.get_column("code").fill_null(c.NONE).to_numpy(), names.to_list()
-
-
 def _assemble(
     rows: pl.DataFrame,
     split_rows: list[tuple[int, int, str, int, int, int]],
+    latest: pl.DataFrame,
+    texts: Texts,
     infos: list[AccountInfo],
     households: list[str],
+    assets: list[str],
     facts: Mapping[str, Any],
     securities: Mapping[str, str],
     references: np.ndarray,
@@ -325,12 +194,12 @@ def _assemble(
     reasons: dict[str, str],
     strangers: pl.DataFrame,
 ) -> Tables:
-    asset, assets = _codes(rows, "asset_id")
+    asset, kind, account, household = (
+        rows.get_column(n).to_numpy() for n in ("asset", "kind_code", "account", "household")
+    )
     security_names = sorted({securities.get(a, a) for a in assets})
     place = {s: i for i, s in enumerate(security_names)}
     security_of = np.array([place[securities.get(a, a)] for a in assets] or [0], np.int64)
-    kind = rows.get_column("kind").replace_strict(_KINDS, default=c.OTHER, return_dtype=pl.Int64).to_numpy()
-    account, household = (rows.get_column(n).cast(pl.Int64).to_numpy() for n in ("account", "household"))
     # what only concerns cash is no event; a row of a holding between two fills parts their order
     kept = np.flatnonzero((kind != c.OTHER) | (asset >= 0))
     kind, asset, account, household = kind[kept], asset[kept], account[kept], household[kept]
@@ -353,7 +222,11 @@ def _assemble(
     events[:, c.E_FLAGS] = (
         c.HAS_AMOUNT * amount.is_not_null().to_numpy() + c.HAS_PRICE * price.is_not_null().to_numpy()
     )
-    orders = _order_codes(part, events)
+    events[:, c.E_ORDER] = part.get_column("order").to_numpy()
+    orders = int(events[:, c.E_ORDER].max(initial=c.NONE)) + 1
+    # what counts as one purchase (A4): the order, else the row
+    own = orders + np.arange(len(events))
+    events[:, c.E_KEY] = np.where(events[:, c.E_ORDER] >= 0, events[:, c.E_ORDER], own)
     for row, first in reference_of.items():
         events[np.searchsorted(kept, row), c.E_REFERENCE] = first
     if len(references):
@@ -391,7 +264,9 @@ def _assemble(
         digital[holdings[:, c.H_ASSET]],
     )
     return Tables(
+        latest,
         rows,
+        texts,
         row_of,
         starts,
         households,
@@ -415,23 +290,6 @@ def _account_table(infos: list[AccountInfo]) -> np.ndarray:
         for a in infos
     ]
     return np.array(table, np.int64).reshape(-1, 4)
-
-
-def _order_codes(part: pl.DataFrame, events: np.ndarray) -> int:
-    """Number the orders (one account, asset and order_id) and what counts as one purchase (A4)."""
-    order = part.get_column("order_id")
-    present = (order.is_not_null() & (order != "") & part.get_column("asset_id").is_not_null()).to_numpy()
-    count = 0
-    if present.any():
-        keys = part.filter(pl.Series(present)).select(
-            pl.struct("account", "asset_id", "order_id").rank("dense").cast(pl.Int64) - 1
-        )
-        codes = keys.to_series().to_numpy()
-        events[present, c.E_ORDER] = codes
-        count = int(codes.max()) + 1
-    own = count + np.arange(len(events))
-    events[:, c.E_KEY] = np.where(events[:, c.E_ORDER] >= 0, events[:, c.E_ORDER], own)
-    return count
 
 
 def _dividends_and_splits(

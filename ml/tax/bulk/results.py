@@ -18,12 +18,9 @@ from ml.tax.wash_sales import WINDOW_DAYS
 from ml.tax.years import Ledgers, Sums
 
 _YEAR_BASE: Final = 1970
-REALIZED_ORDER: Final = (
-    "trade_date",
-    "account_id",
-    "sale_transaction_id",
-    "asset_id",
-    "lot_id",
+_LONGEST_PACKED: Final = 24
+# Within one lot of one sale; before it come trade_date, account_id, sale_transaction_id and lot_id.
+PIECE_ORDER: Final = (
     "disallowed_usd",
     "quantity",
     "proceeds_usd",
@@ -45,7 +42,10 @@ class Outcome:
 
     def __post_init__(self) -> None:
         self.account_ids = pl.Series([a.account_id for a in self.tables.infos], dtype=pl.String)
+        names = [a.account_id for a in self.tables.infos]
+        self.account_ranks = np.argsort(np.array(sorted(range(len(names)), key=names.__getitem__), np.int64))
         self.asset_ids = pl.Series(self.tables.assets, dtype=pl.String)
+        self.sale_days = self.tables.events[self.pieces[:, c.P_SALE], c.E_DAY]
         self.deferred = self.tables.accounts[:, c.A_DEFERRED].astype(bool)
 
     def accounts_of(self, holdings: np.ndarray) -> np.ndarray:
@@ -62,7 +62,7 @@ class Outcome:
 
     def texts(self, column: str, events: np.ndarray) -> pl.Series:
         """Return a text column of the rows behind events."""
-        return self.tables.rows.get_column(column).gather(self.tables.row_of[events])
+        return self.tables.texts.of(column, self.tables.row_of[events])
 
     def lot_ids(self, sources: np.ndarray, subs: np.ndarray) -> pl.Series:
         """Return ``purchase`` or ``purchase#1`` for lots."""
@@ -76,13 +76,9 @@ class Outcome:
         )
         return numbered.to_series()
 
-    def sale_days(self) -> np.ndarray:
-        """Return the sale day of each piece."""
-        return self.tables.events[self.pieces[:, c.P_SALE], c.E_DAY]
-
     def provisional(self, day: int) -> np.ndarray:
         """Say of each piece whether a later purchase can still disallow its loss."""
-        return (self.pieces[:, c.P_PENDING] == 1) & (day <= self.sale_days() + WINDOW_DAYS)
+        return (self.pieces[:, c.P_PENDING] == 1) & (day <= self.sale_days + WINDOW_DAYS)
 
 
 def years_of(days: np.ndarray) -> np.ndarray:
@@ -117,15 +113,17 @@ def open_lots(outcome: Outcome, as_of: date) -> pl.DataFrame:
 def _code_texts(codes: np.ndarray) -> pl.Series:
     """Return convention codes in their fixed order, joined by commas."""
     names = (*c.CODE_NAMES, AVERAGE_FALLBACK)
-    distinct, place = np.unique(codes, return_inverse=True)
+    used = np.zeros(1 << len(names), bool)
+    used[codes] = True
+    distinct = np.flatnonzero(used)
     texts = [",".join(n for i, n in enumerate(names) if code >> i & 1) for code in distinct.tolist()]
-    return pl.Series(texts, dtype=pl.String).gather(place)
+    return pl.Series(texts, dtype=pl.String).gather((np.cumsum(used) - 1)[codes])
 
 
 def realized_gains(outcome: Outcome, as_of: date) -> pl.DataFrame:
     """Return ``ml.realized_gains`` rows in their order with ``index``, the number of each piece."""
     pieces, day = outcome.pieces, to_day(as_of)
-    holdings, sold = pieces[:, c.P_HOLDING], outcome.sale_days()
+    holdings, sold = pieces[:, c.P_HOLDING], outcome.sale_days
     gain = pieces[:, c.P_PROCEEDS] - pieces[:, c.P_COST]
     columns = {
         "as_of_date": np.full(len(pieces), day),
@@ -150,9 +148,57 @@ def realized_gains(outcome: Outcome, as_of: date) -> pl.DataFrame:
         "tax_year": years_of(sold),
         "convention_codes": _code_texts(pieces[:, c.P_CODES]),
     }
-    rows = frames.build(frames.REALIZED_GAINS, columns).with_row_index("index").sort(REALIZED_ORDER)
-    key = ["account_id", "asset_id", "sale_transaction_id", "lot_id"]
-    return rows.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over(key).alias("piece_no"))
+    rows = frames.build(frames.REALIZED_GAINS, columns).with_row_index("index")
+    order, numbers = _piece_order(outcome, rows)
+    return rows[order].with_columns(pl.Series("piece_no", numbers, dtype=pl.Int32))
+
+
+def _piece_order(outcome: Outcome, rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows' order by key and the number of each piece of a lot in its sale.
+
+    As ``frames.numbered_pieces`` sorts them, by integers as far as those go.
+    """
+    sale = outcome.pieces[:, c.P_SALE]
+    first = np.flatnonzero(np.bincount(sale, minlength=1))
+    events = outcome.tables.events
+    sales = pl.DataFrame(
+        {
+            "day": events[first, c.E_DAY].astype(np.int32),
+            "account": outcome.account_ranks[events[first, c.E_ACCOUNT]].astype(np.int32),
+            "name": outcome.texts("transaction_id", first),
+        }
+    )
+    place = np.empty(int(sale.max(initial=-1)) + 1, np.int64)
+    place[first[sales.select(pl.arg_sort_by("day", "account", "name")).to_series().to_numpy()]] = np.arange(
+        len(first)
+    )
+    at = place[sale]
+    names = sort_keys(rows.get_column("lot_id"))
+    order = np.lexsort((*reversed(names), at))
+    same = np.zeros(len(order), bool)
+    same[1:] = at[order[1:]] == at[order[:-1]]
+    for name in names:
+        same[1:] &= name[order[1:]] == name[order[:-1]]
+    # pieces of one lot in one sale: a wash matched a part of it
+    several = same.copy()
+    several[:-1] |= same[1:]
+    group = np.cumsum(~same)
+    spots = np.flatnonzero(several)
+    if spots.size:
+        parts = rows[order[spots]].select("index", *PIECE_ORDER)
+        parts = parts.with_columns(pl.Series("group", group[spots])).sort("group", *PIECE_ORDER)
+        order[spots] = parts.get_column("index").to_numpy()
+    start = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
+    return order, np.arange(len(order)) - start + 1
+
+
+def sort_keys(names: pl.Series) -> list[np.ndarray]:
+    """Return integers that sort as the names do, most significant first."""
+    length = int(names.str.len_bytes().max() or 0)  # pyright: ignore[reportArgumentType]
+    if length > _LONGEST_PACKED or (names.str.len_bytes() != names.str.len_chars()).any():
+        return [names.rank("dense").to_numpy()]
+    words = (names.str.slice(i, 8).str.pad_end(8, "\0").cast(pl.Binary) for i in range(0, max(1, length), 8))
+    return [w.bin.reinterpret(dtype=pl.UInt64, endianness="big").to_numpy() for w in words]
 
 
 def wash_sales(outcome: Outcome, realized: pl.DataFrame) -> pl.DataFrame:
@@ -247,7 +293,7 @@ def gathered(outcome: Outcome, taken: np.ndarray, as_of_day: int) -> Ledgers:
         pl.DataFrame(
             {
                 "unit": units.gather(outcome.accounts_of(pieces[:, c.P_HOLDING])),
-                "year": years_of(outcome.sale_days()),
+                "year": years_of(outcome.sale_days),
                 "short": np.where(is_long, 0, gain),
                 "long": np.where(is_long, gain, 0),
                 "disallowed": pieces[:, c.P_DISALLOWED],
@@ -258,16 +304,21 @@ def gathered(outcome: Outcome, taken: np.ndarray, as_of_day: int) -> Ledgers:
         .sum()
     )
     ledgers.sums = {(unit, year): Sums(*rest) for unit, year, *rest in sums.iter_rows()}
-    kind, amount = pl.col("kind"), pl.col("amount_usd").fill_null(0)
+    kind, amount = tables.texts.of("kind"), pl.col("amount_usd").fill_null(0)
     income = (
-        tables.rows.filter(kind.is_in(["dividend", "interest"]) & ~pl.col("is_deferred") & pl.Series(taken))
+        tables.rows.with_columns(kind)
+        .filter(pl.col("kind").is_in(["dividend", "interest"]) & ~pl.col("is_deferred") & pl.Series(taken))
         .group_by(
             "account",
             pl.col("trade_date").cast(pl.Date).dt.year().alias("year"),
         )
         .agg(
-            pl.when(kind == "dividend").then(amount).otherwise(0).sum().alias("dividends"),
-            pl.when(kind == "interest").then(amount.clip(lower_bound=0)).otherwise(0).sum().alias("interest"),
+            pl.when(pl.col("kind") == "dividend").then(amount).otherwise(0).sum().alias("dividends"),
+            pl.when(pl.col("kind") == "interest")
+            .then(amount.clip(lower_bound=0))
+            .otherwise(0)
+            .sum()
+            .alias("interest"),
         )
     )
     for account, year, dividends, interest in income.iter_rows():

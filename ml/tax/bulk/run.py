@@ -211,6 +211,5 @@ def _join(
     for name, found in parts.items():
         whole = pl.concat(found) if len(found) > 1 else found[0]
         joined[name] = whole.sort(_SORT[name]) if len(found) > 1 or name != "realized_gains" else whole
-    transactions = latest_rows(inputs.transactions, ("transaction_id",))
     infos = {a.account_id: a for a in tables.infos}
-    return LedgerResult(account_cash=frames.account_cash(transactions, infos, as_of, as_of), **joined)
+    return LedgerResult(account_cash=frames.account_cash(tables.latest, infos, as_of, as_of), **joined)

@@ -72,25 +72,23 @@ def pick_dearest(lots, head, quantity, chosen, amounts):
 
 
 @COMPILER.inner
-def tacked_order_differs(lots, head, is_last_in, chosen, count):
-    """Say whether the order of tacked dates would choose other lots (A3)."""
+def tacked_order_differs(lots, is_last_in, chosen, count):
+    """Say whether the order of tacked dates would choose other lots (A3).
+
+    The lots chosen stand first (or last) in the list: sorting by tacked date, which keeps ties in place,
+    leaves them there if their dates ascend and none of the other lots is beyond the last of them.
+    """
     sign = -1 if is_last_in else 1
-    before_start, before_place = 0, NONE
-    for i in range(count):
-        best, best_start, best_place = NONE, 0, 0
-        lot, place = head, 0
-        while lot != NONE:
-            start = sign * lots[lot, L_START]
-            here = sign * place
-            is_later = i == 0 or start > before_start or (start == before_start and here > before_place)
-            if is_later and (
-                best == NONE or start < best_start or (start == best_start and here < best_place)
-            ):
-                best, best_start, best_place = lot, start, here
-            lot, place = lots[lot, L_NEXT], place + 1
-        if best != chosen[i]:
+    for i in range(1, count):
+        if sign * lots[chosen[i], L_START] < sign * lots[chosen[i - 1], L_START]:
             return True
-        before_start, before_place = best_start, best_place
+    edge = sign * lots[chosen[count - 1], L_START]
+    step = L_PREVIOUS if is_last_in else L_NEXT
+    lot = lots[chosen[count - 1], step]
+    while lot != NONE:
+        if sign * lots[lot, L_START] < edge:
+            return True
+        lot = lots[lot, step]
     return False
 
 
@@ -159,7 +157,7 @@ def choose(events, accounts, holdings, lots, counts, issues, e, h, quantity, scr
         count = pick_in_order(lots, holdings[h, H_TAIL], L_PREVIOUS, quantity, chosen, amounts)
     else:
         count = pick_in_order(lots, head, L_NEXT, quantity, chosen, amounts)
-    if holdings[h, H_TACKED] and tacked_order_differs(lots, head, is_last_in, chosen, count):
+    if holdings[h, H_TACKED] and tacked_order_differs(lots, is_last_in, chosen, count):
         for i in range(count):
             lots[chosen[i], L_CODES] |= A3
     return count
