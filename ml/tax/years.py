@@ -39,7 +39,9 @@ _RANK: Final = {"refused": 0, "unsupported_kind": 1, "unknown_basis": 2}
 
 
 @dataclass(slots=True)
-class _Sums:
+class Sums:
+    """Recognised gains and disallowed losses of a tax unit and year, in 1e-6 USD."""
+
     short: int = 0
     long: int = 0
     disallowed: int = 0
@@ -130,17 +132,17 @@ def read_filers(users: pl.DataFrame | None, accounts: Iterable[AccountInfo]) -> 
 
 
 @dataclass(slots=True)
-class _Ledgers:
+class Ledgers:
     """Sums of all households by (tax unit, year)."""
 
-    sums: dict[tuple[str, int], _Sums] = field(default_factory=dict)
+    sums: dict[tuple[str, int], Sums] = field(default_factory=dict)
     income: dict[tuple[str, int], Income] = field(default_factory=dict)
     blocks: dict[str, list[Block]] = field(default_factory=dict)
     unknown_lots: dict[str, int] = field(default_factory=dict)
 
 
-def _gather(states: Iterable[HouseholdState], as_of_day: int) -> _Ledgers:
-    gathered = _Ledgers()
+def _gather(states: Iterable[HouseholdState], as_of_day: int) -> Ledgers:
+    gathered = Ledgers()
     for state in states:
         gathered.income.update(state.income)
         for block in state.blocks:
@@ -149,7 +151,7 @@ def _gather(states: Iterable[HouseholdState], as_of_day: int) -> _Ledgers:
             if piece.account.is_deferred:
                 continue
             key = (piece.account.tax_unit_id, to_date(piece.sale_day).year)
-            sums = gathered.sums.setdefault(key, _Sums())
+            sums = gathered.sums.setdefault(key, Sums())
             gain = piece.gain
             if gain is None:
                 continue
@@ -198,7 +200,13 @@ def tax_unit_years(
         disallow. Status ``ok``, ``unknown_basis``, ``unsupported_kind`` or ``refused``; other than ok,
         the nets and carryovers are null, and so are those of later years until a stated carryover.
     """
-    gathered = _gather(states, to_day(as_of))
+    return unit_years(_gather(states, to_day(as_of)), accounts, users, as_of)
+
+
+def unit_years(
+    gathered: Ledgers, accounts: Mapping[str, AccountInfo], users: pl.DataFrame | None, as_of: date
+) -> pl.DataFrame:
+    """Build ``ml.tax_unit_years`` of the accounts' tax units from sums by tax unit and year."""
     filers = read_filers(users, accounts.values())
     first: dict[str, int] = {}
     for unit, year in (*gathered.sums, *gathered.income):
@@ -214,7 +222,7 @@ def tax_unit_years(
 
 
 def _unit_rows(
-    unit: str, years: Iterable[int], gathered: _Ledgers, filers: Filers, as_of: date
+    unit: str, years: Iterable[int], gathered: Ledgers, filers: Filers, as_of: date
 ) -> list[tuple]:
     """Chain the years of one tax unit."""
     rows: list[tuple] = []
@@ -226,7 +234,7 @@ def _unit_rows(
             carry, broken = (abs(filer.st_carryover or 0), abs(filer.lt_carryover or 0)), ""
         status, reason = _status(gathered.blocks.get(unit, ()), year, broken)
         income = gathered.income.get((unit, year), Income())
-        sums = gathered.sums.get((unit, year), _Sums())
+        sums = gathered.sums.get((unit, year), Sums())
         filing, stated_income, magi, note = assumed(
             year, filer.filing_status, filer.state, filer.income, filer.magi
         )

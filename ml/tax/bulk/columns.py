@@ -1,0 +1,59 @@
+"""Names of the columns of the engine's integer tables, and the codes in them."""
+
+from pathlib import Path
+from typing import Final
+
+from ml.compiled import PackageCompiler, source_hash
+
+COMPILER: Final = PackageCompiler(source_hash(Path(__file__).parent))
+
+# events: one row per booking that the engine sees, in the order of its household's pass
+E_KIND, E_DAY, E_ACCOUNT, E_HOLDING, E_SECURITY, E_QUANTITY = range(6)
+E_PRICE, E_AMOUNT, E_FEES, E_FLAGS, E_ORDER, E_KEY, E_REFERENCE = range(6, 13)
+EVENT_COLUMNS: Final = 13
+BUY, REINVESTMENT, SELL, DIVIDEND, SPLIT, OTHER = range(6)
+# a split carries its ratio's numerator in E_PRICE and its denominator in E_AMOUNT
+HAS_AMOUNT, HAS_PRICE, HAS_RATIO, REMOVES = 1, 2, 4, 8
+
+# accounts
+A_METHOD, A_DEFERRED, A_EMPLOYER, A_USER = range(4)
+FIFO, LIFO, HIFO, AVERAGE = range(4)
+
+# holdings: one account's lots of one asset, a linked list in order of acquisition
+H_ACCOUNT, H_ASSET, H_FUND, H_DIGITAL, H_HEAD, H_TAIL, H_QUANTITY, H_TACKED, H_ENTRY, H_ENTRIES = range(10)
+HOLDING_COLUMNS: Final = 10
+
+# securities of a household: recent purchases, losses that wait, shares sold
+S_FIRST, S_LAST, S_WAIT_FIRST, S_WAIT_LAST, S_QUANTITY, S_SPLIT_DAY = range(6)
+S_CLOSED_KEY, S_CLOSED_DAY, S_CLOSED_OTHER_DAY = range(6, 9)
+SECURITY_COLUMNS: Final = 9
+
+L_SOURCE, L_SUB, L_HOLDING, L_QUANTITY, L_COST, L_ACQUIRED, L_START, L_ADJUSTMENT = range(8)
+L_KEY, L_USED, L_OPEN, L_CODES, L_ENTRIES, L_NEXT, L_PREVIOUS = range(8, 15)
+L_RECENT, L_RECENT_NEXT, L_RECENT_PREVIOUS, L_TAKEN = range(15, 19)
+LOT_COLUMNS: Final = 19
+
+P_SALE, P_SOURCE, P_SUB, P_HOLDING, P_KEY, P_ACQUIRED, P_START, P_QUANTITY = range(8)
+P_PROCEEDS, P_COST, P_ADJUSTMENT, P_DISALLOWED, P_LONG, P_PERMANENT, P_PENDING = range(8, 15)
+P_CODES, P_NUMERATOR, P_DENOMINATOR, P_NEXT, P_PREVIOUS = range(15, 20)
+R_HOLDING, R_SOURCE, R_SUB, R_ACQUIRED, R_QUANTITY, R_MOVED, R_TACKED = range(20, 27)
+PIECE_COLUMNS: Final = 27
+
+# dividends whose qualified part waits for the holding test
+D_EVENT, D_AMOUNT, D_QUANTITY, D_FAILED, D_NUMBER, D_PREVIOUS = range(6)
+ENTRY_COLUMNS: Final = 6
+
+# how many rows of each table are in use
+C_LOTS, C_PIECES, C_ENTRIES, C_ISSUES = range(4)
+
+# convention codes as bits
+A1, A2, A3, A4, A5, A6, A8, A9, A10, A14, A15, A17, A18, AVERAGE_AS_FIFO = (1 << i for i in range(14))
+CODE_NAMES: Final = ("A1", "A2", "A3", "A4", "A5", "A6", "A8", "A9", "A10", "A14", "A15", "A17", "A18")
+PASSED_ON: Final = A1 | A6 | A10 | A14
+
+# why the engine leaves a household to the reference while it runs
+DONE, FULL, OVERSOLD, TOO_LARGE, EMPTY_PART, SHORT_REFERENCE, EMPTY_SPLIT, FAR_DATE = range(8)
+
+NONE: Final = -1
+LONG_AGO: Final = -(1 << 40)
+LARGEST: Final = 4 * 10**18

@@ -1,0 +1,493 @@
+"""The compiled pass over all households: one event after the other, as ``ml.tax.household`` does it."""
+
+from ml.tax.bulk.arithmetic import apportion, divisor_of, scale
+from ml.tax.bulk.columns import (
+    A4,
+    A18,
+    A_DEFERRED,
+    A_METHOD,
+    AVERAGE,
+    BUY,
+    C_ENTRIES,
+    C_LOTS,
+    C_PIECES,
+    COMPILER,
+    D_AMOUNT,
+    D_EVENT,
+    D_FAILED,
+    D_NUMBER,
+    D_PREVIOUS,
+    D_QUANTITY,
+    DIVIDEND,
+    DONE,
+    E_ACCOUNT,
+    E_AMOUNT,
+    E_DAY,
+    E_FEES,
+    E_FLAGS,
+    E_HOLDING,
+    E_KEY,
+    E_KIND,
+    E_ORDER,
+    E_PRICE,
+    E_QUANTITY,
+    E_REFERENCE,
+    E_SECURITY,
+    EMPTY_SPLIT,
+    FAR_DATE,
+    FULL,
+    H_ACCOUNT,
+    H_DIGITAL,
+    H_ENTRIES,
+    H_ENTRY,
+    H_HEAD,
+    H_QUANTITY,
+    H_TACKED,
+    H_TAIL,
+    HAS_AMOUNT,
+    HAS_RATIO,
+    L_ACQUIRED,
+    L_ADJUSTMENT,
+    L_CODES,
+    L_COST,
+    L_ENTRIES,
+    L_HOLDING,
+    L_KEY,
+    L_OPEN,
+    L_QUANTITY,
+    L_SOURCE,
+    L_START,
+    L_SUB,
+    L_TAKEN,
+    L_USED,
+    LARGEST,
+    LONG_AGO,
+    NONE,
+    OVERSOLD,
+    P_ACQUIRED,
+    P_ADJUSTMENT,
+    P_CODES,
+    P_COST,
+    P_DENOMINATOR,
+    P_DISALLOWED,
+    P_HOLDING,
+    P_KEY,
+    P_LONG,
+    P_NEXT,
+    P_NUMERATOR,
+    P_PENDING,
+    P_PERMANENT,
+    P_PREVIOUS,
+    P_PROCEEDS,
+    P_QUANTITY,
+    P_SALE,
+    P_SOURCE,
+    P_START,
+    P_SUB,
+    R_SOURCE,
+    REINVESTMENT,
+    REMOVES,
+    S_CLOSED_DAY,
+    S_CLOSED_KEY,
+    S_CLOSED_OTHER_DAY,
+    S_FIRST,
+    S_LAST,
+    S_QUANTITY,
+    S_SPLIT_DAY,
+    S_WAIT_FIRST,
+    S_WAIT_LAST,
+    SELL,
+    SHORT_REFERENCE,
+    SPLIT,
+    TOO_LARGE,
+)
+from ml.tax.bulk.lots import append_lot, average, averages, close_lot, remember, resize
+from ml.tax.bulk.selection import choose, pick_named
+from ml.tax.bulk.wash import match_loss, note_closed, serve
+from ml.tax.state import HOLDING_TEST_DAYS
+from ml.tax.units import QUANTITY_TOLERANCE, SHARE
+
+SAME_SPLIT_DAYS = 10  # as in ml.tax.state
+LARGEST_RATIO = 1 << 31
+
+
+@COMPILER.inner
+def buy(events, accounts, holdings, securities, lots, pieces, counts, subs, intact, joined, e):
+    """Open a lot, or add a fill to the lot of its order, and let it serve losses that wait."""
+    h, s, order = events[e, E_HOLDING], events[e, E_SECURITY], events[e, E_ORDER]
+    quantity = events[e, E_QUANTITY]
+    if events[e, E_FLAGS] & HAS_AMOUNT and events[e, E_AMOUNT] < 0:
+        cost = -events[e, E_AMOUNT]
+    else:
+        cost = scale(events[e, E_PRICE], quantity, SHARE) + events[e, E_FEES]
+    holdings[h, H_QUANTITY] += quantity
+    securities[s, S_QUANTITY] += quantity
+    lot = NONE
+    if order != NONE:
+        lot = intact[order, 0]
+    if lot != NONE:
+        untouched = lots[lot, L_QUANTITY] == intact[order, 1] and not lots[lot, L_USED]
+        if untouched and lots[lot, L_OPEN] and lots[lot, L_ACQUIRED] == events[e, E_DAY]:
+            lots[lot, L_QUANTITY] += quantity
+            lots[lot, L_COST] += cost
+            lots[lot, L_CODES] |= A4
+            joined[e] = lots[lot, L_SOURCE]
+            intact[order, 1] = lots[lot, L_QUANTITY]
+            return serve(events, accounts, holdings, securities, lots, pieces, counts, subs, s, lot)
+    if counts[C_LOTS] >= lots.shape[0]:
+        return FULL
+    lot = counts[C_LOTS]
+    counts[C_LOTS] = lot + 1
+    lots[lot, L_SOURCE], lots[lot, L_SUB], lots[lot, L_HOLDING] = e, 0, h
+    lots[lot, L_QUANTITY], lots[lot, L_COST] = quantity, cost
+    lots[lot, L_ACQUIRED] = lots[lot, L_START] = events[e, E_DAY]
+    lots[lot, L_ADJUSTMENT] = lots[lot, L_USED] = lots[lot, L_CODES] = lots[lot, L_TAKEN] = 0
+    lots[lot, L_KEY], lots[lot, L_ENTRIES] = events[e, E_KEY], holdings[h, H_ENTRIES]
+    append_lot(lots, holdings, lot, h)
+    if order != NONE:
+        intact[order, 0], intact[order, 1] = lot, quantity
+    remember(lots, securities, lot, s)
+    return serve(events, accounts, holdings, securities, lots, pieces, counts, subs, s, lot)
+
+
+@COMPILER.inner
+def find_fills(events, done, e, stop, fills):
+    """List a sale and the later fills of its order on its day; return how many and their shares."""
+    fills[0], count, total = e, 1, events[e, E_QUANTITY]
+    if events[e, E_ORDER] == NONE:
+        return count, total
+    for other in range(e + 1, stop):
+        if events[other, E_DAY] != events[e, E_DAY]:
+            break
+        if events[other, E_HOLDING] != events[e, E_HOLDING]:
+            continue
+        if events[other, E_KIND] != SELL or events[other, E_ORDER] != events[e, E_ORDER]:
+            break
+        fills[count] = other
+        done[other] = 1
+        count += 1
+        total += events[other, E_QUANTITY]
+    return count, total
+
+
+@COMPILER.inner
+def proceeds_of(events, e, quantity):
+    """Return the net proceeds of a fill, stated or from its price."""
+    if events[e, E_FLAGS] & HAS_AMOUNT:
+        return events[e, E_AMOUNT]
+    return scale(events[e, E_PRICE], quantity, SHARE) - events[e, E_FEES]
+
+
+@COMPILER.inner
+def fail_dividends(lots, holdings, entries, h, lot, quantity, day):
+    """Count shares sold within 61 days against the dividends they got (holding test)."""
+    if day >= lots[lot, L_ACQUIRED] + HOLDING_TEST_DAYS:
+        return
+    entry = holdings[h, H_ENTRY]
+    while entry != NONE and entries[entry, D_NUMBER] >= lots[lot, L_ENTRIES]:
+        entries[entry, D_FAILED] += quantity
+        entry = entries[entry, D_PREVIOUS]
+
+
+@COMPILER.inner
+def take(
+    events, holdings, securities, lots, pieces, counts, entries, table, e, lot, quantity, proceeds, keep
+):
+    """Close shares of a lot; record the piece unless the account is tax-deferred."""
+    h, day = lots[lot, L_HOLDING], events[e, E_DAY]
+    s, whole = events[e, E_SECURITY], lots[lot, L_QUANTITY]
+    cost, adjustment = lots[lot, L_COST], lots[lot, L_ADJUSTMENT]
+    if quantity >= whole:
+        close_lot(lots, holdings, securities, lot, s)
+    else:
+        cost, adjustment = scale(cost, quantity, whole), scale(adjustment, quantity, whole)
+        lots[lot, L_QUANTITY] = whole - quantity
+        lots[lot, L_COST] -= cost
+        lots[lot, L_ADJUSTMENT] -= adjustment
+    holdings[h, H_QUANTITY] -= quantity
+    securities[s, S_QUANTITY] -= quantity
+    fail_dividends(lots, holdings, entries, h, lot, quantity, day)
+    if not keep:
+        return DONE
+    if counts[C_PIECES] >= pieces.shape[0]:
+        return FULL
+    place = lots[lot, L_START] - table[0]
+    if place < 1 or place >= table.shape[0]:
+        return FAR_DATE
+    piece = counts[C_PIECES]
+    counts[C_PIECES] = piece + 1
+    pieces[piece, P_SALE], pieces[piece, P_SOURCE], pieces[piece, P_SUB] = (
+        e,
+        lots[lot, L_SOURCE],
+        lots[lot, L_SUB],
+    )
+    pieces[piece, P_HOLDING], pieces[piece, P_KEY] = h, lots[lot, L_KEY]
+    pieces[piece, P_ACQUIRED], pieces[piece, P_START] = lots[lot, L_ACQUIRED], lots[lot, L_START]
+    pieces[piece, P_QUANTITY], pieces[piece, P_PROCEEDS], pieces[piece, P_COST] = quantity, proceeds, cost
+    pieces[piece, P_ADJUSTMENT], pieces[piece, P_CODES] = adjustment, lots[lot, L_CODES]
+    pieces[piece, P_DISALLOWED] = pieces[piece, P_PERMANENT] = pieces[piece, P_PENDING] = 0
+    pieces[piece, P_LONG] = 1 if day >= table[place] else 0
+    pieces[piece, P_NUMERATOR] = pieces[piece, P_DENOMINATOR] = 1
+    pieces[piece, P_NEXT] = pieces[piece, P_PREVIOUS] = pieces[piece, R_SOURCE] = NONE
+    return DONE
+
+
+@COMPILER.inner
+def realise(
+    events,
+    holdings,
+    securities,
+    lots,
+    pieces,
+    counts,
+    entries,
+    table,
+    fills,
+    fill_count,
+    scratch,
+    chosen,
+    amounts,
+    keep,
+):
+    """Close the chosen lots against the fills of one sale, first fill first."""
+    weights, parts, rests, owners = scratch[0], scratch[1], scratch[2], scratch[3]
+    place = 0
+    for f in range(fill_count):
+        e = fills[f]
+        left = quantity = events[e, E_QUANTITY]
+        count = 0
+        while left > 0:
+            taken = min(left, amounts[place])
+            weights[count], owners[count] = taken, chosen[place]
+            count += 1
+            left -= taken
+            amounts[place] -= taken
+            if amounts[place] == 0:
+                place += 1
+        proceeds = proceeds_of(events, e, quantity)
+        if count == 1:
+            parts[0] = proceeds
+        else:
+            apportion(proceeds, weights, count, quantity, parts, rests)
+        for i in range(count):
+            status = take(
+                events, holdings, securities, lots, pieces, counts, entries, table,
+                e, owners[i], weights[i], parts[i], keep,
+            )  # fmt: skip
+            if status != DONE:
+                return status
+    return DONE
+
+
+@COMPILER.inner
+def match_losses(
+    events, accounts, holdings, securities, lots, pieces, counts, subs, done, e, stop, first, end, order
+):
+    """Look for replacements of a sale's losses, pieces by acquisition; then note the shares as sold."""
+    s = events[e, E_SECURITY]
+    for i in range(first, end):
+        place = i - first
+        while place > 0 and (
+            pieces[order[place - 1], P_ACQUIRED] > pieces[i, P_ACQUIRED]
+            or (
+                pieces[order[place - 1], P_ACQUIRED] == pieces[i, P_ACQUIRED]
+                and pieces[order[place - 1], P_SOURCE] > pieces[i, P_SOURCE]
+            )
+        ):
+            order[place] = order[place - 1]
+            place -= 1
+        order[place] = i
+    for i in range(end - first):
+        piece = order[i]
+        if pieces[piece, P_PROCEEDS] >= pieces[piece, P_COST]:
+            continue
+        status = match_loss(
+            events, accounts, holdings, securities, lots, pieces, counts, subs, done,
+            e, stop, piece, first, end,
+        )  # fmt: skip
+        if status != DONE:
+            return status
+    for i in range(first, end):
+        note_closed(securities, s, pieces[i, P_KEY], pieces[i, P_ACQUIRED])
+    return DONE
+
+
+@COMPILER.inner
+def sell(
+    events, accounts, holdings, securities, lots, pieces, counts, subs, joined, done, entries, issues,
+    references, table, e, stop, scratch, chosen, amounts, fills,
+):  # fmt: skip
+    """Close lots for an order: all its fills of the day at once, as one sale."""
+    h = events[e, E_HOLDING]
+    fill_count, quantity = find_fills(events, done, e, stop, fills)
+    excess = quantity - holdings[h, H_QUANTITY]
+    if excess > 0:
+        last = fills[fill_count - 1]
+        if excess > QUANTITY_TOLERANCE or not holdings[h, H_QUANTITY] or events[last, E_QUANTITY] <= excess:
+            return OVERSOLD
+        events[last, E_QUANTITY] -= excess
+        quantity -= excess
+    named = False
+    for f in range(fill_count):
+        named = named or events[fills[f], E_REFERENCE] != NONE
+    if named:
+        count = pick_named(
+            events,
+            lots,
+            holdings[h, H_HEAD],
+            references,
+            fills,
+            fill_count,
+            joined,
+            quantity,
+            chosen,
+            amounts,
+        )
+        if count < 0:
+            return SHORT_REFERENCE
+    else:
+        choose(events, accounts, holdings, lots, counts, issues, e, h, quantity, scratch, chosen, amounts)
+    keep = not accounts[holdings[h, H_ACCOUNT], A_DEFERRED]
+    first = counts[C_PIECES]
+    status = realise(
+        events, holdings, securities, lots, pieces, counts, entries, table,
+        fills, fill_count, scratch, chosen, amounts, keep,
+    )  # fmt: skip
+    end = counts[C_PIECES]
+    if status == DONE and keep:
+        if holdings[h, H_DIGITAL]:
+            for i in range(first, end):
+                if pieces[i, P_PROCEEDS] < pieces[i, P_COST]:
+                    pieces[i, P_CODES] |= A18
+        else:
+            status = match_losses(
+                events, accounts, holdings, securities, lots, pieces, counts, subs, done,
+                e, stop, first, end, scratch[0],
+            )  # fmt: skip
+    if fill_count > 1:
+        for i in range(first, end):
+            pieces[i, P_CODES] |= A4
+    return status
+
+
+@COMPILER.inner
+def split(events, holdings, securities, lots, pieces, e, scratch):
+    """Multiply the shares of each lot; losses that wait count in new shares from here on."""
+    h, s = events[e, E_HOLDING], events[e, E_SECURITY]
+    new, old, flags = events[e, E_PRICE], events[e, E_AMOUNT], events[e, E_FLAGS]
+    held, stated = 0 if h == NONE else holdings[h, H_QUANTITY], events[e, E_QUANTITY]
+    after = held
+    if stated:
+        after = held - stated if flags & REMOVES else held + stated
+        if held and not flags & HAS_RATIO:
+            common = divisor_of(after, held)
+            new, old = after // common, held // common
+    else:
+        if float(held) * new / old > LARGEST:
+            return TOO_LARGE
+        after = scale(held, new, old)
+    if new and abs(securities[s, S_SPLIT_DAY] - events[e, E_DAY]) > SAME_SPLIT_DAYS:
+        securities[s, S_SPLIT_DAY] = events[e, E_DAY]
+        piece = securities[s, S_WAIT_FIRST]
+        while piece != NONE:
+            top, bottom = pieces[piece, P_NUMERATOR], pieces[piece, P_DENOMINATOR]
+            if max(new, old) > LARGEST_RATIO or max(top, bottom) > LARGEST_RATIO:
+                return TOO_LARGE
+            common = divisor_of(top * new, bottom * old)
+            pieces[piece, P_NUMERATOR], pieces[piece, P_DENOMINATOR] = (
+                top * new // common,
+                bottom * old // common,
+            )
+            if float(pieces[piece, P_QUANTITY]) * new / old > LARGEST:
+                return TOO_LARGE
+            piece = pieces[piece, P_NEXT]
+    if not held:
+        return DONE
+    if after <= 0 or after > LARGEST:
+        return EMPTY_SPLIT
+    resize(lots, holdings, securities, h, s, after, scratch)
+    return DONE
+
+
+@COMPILER.inner
+def dividend(events, accounts, holdings, entries, counts, e):
+    """Record a dividend whose qualified part waits for the holding test."""
+    h = events[e, E_HOLDING]
+    if h == NONE or accounts[events[e, E_ACCOUNT], A_DEFERRED] or holdings[h, H_QUANTITY] <= 0:
+        return
+    entry = counts[C_ENTRIES]
+    counts[C_ENTRIES] = entry + 1
+    entries[entry, D_EVENT], entries[entry, D_FAILED] = e, 0
+    entries[entry, D_AMOUNT] = scale(events[e, E_AMOUNT], events[e, E_PRICE], SHARE)
+    entries[entry, D_QUANTITY], entries[entry, D_NUMBER] = holdings[h, H_QUANTITY], holdings[h, H_ENTRIES]
+    entries[entry, D_PREVIOUS] = holdings[h, H_ENTRY]
+    holdings[h, H_ENTRY] = entry
+    holdings[h, H_ENTRIES] += 1
+
+
+@COMPILER.inner
+def clear(events, holdings, securities, subs, intact, joined, done, starts, household):
+    """Set everything that belongs to a household to its beginning."""
+    for h in range(starts[household, 1], starts[household + 1, 1]):
+        holdings[h, H_HEAD] = holdings[h, H_TAIL] = holdings[h, H_ENTRY] = NONE
+        holdings[h, H_QUANTITY] = holdings[h, H_TACKED] = holdings[h, H_ENTRIES] = 0
+    for s in range(starts[household, 2], starts[household + 1, 2]):
+        securities[s, S_FIRST] = securities[s, S_LAST] = NONE
+        securities[s, S_WAIT_FIRST] = securities[s, S_WAIT_LAST] = NONE
+        securities[s, S_QUANTITY] = 0
+        securities[s, S_SPLIT_DAY] = securities[s, S_CLOSED_DAY] = LONG_AGO
+        securities[s, S_CLOSED_KEY], securities[s, S_CLOSED_OTHER_DAY] = NONE, LONG_AGO
+    for e in range(starts[household, 0], starts[household + 1, 0]):
+        subs[e] = done[e] = 0
+        joined[e] = NONE
+        if events[e, E_ORDER] != NONE:
+            intact[events[e, E_ORDER], 0] = NONE
+
+
+@COMPILER.compiled
+def run_households(
+    first, starts, events, accounts, holdings, securities, lots, pieces, entries, issues, references,
+    subs, intact, joined, done, counts, table, scratch, reasons,
+):  # fmt: skip
+    """Run households from ``first`` on; return the first that found a table full, or how many there are.
+
+    ``reasons`` says per household why it is left to the reference engine (0: it is not); such a
+    household leaves no rows.
+    """
+    chosen, amounts, fills = scratch[4], scratch[5], scratch[6]
+    before = counts.copy()
+    for household in range(first, starts.shape[0] - 1):
+        before[:] = counts
+        clear(events, holdings, securities, subs, intact, joined, done, starts, household)
+        status, stop = DONE, starts[household + 1, 0]
+        for e in range(starts[household, 0], stop):
+            kind = events[e, E_KIND]
+            if done[e]:
+                continue
+            if kind == BUY or kind == REINVESTMENT:
+                status = buy(
+                    events, accounts, holdings, securities, lots, pieces, counts, subs, intact, joined, e
+                )
+            elif kind == SELL:
+                status = sell(
+                    events, accounts, holdings, securities, lots, pieces, counts, subs, joined, done,
+                    entries, issues, references, table, e, stop, scratch, chosen, amounts, fills,
+                )  # fmt: skip
+            elif kind == DIVIDEND:
+                dividend(events, accounts, holdings, entries, counts, e)
+            elif kind == SPLIT:
+                status = split(events, holdings, securities, lots, pieces, e, scratch)
+            if status != DONE:
+                break
+        if status == DONE:
+            for h in range(starts[household, 1], starts[household + 1, 1]):
+                if accounts[holdings[h, H_ACCOUNT], A_METHOD] == AVERAGE and averages(
+                    events, lots, holdings, h
+                ):
+                    average(lots, holdings, h, scratch)
+        else:
+            counts[:] = before
+            if status == FULL:
+                return household
+            reasons[household] = status
+    return starts.shape[0] - 1
