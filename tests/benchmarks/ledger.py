@@ -154,18 +154,17 @@ def _ours(households: int, repeats: int) -> tuple[Any, pl.DataFrame, dict[str, f
 
 def _peer(transactions: pl.DataFrame) -> tuple[list[Any], float]:
     """Run coinbasis on the same rows, oldest first; return its gains and seconds."""
-    from coinbasis import Buy, CostBasisMethod, Portfolio, Sell
-
+    peer = importlib.import_module("coinbasis")
     zero = transactions.item(0, "fees_usd")
     rows = transactions.sort("traded_at", "source_line").select(
         "kind", "traded_at", "account_id", "asset_id", "quantity", "price_usd"
     )
     trades = [
-        (Buy if kind == "buy" else Sell)(at, account, asset, quantity, price, zero)
+        (peer.Buy if kind == "buy" else peer.Sell)(at, account, asset, quantity, price, zero)
         for kind, at, account, asset, quantity, price in rows.iter_rows()
     ]
     started = time.process_time()
-    gains = Portfolio.from_transactions(trades).realized_gains(CostBasisMethod.FIFO)
+    gains = peer.Portfolio.from_transactions(trades).realized_gains(peer.CostBasisMethod.FIFO)
     return gains, time.process_time() - started
 
 

@@ -4,15 +4,11 @@ import random
 from datetime import date, timedelta
 from typing import Any
 
-import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from ml.tax.bulk import BulkReport, run_bulk
 from ml.tax.ledger import LedgerInputs, LedgerResult, run_ledger
-from ml.tax.settings import TaxSettings
 from tests.test_ml.test_tax.conftest import build_inputs
 
 FRAMES = (
