@@ -9,6 +9,7 @@ from ml.tax.bulk.columns import COMPILER
 
 _0, _1, _32, _64 = np.uint64(0), np.uint64(1), np.uint64(32), np.uint64(64)
 _LOW = np.uint64(0xFFFFFFFF)
+_EXACT = float(1 << 50)
 _BASE = np.uint64(1 << 32)
 _2, _4, _8, _16 = np.uint64(2), np.uint64(4), np.uint64(8), np.uint64(16)
 
@@ -59,7 +60,20 @@ def quotient(high, low, divisor):
 
 @COMPILER.inner
 def share(size, weight, whole):
-    """Return size * weight // whole and the remainder, for non-negative integers, weight <= whole."""
+    """Return size * weight // whole and the remainder, for non-negative integers.
+
+    A quotient below 2**50 is at most one unit off in double precision; its remainder, which fits one
+    word, says so.
+    """
+    estimate = float(size) * float(weight) / float(whole)
+    if estimate < _EXACT:
+        q = np.int64(estimate)
+        r = np.int64(np.uint64(size) * np.uint64(weight) - np.uint64(q) * np.uint64(whole))
+        if r < 0:
+            return q - 1, r + whole
+        if r >= whole:
+            return q + 1, r - whole
+        return q, r
     high, low = product(size, weight)
     q, r = quotient(high, low, np.uint64(whole))
     return np.int64(q), np.int64(r)
@@ -68,6 +82,8 @@ def share(size, weight, whole):
 @COMPILER.inner
 def scale(value, numerator, denominator):
     """Return value * numerator / denominator to the nearest unit, halves up, as ``ml.tax.units.scale``."""
+    if value == 0:
+        return 0
     q, r = share(abs(value), numerator, denominator)
     twice = denominator - r
     if value >= 0:

@@ -87,7 +87,7 @@ def years_of(days: np.ndarray) -> np.ndarray:
 
 
 def open_lots(outcome: Outcome, as_of: date) -> pl.DataFrame:
-    """Return ``ml.tax_lots`` rows, unsorted."""
+    """Return ``ml.tax_lots`` rows, sorted."""
     lots = outcome.lots[outcome.lots[:, c.L_OPEN] == 1]
     holdings, day = lots[:, c.L_HOLDING], to_day(as_of)
     start = lots[:, c.L_START]
@@ -107,7 +107,8 @@ def open_lots(outcome: Outcome, as_of: date) -> pl.DataFrame:
         "source_transaction_id": outcome.texts("transaction_id", lots[:, c.L_SOURCE]),
         "is_basis_known": np.ones(len(lots), bool),
     }
-    return frames.build(frames.OPEN_LOTS, columns)
+    keys = ("state_date", "account_id", "asset_id", "acquired_date", "lot_id")
+    return frames.build(frames.OPEN_LOTS, columns).sort(keys)
 
 
 def _code_texts(codes: np.ndarray) -> pl.Series:
@@ -186,7 +187,7 @@ def _piece_order(outcome: Outcome, rows: pl.DataFrame) -> tuple[np.ndarray, np.n
     spots = np.flatnonzero(several)
     if spots.size:
         parts = rows[order[spots]].select("index", *PIECE_ORDER)
-        parts = parts.with_columns(pl.Series("group", group[spots])).sort("group", *PIECE_ORDER)
+        parts = parts.with_columns(pl.Series("group", group[spots])).sort("group", *PIECE_ORDER, "index")
         order[spots] = parts.get_column("index").to_numpy()
     start = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
     return order, np.arange(len(order)) - start + 1
@@ -259,6 +260,7 @@ def wash_windows(outcome: Outcome, as_of: date) -> pl.DataFrame:
         .agg(pl.col("quantity").sum())
         .select(list(frames.WASH_WINDOWS))
         .with_columns(pl.col("quantity").cast(QUANTITY_DTYPE))
+        .sort(keys)
     )
 
 

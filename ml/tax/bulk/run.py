@@ -1,6 +1,7 @@
 """Run the compiled engine, and the reference engine for the households that it does not take."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
 from typing import Final
@@ -24,13 +25,17 @@ from ml.tax.years import unit_years
 # Holding period starts that the engine knows, as days since 1970-01-01: 1860 to 2130.
 _FIRST_DAY: Final = -40_177
 _LAST_DAY: Final = 58_440
-_SORT: Final = {
-    "open_lots": ("state_date", "account_id", "asset_id", "acquired_date", "lot_id"),
-    "realized_gains": ("trade_date", "account_id", "sale_transaction_id", "asset_id", "lot_id", "piece_no"),
+# Rows of one pass over the tables: about 3 GiB of working memory.
+BATCH_ROWS: Final = 4_000_000
+# Parts hold different accounts and are in order themselves: a stable sort by these keys joins them.
+_MERGE: Final = {
+    "account_cash": ("state_date", "account_id"),
+    "open_lots": ("state_date", "account_id"),
+    "realized_gains": ("trade_date", "account_id"),
     "tax_unit_years": ("tax_unit_id", "tax_year"),
     "issues": ("account_id", "transaction_id", "status", "reason"),
-    "wash_windows": ("household_id", "asset_id", "account_id", "kind", "trade_date", "is_tax_deferred"),
-    "wash_sales": ("trade_date", "account_id", "sale_transaction_id", "asset_id", "lot_id", "piece_no"),
+    "wash_windows": ("household_id",),
+    "wash_sales": ("trade_date", "account_id"),
 }
 
 
@@ -93,6 +98,68 @@ def run_bulk(
         return run_ledger(inputs, as_of_date=as_of_date, settings=settings), BulkReport(
             0, count, {reason: count} if count else {}
         )
+    parts = [_run_batch(batch, as_of_date, settings) for batch in _batches(inputs)]
+    if len(parts) == 1:
+        return parts[0]
+    reasons: dict[str, int] = {}
+    for _, report in parts:
+        for reason, count in report.reasons.items():
+            reasons[reason] = reasons.get(reason, 0) + count
+    report = BulkReport(sum(r.compiled for _, r in parts), sum(r.reference for _, r in parts), reasons)
+    joined = {name: _merged(name, [getattr(result, name) for result, _ in parts]) for name in _MERGE}
+    return LedgerResult(**joined), report
+
+
+def _merged(name: str, parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """Join a frame's parts in the order of its key."""
+    return parts[0] if len(parts) == 1 else pl.concat(parts).sort(_MERGE[name], maintain_order=True)
+
+
+def _batches(inputs: LedgerInputs) -> Iterator[LedgerInputs]:
+    """Cut large inputs into runs of whole households, so that memory stays bounded.
+
+    Not where households depend on each other: one tax unit in several, or renamings that accounts booked
+    (they join securities for all).
+    """
+    owners = latest_rows(inputs.accounts, ("account_id",)).select("account_id", "household_id", "tax_unit_id")
+    if (
+        inputs.transactions.height <= BATCH_ROWS
+        or owners.select("household_id", "tax_unit_id")
+        .unique()
+        .get_column("tax_unit_id")
+        .is_duplicated()
+        .any()
+        or (inputs.transactions.get_column("kind") == "symbol_change").any()
+    ):
+        yield inputs
+        return
+    rows = inputs.transactions.select("account_id").join(
+        owners, on="account_id", how="left", maintain_order="left"
+    )
+    sizes = rows.group_by("household_id").len().sort("household_id", nulls_last=False)
+    batch = (pl.col("len").cum_sum() - pl.col("len")) // BATCH_ROWS
+    numbers = owners.join(
+        sizes.select("household_id", batch.alias("batch")), on="household_id", how="left"
+    ).with_columns(pl.col("batch").fill_null(0))
+    # rows whose account is not known go with the first batch
+    place = rows.join(
+        numbers.select("account_id", "batch"), on="account_id", how="left", maintain_order="left"
+    )
+    place = place.get_column("batch").fill_null(0)
+    del rows
+    for number in numbers.get_column("batch").unique().sort():
+        members = numbers.filter(pl.col("batch") == number).select("account_id")
+        yield replace(
+            inputs,
+            transactions=inputs.transactions.filter(place == number),
+            accounts=inputs.accounts.join(members, on="account_id", how="semi"),
+        )
+
+
+def _run_batch(
+    inputs: LedgerInputs, as_of_date: date, settings: TaxSettings
+) -> tuple[LedgerResult, BulkReport]:
+    """Run both engines over the households of one batch."""
     tables = tabulate(inputs, to_day(as_of_date), settings)
     outcome, found = _run(tables)
     for household, reason in zip(tables.households, found.tolist(), strict=True):
@@ -198,18 +265,17 @@ def _join(
     """Join the two engines' frames, each sorted by its key."""
     parts = {name: [frame] for name, frame in compiled.items()}
     if tables.strangers.height:
-        reason = pl.format("account '{}' is not in the accounts", "account_id")
-        strange = tables.strangers.with_columns(status=pl.lit("unknown_account"), reason=reason)
-        parts["issues"].append(strange.unique())
+        strange = [
+            (account_id, transaction_id, "unknown_account", f"account {account_id!r} is not in the accounts")
+            for account_id, transaction_id in tables.strangers.iter_rows()
+        ]
+        parts["issues"].append(frames.issues(strange))
     if tables.reasons:
         ids = [a.account_id for a in tables.infos if a.household_id in tables.reasons]
         accounts = pl.DataFrame({"account_id": ids}, schema={"account_id": pl.String})
         rest = run_ledger(restrict(inputs, accounts), as_of_date=as_of, settings=settings)
         for name, frames_ in parts.items():
             frames_.append(getattr(rest, name))
-    joined = {}
-    for name, found in parts.items():
-        whole = pl.concat(found) if len(found) > 1 else found[0]
-        joined[name] = whole.sort(_SORT[name]) if len(found) > 1 or name != "realized_gains" else whole
+    joined = {name: _merged(name, found) for name, found in parts.items()}
     infos = {a.account_id: a for a in tables.infos}
     return LedgerResult(account_cash=frames.account_cash(tables.latest, infos, as_of, as_of), **joined)
