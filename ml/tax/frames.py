@@ -170,6 +170,7 @@ def numbered_pieces(pieces: Sequence[Piece], as_of: date) -> pl.DataFrame:
             "proceeds_usd",
             "term",
             "convention_codes",
+            maintain_order=True,
         )
     )
     # A sale of one lot falls into pieces where a wash matched part of it: the number makes the key.
