@@ -193,7 +193,9 @@ class WashBook:
         first_day = lot.acquired - WINDOW_DAYS
         queue[:] = [p for p in queue if p.sale_day >= first_day]
         while queue and not lot.used:
-            piece = next((p for p in queue if self._can_replace(lot, p)), None)
+            # after a reverse split a loss may come to less than the smallest unit: no share replaces it
+            fitting = (p for p in queue if self._can_replace(lot, p) and _to_new(p.quantity, p.ratio))
+            piece = next(fitting, None)
             if piece is None:
                 return
             available = lot.quantity

@@ -246,3 +246,19 @@ def test_names_of_accounts_and_other_symbols_do_not_matter(ledger: Ledger, trade
         )
     )
     assert ours == theirs
+
+
+@pytest.mark.parametrize("method", ["fifo", "hifo"])
+def test_a_loss_of_less_than_the_smallest_unit_after_a_reverse_split_is_not_replaced(
+    ledger: Ledger, method: str
+) -> None:
+    rows = [
+        {"day": "2022-01-03", "kind": "buy", "quantity": 10, "amount_usd": -1_000_000_000},
+        {"day": "2022-03-01", "kind": "sell", "quantity": Decimal("0.000000001"), "amount_usd": 0},
+        {"day": "2022-03-05", "kind": "split", "ratio_new": 1, "ratio_old": 7, "amount_usd": None},
+        {"day": "2022-03-10", "kind": "buy", "quantity": 1, "amount_usd": -10},
+        {"day": "2022-06-01", "kind": "sell", "quantity": Decimal("0.5"), "amount_usd": 6},
+    ]
+    result = ledger(rows, methods={"T1": method})
+    assert result.wash_sales.is_empty()
+    assert result.open_lots.get_column("quantity").min() > 0
