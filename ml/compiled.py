@@ -16,9 +16,9 @@ from numba import njit
 
 
 def source_hash(folder: Path) -> str:
-    """Return a hash of a folder's Python files and numba's version."""
+    """Return a hash of a folder's Python files, of this one and of numba's version."""
     digest = hashlib.blake2b(numba.__version__.encode(), digest_size=16)
-    for path in sorted(folder.glob("*.py")):
+    for path in (*sorted(folder.glob("*.py")), Path(__file__)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

@@ -1,5 +1,6 @@
 """The warehouse as a Dagster resource."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -25,7 +26,7 @@ class LakeResource(dg.ConfigurableResource):
         if not self.home:
             return settings
         home = Path(self.home).absolute()
-        return Settings(home, settings.catalog, home / "warehouse" / "data", settings.memory_limit)
+        return replace(settings, home=home, data_path=home / "warehouse" / "data")
 
     def open(self) -> Warehouse:
         """The warehouse; opens nothing yet."""

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,17 +78,19 @@ class _Engine:
 
 
 _IDLE: list[_Engine] = []
+_IDLE_LOCK = threading.Lock()  # a code server evaluates schedules in threads
 _MAX_IDLE = 2
 
 
 def _engine(settings: Settings, options: str) -> _Engine:
     """Take an idle engine of this process, the one attached alike if there is one, or start one."""
     started_with = (os.getpid(), str(extension_directory(settings)), settings.memory_limit)
-    idle = [engine for engine in _IDLE if engine.started_with == started_with]
-    idle.sort(key=lambda engine: engine.attached == _attachment(settings, options))
-    if idle:
-        _IDLE.remove(idle[-1])
-        return idle[-1]
+    with _IDLE_LOCK:
+        idle = [engine for engine in _IDLE if engine.started_with == started_with]
+        idle.sort(key=lambda engine: engine.attached == _attachment(settings, options))
+        if idle:
+            _IDLE.remove(idle[-1])
+            return idle[-1]
     con = duckdb.connect(
         ":memory:",
         config={
@@ -101,6 +104,23 @@ def _engine(settings: Settings, options: str) -> _Engine:
     )
     con.execute("load icu; set timezone = 'UTC'")
     return _Engine(con, started_with)
+
+
+def _put_by(engine: _Engine) -> None:
+    """Keep an engine for the next caller; the oldest ends when there are too many."""
+    with _IDLE_LOCK:
+        _IDLE.append(engine)
+        superfluous = [_IDLE.pop(0) for _ in range(len(_IDLE) - _MAX_IDLE)]
+    for old in superfluous:
+        old.con.close()
+
+
+def _end_idle_engines() -> None:
+    """Close every engine that nobody uses."""
+    with _IDLE_LOCK:
+        ended, _IDLE[:] = list(_IDLE), []
+    for engine in ended:
+        engine.con.close()
 
 
 def _attachment(settings: Settings, options: str) -> tuple[str, tuple[int, int] | None, str]:
@@ -161,9 +181,7 @@ class Warehouse:
         except BaseException:
             engine.con.close()  # its state is unknown: an open transaction, a failed attach
             raise
-        _IDLE.append(engine)
-        while len(_IDLE) > _MAX_IDLE:
-            _IDLE.pop(0).con.close()
+        _put_by(engine)
 
     def snapshot_id(self) -> int:
         """The newest committed snapshot."""
@@ -321,8 +339,7 @@ class Warehouse:
                 )
                 after = int(_single_value(con, "select count(*) from lake.snapshots()"))
             if not self.settings.catalog:
-                while _IDLE:  # an attached engine could keep the file from being compacted
-                    _IDLE.pop().con.close()
+                _end_idle_engines()  # an attached one could keep the file from being compacted
                 with contextlib.closing(sqlite3.connect(self.settings.catalog_file)) as catalog:
                     catalog.execute("vacuum")
         return {"snapshots_before": before, "snapshots_after": after}

@@ -93,6 +93,39 @@ def _alpaca(path: Path, rows: int) -> None:
     )
 
 
+def _awards(path: Path, rows: int) -> None:
+    path.write_text(
+        json.dumps(
+            {
+                "FromDate": "01/01/2023",
+                "ToDate": "12/31/2023",
+                "Transactions": [
+                    {
+                        "Date": _slashed(n),
+                        "Action": "Deposit",
+                        "Symbol": "ALDR",
+                        "Quantity": "6",
+                        "Description": "RS",
+                        "FeesAndCommissions": None,
+                        "Amount": None,
+                        "TransactionDetails": [
+                            {
+                                "Details": {
+                                    "AwardDate": "01/05/2022",
+                                    "AwardId": f"G{n}",
+                                    "VestDate": _slashed(n),
+                                    "VestFairMarketValue": "$20.00",
+                                }
+                            }
+                        ],
+                    }
+                    for n in range(rows)
+                ],
+            }
+        )
+    )
+
+
 WRITERS: dict[str, tuple[str, Callable[[Path, int], None]]] = {
     "ofx": ("x.ofx", write_ofx),
     "ibkr_flex": ("x.xml", write_flex),
@@ -112,6 +145,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path, int], None]]] = {
             lambda n: f'{_slashed(n)},Buy,S{n % 500},SECURITY,10,$20.00,$1.00,"-$201.00"',
         ),
     ),
+    "schwab_awards": ("x.json", _awards),
     "fidelity": (
         "x.csv",
         _csv(

@@ -6,6 +6,7 @@ and a new symbol arrived, and the replay of an earlier session.
 
 import csv
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -294,6 +295,25 @@ def test_the_run_is_in_the_instance_that_the_ui_shows(world: dict) -> None:
         runs = instance.get_runs()
     assert {run.job_name for run in runs} == {"nightly_recommendations"}
     assert all(run.is_success for run in runs)
+
+
+def test_every_dbt_model_shows_its_columns_their_lineage_and_its_rows(world: dict) -> None:
+    import dagster as dg
+
+    nodes = json.loads((ROOT / "dbt" / "target" / "manifest.json").read_text())["nodes"].values()
+    with dg.DagsterInstance.from_config(str(Path(world["home"]) / "dagster")) as instance:
+        for node in nodes:
+            if node["resource_type"] != "model":
+                continue
+            event = instance.get_latest_materialization_event(dg.AssetKey([node["schema"], node["name"]]))
+            assert event is not None, node["name"]
+            assert event.asset_materialization is not None
+            metadata = event.asset_materialization.metadata
+            assert "dagster/column_schema" in metadata, node["name"]
+            assert "column_lineage_error" not in metadata, (node["name"], metadata["column_lineage_error"])
+            assert "dagster/column_lineage" in metadata, node["name"]
+            is_view = node["config"]["materialized"] == "view"
+            assert is_view or "dagster/row_count" in metadata, node["name"]
 
 
 def test_commits_of_python_and_dbt_carry_run_ids(world: dict) -> None:
