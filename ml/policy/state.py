@@ -1,0 +1,104 @@
+"""What the policy sees of a portfolio: one definition for training and for the night.
+
+What belongs here: the position and account features and their scaling, from per-asset aggregates.
+What does not: how aggregates come about (``env.py`` from its lots, ``serve.py`` from the night's lots).
+All inputs are ratios of account value V, so that a portfolio of any size looks alike.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+
+POSITION_FEATURES: Final = (
+    "weight",  # w
+    "relative_weight",  # w N / (1 + w N): against equal weight, in [0, 1)
+    "unrealized_gain",  # tanh of (gain - loss) / max(w, 1e-6)
+    "short_gain",  # 10 x short-term unrealised gain / V, capped at 1 (so the next three)
+    "short_loss",
+    "long_gain",
+    "long_loss",
+    "days_to_long",  # days until the first short-term gain lot turns long-term / 365; 0 = none
+    "is_locked",  # a loss of the asset was realised within 30 days: buying would wash it
+    "is_held",
+    "is_tradeable",
+)
+ACCOUNT_FEATURES: Final = (
+    "cash_weight",
+    "short_net",  # tanh(10 x year-to-date short-term net / V)
+    "long_net",
+    "carryover",  # tanh(10 x carryovers (losses, >= 0) / V)
+    "short_rate",
+    "long_rate",
+    "is_tax_deferred",
+    "year_fraction",  # 0 on 1 January, 1 on 31 December
+    "log_assets",  # log(number of tradeable assets) / log(500)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioState:
+    """Aggregates of B portfolios over N assets; gains and losses are >= 0 and shares of V.
+
+    Attributes
+    ----------
+    weight, short_gain, short_loss, long_gain, long_loss : Tensor of shape (B, N)
+        Value and unrealised results of the open lots.
+    days_to_long : Tensor of shape (B, N)
+        Smallest number of days until a short-term gain lot is long-term; 0 where there is none.
+    is_locked, is_tradeable : Tensor of shape (B, N)
+        bool.
+    cash_weight, short_net, long_net, carryover, short_rate, long_rate, is_tax_deferred, year_fraction :
+        Tensor of shape (B,)
+        Nets and carryover in shares of V.
+    """
+
+    weight: torch.Tensor
+    short_gain: torch.Tensor
+    short_loss: torch.Tensor
+    long_gain: torch.Tensor
+    long_loss: torch.Tensor
+    days_to_long: torch.Tensor
+    is_locked: torch.Tensor
+    is_tradeable: torch.Tensor
+    cash_weight: torch.Tensor
+    short_net: torch.Tensor
+    long_net: torch.Tensor
+    carryover: torch.Tensor
+    short_rate: torch.Tensor
+    long_rate: torch.Tensor
+    is_tax_deferred: torch.Tensor
+    year_fraction: torch.Tensor
+
+    def position_features(self) -> torch.Tensor:
+        """:data:`POSITION_FEATURES` scaled; (B, N, 11) float32."""
+        count = self.is_tradeable.sum(1, keepdim=True).clamp(min=1)
+        relative = self.weight * count
+        gain = self.short_gain + self.long_gain - self.short_loss - self.long_loss
+        columns = [
+            self.weight,
+            relative / (1 + relative),
+            torch.tanh(gain / self.weight.clamp(min=1e-6)) * (self.weight > 0),
+            *((10 * x).clamp(max=1) for x in (self.short_gain, self.short_loss, self.long_gain, self.long_loss)),
+            self.days_to_long / 365,
+            self.is_locked.float(),
+            (self.weight > 0).float(),
+            self.is_tradeable.float(),
+        ]
+        return torch.stack(columns, -1).float()
+
+    def account_features(self) -> torch.Tensor:
+        """:data:`ACCOUNT_FEATURES` scaled; (B, 9) float32."""
+        count = self.is_tradeable.sum(1).clamp(min=1).float()
+        columns = [
+            self.cash_weight,
+            torch.tanh(10 * self.short_net),
+            torch.tanh(10 * self.long_net),
+            torch.tanh(10 * self.carryover),
+            self.short_rate,
+            self.long_rate,
+            self.is_tax_deferred.float(),
+            self.year_fraction,
+            torch.log(count) / torch.log(torch.tensor(500.0, device=count.device)),
+        ]
+        return torch.stack(columns, -1).float()
