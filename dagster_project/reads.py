@@ -8,10 +8,14 @@ beyond choosing rows and versions.
 import datetime as dt
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from dagster_project.resources.warehouse import Warehouse, WarehouseError
+
+if TYPE_CHECKING:
+    from ml.features.panel import FeaturePanel
 
 # Every feature looks back at most this many sessions; experts read as many returns.
 RETURN_WINDOW_SESSIONS = 252
@@ -159,6 +163,47 @@ class NightReader:
         return self.query(
             "select * from features.feat_asset_metadata__daily where as_of_date <= $as_of_date and "
             "as_of_date >= date_trunc('week', $as_of_date::date) order by as_of_date, asset_id"
+        )
+
+    def panel(self, first: dt.date, last: dt.date, *, source: str) -> "FeaturePanel":
+        """Features, returns and bars of the sessions from ``first`` to ``last`` as dense arrays.
+
+        Versions are those known at the night's close; assets that only measure the market are left out.
+        """
+        from dagster_project.sources.packaged_facts import BENCHMARK_ASSET_IDS
+        from ml.features.frames_panel import panel_from_frames
+
+        span = {"first": first, "last": last}
+        prices = self.query(
+            "select * from core.fct_asset_prices__daily where as_of_date between $first and $last "
+            "order by as_of_date, asset_id",
+            **span,
+        )
+        features = self.query(
+            "select * from features.feat_asset_metadata__daily where as_of_date between $first and $last "
+            "order by as_of_date, asset_id",
+            **span,
+        )
+        bars = self.query(
+            "select trade_date as as_of_date, asset_id, source, open, high, low, close from raw.market__daily_bars "
+            "where known_at <= $as_of_at and trade_date between $first and $last "
+            "qualify row_number() over (partition by asset_id, trade_date, source order by known_at desc) = 1 "
+            "order by trade_date, asset_id",
+            **span,
+        ).join(
+            prices.select("as_of_date", "asset_id", "source"),
+            on=["as_of_date", "asset_id", "source"],
+            how="semi",
+        )
+        market = self.query(
+            "select sessions.session_date as as_of_date, market_return_log from intermediate.int_market__returned as m "
+            "inner join core.dim_sessions as sessions using (session_no) "
+            "where session_date between $first and $last and (select session_no from core.dim_sessions where "
+            "session_date = $as_of_date) between vintage_from and vintage_until - 1 order by 1",
+            **span,
+        )
+        return panel_from_frames(
+            prices, features, bars, market, exclude=tuple(BENCHMARK_ASSET_IDS), source=source
         )
 
     def partition(self, table: str, order_by: str) -> pl.DataFrame:
