@@ -62,6 +62,22 @@ class NightReader:
             )
         return cls(warehouse, as_of_date, night["as_of_at"][0], snapshot)
 
+    @classmethod
+    def of_current_night(cls, warehouse: Warehouse) -> "NightReader":
+        """Read as of the night that the warehouse holds, for steps that belong to no session.
+
+        Raises
+        ------
+        WarehouseError
+            No night was computed yet.
+        """
+        if warehouse.exists:
+            snapshot = warehouse.snapshot_id()
+            night = warehouse.read("select as_of_date, as_of_at from ml.night", snapshot=snapshot)
+            if night.height == 1:
+                return cls(warehouse, night["as_of_date"][0], night["as_of_at"][0], snapshot)
+        raise WarehouseError("the warehouse holds no night yet: run `taxloom nightly` first, then train")
+
     def query(self, sql: str, **params: object) -> pl.DataFrame:
         """Run a query; ``$as_of_at`` and ``$as_of_date`` are bound where the text names them."""
         bound = {"as_of_at": self.as_of_at, "as_of_date": self.as_of_date, **params}
@@ -164,6 +180,19 @@ class NightReader:
             "select * from features.feat_asset_metadata__daily where as_of_date <= $as_of_date and "
             "as_of_date >= date_trunc('week', $as_of_date::date) order by as_of_date, asset_id"
         )
+
+    def week_panel(self, window_sessions: int) -> tuple["FeaturePanel", list[dt.date]]:
+        """The panel that embeds every session of the night's week, and those sessions.
+
+        Parameters
+        ----------
+        window_sessions : int
+            Sessions that one embedding reads, its own included.
+        """
+        week = self.week_sessions()["state_date"].to_list()
+        sessions = self.sessions()["session_date"].to_list()
+        first = sessions[max(len(sessions) - len(week) - window_sessions, 0)]
+        return self.panel(first, self.as_of_date, source=f"night {self.as_of_date}"), week
 
     def panel(self, first: dt.date, last: dt.date, *, source: str) -> "FeaturePanel":
         """Features, returns and bars of the sessions from ``first`` to ``last`` as dense arrays.
