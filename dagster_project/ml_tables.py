@@ -179,6 +179,7 @@ ML_TABLES: dict[str, dict[str, str]] = {
         ("expected_tax_usd", _USD),
         ("harvested_loss_usd", _USD),
         ("n_orders", "integer"),
+        ("policy_id", "varchar"),
     ),
     "rec_target_weights": _columns(
         ("as_of_date", "date"),

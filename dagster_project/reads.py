@@ -181,6 +181,23 @@ class NightReader:
             "as_of_date >= date_trunc('week', $as_of_date::date) order by as_of_date, asset_id"
         )
 
+    def window_start(self, sessions: int) -> dt.date:
+        """First of the ``sessions`` sessions that end with the night's; the calendar's first if fewer are known."""
+        days = self.sessions()["session_date"]
+        return days[max(len(days) - sessions, 0)]
+
+    def market_returns(self, first: dt.date, last: dt.date) -> pl.DataFrame:
+        """as_of_date, market_return_log of the market that the settings name, as known at the night."""
+        return self.query(
+            "select sessions.session_date as as_of_date, market.market_return_log "
+            "from intermediate.int_market__returned as market "
+            "inner join core.dim_sessions as sessions on market.session_no = sessions.session_no "
+            "where sessions.session_date between $first and $last and (select session_no from core.dim_sessions "
+            "where session_date = $as_of_date) between market.vintage_from and market.vintage_until - 1 order by 1",
+            first=first,
+            last=last,
+        )
+
     def week_panel(self, window_sessions: int) -> tuple["FeaturePanel", list[dt.date]]:
         """The panel that embeds every session of the night's week, and those sessions.
 
@@ -190,8 +207,7 @@ class NightReader:
             Sessions that one embedding reads, its own included.
         """
         week = self.week_sessions()["state_date"].to_list()
-        sessions = self.sessions()["session_date"].to_list()
-        first = sessions[max(len(sessions) - len(week) - window_sessions, 0)]
+        first = self.window_start(len(week) + window_sessions)
         return self.panel(first, self.as_of_date, source=f"night {self.as_of_date}"), week
 
     def panel(self, first: dt.date, last: dt.date, *, source: str) -> "FeaturePanel":
@@ -224,13 +240,7 @@ class NightReader:
             on=["as_of_date", "asset_id", "source"],
             how="semi",
         )
-        market = self.query(
-            "select sessions.session_date as as_of_date, market_return_log from intermediate.int_market__returned as m "
-            "inner join core.dim_sessions as sessions using (session_no) "
-            "where session_date between $first and $last and (select session_no from core.dim_sessions where "
-            "session_date = $as_of_date) between vintage_from and vintage_until - 1 order by 1",
-            **span,
-        )
+        market = self.market_returns(first, last)
         return panel_from_frames(
             prices, features, bars, market, exclude=tuple(BENCHMARK_ASSET_IDS), source=source
         )
