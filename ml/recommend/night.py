@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from ml.policy.objectives import long_term_gains_only_in_force
+from ml.policy.serve import PolicyServer
 from ml.recommend.book import Book, build_book, dense_weights
 from ml.recommend.branches import Branches, build_problem, choose_branches
 from ml.recommend.candidates import Pairs, cash_reserve, choose_pairs, excluded_matrix
@@ -26,7 +27,6 @@ from ml.recommend.rounding import Orders, round_orders
 from ml.recommend.schema import ORDERS_SCHEMA, PORTFOLIO_SCHEMA, SHORT_GAINS_LAST, WEIGHTS_SCHEMA, NightResult
 from ml.recommend.settle import UNSETTLED, UnitTaxes, settle
 from ml.recommend.status import Rates, account_statuses, marginal_rates
-from ml.policy.serve import PolicyServer
 from ml.recommend.targets import TargetFunction, TargetMaker, policy_mix
 from ml.types import TAX_DEFERRED_ACCOUNT_TYPES
 

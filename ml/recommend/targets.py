@@ -1,7 +1,8 @@
 """The target of each account: the policy, or the analytic experts, asked at t0 with the user's mix.
 
 What belongs here: grouping accounts by the session of their target and calling the policy on whole
-panels; where it cannot decide, the analytic experts do, with a reason. What does not: which names an account may have (``candidates.py``).
+panels; where it cannot decide, the analytic experts do, with a reason. What does not: which names an
+account may have (``candidates.py``).
 """
 
 from collections.abc import Callable
