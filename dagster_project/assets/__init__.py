@@ -7,9 +7,11 @@ def load_assets() -> list[Any]:
     """Every asset of the code location."""
     from dagster_project.assets import (
         chronos,  # ml.chronos_embeddings
+        encoder,  # ml.encoder_checkpoint, ml.asset_embeddings
         ingest,  # raw.*: sources, quarantine, the night's cut
         intents,  # ml.parsed_intents
         personalization,  # ml.behaviour, ml.user_mixes
+        policy,  # ml.policy_checkpoint
         publish,  # ml.audit_nights
         recommendations,  # ml.rec_*
         tax_lots,  # ml.tax_lots, ml.realized_gains, ...
@@ -25,4 +27,7 @@ def load_assets() -> list[Any]:
         recommendations.recommendations,
         publish.audit_nights,
         chronos.chronos_embeddings,
+        encoder.asset_embeddings,
+        encoder.encoder_checkpoint,
+        policy.policy_checkpoint,
     ]
