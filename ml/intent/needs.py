@@ -86,7 +86,8 @@ def find_liquidity(
             continue
         time = _deadline(lower, times, sentence, text.clauses(sentence), None)
         refused = _NO_NEED.search(lower, sentence.start, sentence.end)
-        if time is not None and time.lead != "now" and refused is None:
+        sold = _SOLD.search(lower, sentence.start, sentence.end)
+        if time is not None and time.lead != "now" and refused is None and sold is None:
             return _need(text, sentence, None, False, time)
     return Need()
 
@@ -119,6 +120,10 @@ _DATED_NEED: Final = re.compile(
 )
 _NO_NEED: Final = re.compile(
     r"\b(?:don'?t|do\s+not|won'?t|will\s+not|not|never|no)\s+(?:\w+\s+){0,2}?(?:need|touch|take|withdraw|pull)\w*\b|\bno\s+(?:cash\s+)?needs?\b|\bmight\b|\bmay\s+(?:possibly\s+)?(?:need|have)\b|\b(?:could|possibly|perhaps|maybe)\b"
+)
+# "the gain on my house sale": the house brought money in.
+_SOLD: Final = re.compile(
+    r"\b(?:gains?|loss(?:es)?|profits?|proceeds|offset\w*|deduct\w*)\b[^.;!?\n]{0,60}\b(?:house|home|car|business|condo|land|property)\b(?:\s+sale)?|\b(?:house|home|property|business)\s+sale\b"
 )
 _PURPOSE_RIGHT: Final = re.compile(
     r"^\s*(?:(?:dollars?|bucks|usd|in\s+cash|cash)\s+)?(?:(?:out\s+)?(?:of|from)\s+(?:it|this|here|the\s+account|this\s+account|my\s+account|the\s+portfolio)\s+)?(?:(?:on|in|by|next)\s+(?:\w+\s+){1,3})?(?:for|toward|towards|to\s+(?:pay|buy|cover|fund|help|give|send|put|replace|fix|repair|settle|clear|close)|of\s+(?:tuition|rent|taxes))\b"
@@ -310,7 +315,7 @@ def _objective_distance(lower: str, time: TimeSpan, mentions: list[Mention], hom
     ):
         return None
     plan = re.search(
-        r"\b(?:horizon|want|be|from\s+now|time|plan\w*|within|in|by|through|off|out|time\s*frame|timeline|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
+        r"\b(?:horizon|want|be|look(?:ing)?\s+at|thinking|from\s+now|time|plan\w*|within|in|by|through|off|out|time\s*frame|timeline|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
         lower[home.start : home.end],
     )
     distance = min(max(0, max(time.start - m.end, m.start - time.end)) for m in mentions)
