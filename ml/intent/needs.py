@@ -295,6 +295,8 @@ def _is_rule(lower: str, time: TimeSpan, mentions: list[Mention]) -> bool:
     words = lower[time.start : time.end]
     if re.search(r"\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*days?\b|36[56]\s+days?", words):
         return True
+    if re.match(r"a day\b", words) and re.search(r"\b(?:year|months?)\s+and\s+\Z", lower[: time.start]):
+        return True  # "a year and a day"
     holding = time.months is not None and 11.5 <= time.months[1] <= 12.6
     return holding and any(
         m.objective == "long_term_gains_only" and m.start - 25 <= time.start <= m.end + 25 for m in mentions

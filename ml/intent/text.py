@@ -118,12 +118,14 @@ _ENDORSED = re.compile(
 )
 _IDENTIFIER = re.compile(
     r"\b(?:short_term|long_term|capital_|tax_loss|risk_|horizon_|amount_usd|share_of|not_understood|avoid_|harvest_|wash_sale_|parser_|stated_at|objective_any)"
-    r"|\b(?:objective|secondary|actionable|risk|horizon|liquidity|exclusions)\"?\s{0,2}[:=]\s{0,2}[\"'\[{\w]"
+    r"|\b(?:objective|secondary|actionable|risk|horizon|liquidity|exclusions)(?:\"?\s{0,2}=\s{0,2}[\"'\[{\w]|\"\s{0,2}:|\s{0,2}:\s{0,2}(?:[\"'\[{]|true\b|false\b|null\b))"
     r"|\b(?:amount|by|share|goal|exclude|tax|symbol|user|client|months)\s?(?:=|:=|=>)\s?[\"'\[{\w.$]"
 )
-# A line of a transcript, a headed block and a persona speak for somebody else to their end.
+# A line of a transcript, a headed block and a persona speak for somebody else to their end. An
+# assistant says "I" of itself; what a system says ends where an investor begins.
 _TRANSCRIPT = re.compile(
-    r"^[ \t>*#-]{0,6}(?:assistant|system|developer|ai|bot|model|tool|parser|function)[ \t]{0,3}(?:\([^()\n]{0,30}\))?[ \t]{0,2}:[^\n]{0,2000}",
+    r"^[ \t>*#-]{0,6}(?:(?:assistant|ai|bot|model|chatbot)[ \t]{0,3}:[^\n]{0,2000}"
+    r"|(?:system|developer|tool|parser|function)[ \t]{0,3}:(?:(?!\b(?:i|i'm|i'd|i'll|my|we|our)\b)[^\n]){0,2000})",
     re.MULTILINE,
 )
 _HEADED = re.compile(
