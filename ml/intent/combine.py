@@ -21,7 +21,8 @@ from ml.intent.text import CleanText
 WHOLE_CUT_OFF: Final = 0.72
 SENTENCE_CUT_OFF: Final = 0.90
 OVERRULE_CUT_OFF: Final = 0.97
-VETO_CUT_OFF: Final = 0.60
+VETO_CUT_OFF: Final = 0.85
+NAMED_VETO_CUT_OFF: Final = 0.90
 LEANING_CUT_OFF: Final = 0.25
 _OVERRULING: Final = ("long_term_gains_only", "tax_loss_harvesting")
 _MIN_LETTERS: Final = 8
@@ -69,7 +70,9 @@ def combine(
     # Nothing but the objective's own words speaks of money: they may belong to another walk of life.
     is_alone = ranked.primary is not None and not is_long and _is_about_something_else(text, mentions)
     if (is_weak and not is_long) or is_alone:
-        cut_off = LEANING_CUT_OFF if is_weak and is_alone else VETO_CUT_OFF
+        cut_off = NAMED_VETO_CUT_OFF
+        if is_weak:
+            cut_off = LEANING_CUT_OFF if is_alone else VETO_CUT_OFF
         if float(probabilities[0][model.labels.index(NONE_LABEL)]) >= cut_off:
             return Ranked(None, None, False), None
     best: tuple[float, str, tuple[int, int]] | None = None

@@ -223,6 +223,7 @@ def _deadline(
 
 
 _HORIZON_NEAR: Final = 250
+_BARE_WORDS: Final = 3
 _DEADLINE_LEAD: Final = re.compile(r"(?:by|before|until|till|through|no\s+later)\b")
 _AGE_NOW: Final = re.compile(
     r"(?<!until )(?<!till )(?<!when )(?<!before )(?<!once )\b(?:i'?m|i\s+am|we'?re|aged?|turn(?:ed|ing)|just\s+turned)\s+(?:now\s+|about\s+|only\s+|just\s+|nearly\s+|almost\s+|age\s+)?(?P<age>[2-7]\d)\b(?!\s*(?:%|k\b|percent|months?|days?|weeks?|thousand))"
@@ -321,4 +322,5 @@ def _objective_distance(lower: str, time: TimeSpan, mentions: list[Mention], hom
         lower[home.start : home.end],
     )
     distance = min(max(0, max(time.start - m.end, m.start - time.end)) for m in mentions)
-    return 1000.0 + distance if plan and distance <= _HORIZON_NEAR else None
+    is_bare = len(lower[home.start : home.end].split()) <= _BARE_WORDS  # "Grow it. 25 years."
+    return 1000.0 + distance if (plan or is_bare) and distance <= _HORIZON_NEAR else None
