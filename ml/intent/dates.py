@@ -434,6 +434,9 @@ def _unit_name(unit: str) -> str:
 
 def _is_memory(before: str, after: str) -> bool:
     """Say whether a duration looks back, or is an age."""
+    # "it should be big after 18 years" looks ahead.
+    if re.search(r"\b(?:should|shall|will|must|be|want\w*|need\w*)\b[^.;!?\n]{0,24}\bafter\s+\Z", before):
+        return False
     return bool(
         re.search(
             r"\b(?:last|past|previous|prior|after|age(?:d)?|for over the past|since|every|each|held(?: for)?|been \w+ for)\s+(?:the\s+)?\Z",

@@ -67,7 +67,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
     ),
     "short_term_gain": _phrases(
         r"""
-        (?:quick|fast|short[\s-]term|near[\s-]term|easy|rapid|speedy)\s+(?:profits?|gains?|bucks?|wins?|cash|money|returns?|flip|score|turnaround|payoff|pop)\b
+        (?:quick|fast|short[\s-](?:term|run|lived)|near[\s-]term|easy|rapid|speedy)\s+(?:profits?|gains?|bucks?|wins?|cash|money|returns?|flip|score|turnaround|payoff|pop)\b
         (?:tak(?:e|ing)|book(?:ing)?|lock(?:ing)?\s+in|bank(?:ing)?|cash(?:ing)?\s+in|reali[sz]\w{0,3}|pocket(?:ing)?|harvest(?:ing)?|crystalli[sz]\w{0,3}|secur(?:e|ing)|grab(?:bing)?|bag(?:ging)?|skim(?:ming)?|scoop(?:ing)?)\s+(?:up\s+|in\s+)?(?:on\s+)?(?:some\s+|my\s+|the\s+|those\s+|a\s+|an\s+|any\s+|all\s+|nice\s+|decent\s+|good\s+|healthy\s+|modest\s+|quick\s+|short[\s-]term\s+|these\s+|in\s+){0,3}(?:profits?|gains?|winners|wins?)\b
         (?:profits?|gains?)\s+(?:that\s+)?(?:i\s+can\s+|to\s+(?:be\s+)?)?(?:tak(?:e|en)|lock(?:ed)?\s+in|reali[sz]\w{0,2}|book(?:ed)?|bank(?:ed)?|cash(?:ed)?\s+in|pocket(?:ed)?)\b
         ring(?:ing)?\s+the\s+register
@@ -99,14 +99,14 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         wealth[\s-]building|generational\s+wealth
         (?:steady|patient|slow|solid|maximum|max|aggressive|capital|consistent|sustained|lasting|gradual|compound(?:ed)?)\s+(?:and\s+\w+\s+)?(?:growth|appreciation|compounding)\b
         capital\s+(?:growth|appreciation)
-        (?:let|watch|leave)\s+(?:it|this|that|everything|the\s+(?:money|account)|my\s+money|things)\s+(?:\w+\s+){0,2}?(?:grow|compound|ride|run|cook|snowball|alone\s+for)
+        (?:let|watch|leave)\s+(?:it|this|that|everything|the\s+(?:money|account)|my\s+money|things)\s+(?:\w+\s+){0,2}?(?:grow|compound|multiply|expand|accumulate|appreciate|ride|run|cook|snowball|alone\s+for)
         compound(?:ing)?\s+(?:\w+\s+){0,3}?(?:until|over|for|till)
         buy[\s-]and[\s-]hold|set[\s-]it[\s-]and[\s-]forget[\s-]it|set\s+and\s+forget
         (?:sav(?:e|ing)|invest(?:ing)?|money|growing|account|fund|grow|plan(?:ning)?|accumulate)\s+(?:\w+\s+){0,3}?(?:for|toward)\s+(?:my\s+|our\s+|an?\s+|early\s+)?(?:retirement|old\s+age|pension)
         retire(?:ment)?\s+(?:\w+\s+){0,2}?(?:in|at|around|by|fund|money|savings|account|nest[\s-]?egg|growth|goal)\b(?!\s+(?:living|income))
         (?:worth|be)\s+(?:a\s?lot|much|way|far)\s+more\s+(?:in|by|when|later)
         (?:for|over|in|take)\s+(?:the\s+)?(?:next\s+|coming\s+)?(?:few\s+|several\s+|two\s+|three\s+)?decades?\b
-        (?:kids?|child|children|daughter|son|grandkids?|grandchildren|baby|grandson|granddaughter)(?:'s)?\s+(?:college|university|education|future)\b(?![^.;!?\n]{0,40}\b(?:bill|due|tuition)\b)
+        (?:kids?|child|children|daughter|son|grandkids?|grandchildren|baby|grandson|granddaughter)(?:'?s|'|s')?\s+(?:college|university|education|future)\b(?![^.;!?\n]{0,40}\b(?:bill|due|tuition)\b)
         (?:patient|patiently)\b[^.;!?\n]{0,30}\b(?:years|growth|hold|invest)
         """,
         r"""
@@ -137,7 +137,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         sleep\s+(?:\w+\s+){0,2}?(?:at\s+night|well|soundly|easy)
         return\s+of\s+(?:my\s+|the\s+)?(?:capital|principal|money)\b
         capital\s+(?:is\s+)?(?:safe|secure|intact|guaranteed)
-        (?:park|parking|stash)\s+(?:\w+\s+){0,3}?(?:money|cash|fund|proceeds|savings|it)\b
+        (?:park|parking|stash)\s+(?:(?!and\b)\w+\s+){0,3}?(?:money|cash|fund|proceeds|savings|it)\b
         (?:money|it|this)\s+(?:has\s+to|must|needs?\s+to|should)\s+(?:still\s+)?be\s+there
         (?:stay|staying|play|playing)\s+(?:it\s+)?(?:safe|defensive|conservative)
         defensive(?:ly)?\b
@@ -155,6 +155,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         r"""
         (?:don'?t|do\s+not|didn'?t|never|not|can'?t|cannot|can\s+not|won'?t|couldn'?t|without|no|avoid|afraid\s+of|scared\s+of|fear\s+of|terrified\s+of|hate|stop|unable\s+to|isn'?t\s+about)\s+(?:\w+\s+){0,4}?(?:los(?:e|es|ing)|lost)\s+(?:\w+\s+){0,2}?(?:money|capital|principal|savings|it|this|that|any|anything|what|my|the|our|a\s+(?:cent|penny|dime|dollar|single)|everything|much|value|any\s+of)
         not\s+losing\b
+        (?:don'?t|do\s+not|never|not\s+to|no)\s+(?:\w+\s+)?gambl(?:e|ing)\s+(?:with\s+|away\s+)(?:it|this|that|my|our|the|what)\b
         (?:can'?t|cannot|can\s+not|couldn'?t|won'?t|will\s+not|unable\s+to|not\s+(?:able|willing|prepared)\s+to|no\s+appetite\s+for|no\s+stomach\s+for|don'?t\s+want(?:\s+to\s+see)?|never\s+want|hate|refuse\s+to|can'?t\s+afford|no\s+room\s+for)\s+(?:to\s+)?(?:\w+\s+){0,3}?(?:loss(?:es)?|drawdowns?|drops?|declines?|crash(?:es)?|(?:big|large|steep|deep|sharp)\s+(?:drops?|falls?|swings?|drawdowns?|declines?|loss(?:es)?)|go(?:es)?\s+down|down\s+years?|falls?|volatility|swings|red|surprises|rollercoaster)\b
         (?:no|zero|without)\s+(?:big\s+|large\s+|major\s+|nasty\s+|more\s+|any\s+|real\s+)?(?:loss(?:es)?|loses|drawdowns?|surprises|drama|rollercoaster|wild\s+(?:rides?|swings)|risk\s+of\s+loss)\b
         (?:never|not|don'?t)\s+(?:let\s+it\s+|have\s+it\s+)?(?:go(?:es)?|drop|fall|shrink|dip)\s+(?:down|below|under|in\s+value|much)
@@ -231,7 +232,7 @@ RISK: Final[dict[str, re.Pattern[str]]] = {
     ),
     "high": re.compile(
         r"\b(?:high(?:er|est)?|big|lots?\s+of|a\s+lot\s+of|maximum|max|large|extreme|serious|plenty\s+of|considerable|substantial|significant|heavy)[\s-]*(?:appetite\s+for\s+|tolerance\s+for\s+)?(?:risks?|volatility)\b|\b(?:risk\s*(?:tolerance|appetite|level|profile)?|tolerance)\s*(?:is|:|=|would\s+be)?\s*(?:very\s+|quite\s+|pretty\s+)?(?:high|aggressive|through\s+the\s+roof|sky[\s-]high)\b"
-        r"|\b(?:comfortable|fine|ok|okay|cool|happy|at\s+ease|good)\s+with\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|loss(?:es)?|ups\s+and\s+downs|drops?|rollercoaster|rides?|bumps|turbulence)\b"
+        r"|\b(?:comfortable|fine|ok|okay|cool|happy|at\s+ease|good)\s+with\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|loss(?:es)?|ups\s+and\s+downs|drops?|rollercoaster|rides?|bumps|turbulence)\b|\b(?:wild|bumpy|rough)\s+rides?\b[^.;!?\n,]{0,20}\b(?:ok|okay|fine|welcome|cool)\b"
         r"|(?<!tax )(?<!tax-)\b(?:swings?|volatility|drawdowns?|losses|loss(?![\s-]+harvest)|drops?|risks?|dips?|crash(?:es)?|rollercoaster)\b[^.;!?\n,]{0,25}?\b(?:(?:is|are|r|would\s+be)\s+(?:totally\s+|perfectly\s+|completely\s+|all\s+)?(?:ok|okay|fine|acceptable|no\s+problem|welcome|alright)|(?:don'?t|doesn'?t|won'?t|wouldn'?t|do\s+not|does\s+not|would\s+not|will\s+not)\s+(?:really\s+|even\s+)?(?:bother|scare|faze|worry|keep\s+me|upset|frighten|rattle))"
         r"|\b(?:strong|iron|steel|cast[\s-]iron)\s+(?:stomach|nerves)\b|\bnerves\s+of\s+steel\b|\bthick[\s-]skinned\b|\brisk[\s-]*(?:taker|tolerant|seeking|lover|hungry)\b|\bgo\s+big\s+or\s+go\s+home\b"
         r"|\b(?:losing|lose)\s+(?:half|most|it\s+all|everything|\d\d\s?%)[^.;!?\n]{0,30}\b(?:fine|ok|okay|no\s+big\s+deal|wouldn'?t|doesn'?t|acceptable)\b"
@@ -245,7 +246,7 @@ PRIMARY_CUE: Final = re.compile(
     r"\b(?:first(?:\s+and\s+foremost)?|foremost|above\s+all|mainly|main|primar(?:y|ily)|top|priority|number\s+one|most\s+important(?:ly)?|mostly|chiefly|more\s+than\s+anything|the\s+(?:aim|goal|point|objective)\s+is|is\s+the\s+(?:aim|goal|point)|matters?\s+(?:most|more)|comes\s+first|only\s+(?:thing|goal)|what\s+i\s+really|essential|if\s+(?:you|i|we)\s+(?:must|have\s+to|had\s+to)\s+choose|when\s+in\s+doubt|if\s+(?:it|push)\s+comes\s+(?:down\s+)?to)\b|#1"
 )
 SECONDARY_CUE: Final = re.compile(
-    r"\b(?:second(?:ly|ary)?|after\s+that|close\s+behind|then|also|as\s+well|on\s+the\s+side|if\s+possible|if\s+you\s+can|nice\s+to\s+have|bonus|ideally|some|a\s+(?:little|bit)(?:\s+of)?|partly|where\s+(?:you\s+can|possible)|besides|apart\s+from\s+that|additionally|in\s+addition|along\s+the\s+way|beyond\s+that|otherwise|less\s+important\w*|lower\s+priority|while\s+(?:you're\s+)?at\s+it)\b"
+    r"\b(?:second(?:ly|ary)?|after\s+that|close\s+behind|behind\s+(?:it|that|this)|then|also|as\s+well|on\s+the\s+side|if\s+possible|if\s+you\s+can|nice\s+to\s+have|bonus|ideally|some|a\s+(?:little|bit)(?:\s+of)?|partly|where\s+(?:you\s+can|possible)|besides|apart\s+from\s+that|additionally|in\s+addition|along\s+the\s+way|beyond\s+that|otherwise|less\s+important\w*|lower\s+priority|while\s+(?:you're\s+)?at\s+it)\b"
 )
 VAGUE: Final = re.compile(
     r"\b(?:less|lower|no|little|low|minimal)\s+risk\b[^.;!?\n]{0,40}\b(?:more|higher|high|big|great|max\w*|huge|better)\s+(?:returns?|profits?|gains?)|\b(?:more|higher|high|big|great|huge|max\w*)\s+(?:returns?|profits?|gains?)\b[^.;!?\n]{0,40}\b(?:less|lower|no|without|little|low|zero|minimal)\s+(?:any\s+)?risk"
