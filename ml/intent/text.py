@@ -93,6 +93,7 @@ _COMMAND = re.compile(
     r"|\b(?:mark|classify|label|tag|score|rate|flag)\s+(?:\w+\s+){0,3}?(?:statement|text|message|input|user|goal|request|entry)s?\s+as\b|\b(?:repeat after me|store (?:this|that|it) as my|instruct the \w+|this is an? order to)\b"
     r"|\bpretend\s+(?:you|to\s+be|that\s+you)\b|\b(?:begin|end|start)\s+(?:admin|system|note|prompt|instructions?|message|override)\b"
     r"|\bfrom\s+(?:now|this\s+point)\s+on\b,?\s+(?:\w+\s+)?(?:every|all|each|any)\s+(?:user|client|customer|investor|statement|text|account)s?\b|\b(?:confirm|reply|answer|respond|acknowledge)\s+(?:only\s+)?with\s+['\"]?(?:ok|yes|done|ack)\b"
+    r"|\b(?:forget|disregard|ignore)\s+(?:everything|all|anything|what(?:ever)?)\b[^.\n]{0,20}\b(?:told|said|learned|above|before|instructed|know)\b"
     r"|\b(?:treat|consider|regard)\s+(?:every|all|each|any|this|the)\s+(?:user|client|customer|investor|account)s?\s+as\b|\b(?:new|updated|revised|real|hidden)\s+instructions?\b|\b(?:decode|base64|rot13|execute)\s+(?:this|it|the\s+following)\b"
     r"|\b(?:end|start|begin) of (?:user|system|prompt|input|instructions?|document)\b"
     r"|\b(?:translate|summari[sz]e|rewrite|paraphrase|proofread|transcribe)\b[^.\n]{0,60}:"
@@ -134,7 +135,7 @@ _HEADED = re.compile(
     re.DOTALL,
 )
 _PERSONA = re.compile(
-    r"\b(?:you are now|you're now|pretend to be|act as|call yourself|your name is)\s(?:a\s|an\s|called\s)?(?P<name>[a-z]{2,15})\b"
+    r"\b(?:you are now|you're now|you are(?=\s[a-z]{2,15},\s(?:an?|the|who|which)\b)|pretend to be|act as|call yourself|your name is)\s(?:a\s|an\s|called\s)?(?P<name>[a-z]{2,15})\b"
 )
 _FIRST_PERSON = re.compile(r"\b(?:i|i'm|i'd|i'll|my|me|we|our|us)\b")
 # Bold bait beside an element that runs code; an investor types neither.

@@ -20,7 +20,7 @@ _ELSEWHERE: Final = re.compile(
     # laboratory
     r"aliquot\w*|pipett\w*|glycerol|agar|petri|incubat\w+|centrifug\w*|bacteri\w+|cultures?\s+(?:of|in|at|grow)|growth\s+medium|reagents?|-?\d\d\s?(?:°|deg(?:rees)?)\s?[cf]\b|specimens?|enzymes?|cell\s+lines?|crystals|"
     # games and sport
-    r"chess|pawns?|bishops?|checkmate|goalkeeper|midfield|innings|quarterback|touchdowns?|playoffs|referee|penalty\s+kick|teammates?|level\s+\d+\s+(?:boss|mage|wizard)|dungeon|quests?|"
+    r"(?<!i )coach(?:es|ed)?|(?:long|high)\s+jump|swimming|sprint(?:s|ing)|chess|pawns?|bishops?|checkmate|goalkeeper|midfield|innings|quarterback|touchdowns?|playoffs|referee|penalty\s+kick|teammates?|level\s+\d+\s+(?:boss|mage|wizard)|dungeon|quests?|"
     # machines and programs
     r"compil(?:e|er|ing)|refactor\w*|unit\s+tests?|pull\s+request|database\s+index|memory\s+leak|garbage\s+collect\w*|kubernetes|docker|packet\s+loss\w*|router|latency|backups?|hard\s+drives?|servers?|firmware|battery|engine|tyres?|tires|gearbox|"
     # people, beasts, weather, school
