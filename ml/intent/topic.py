@@ -4,6 +4,8 @@ What belongs here: words of other walks of life, words that only money has, and 
 What does not: which objective is meant (``lexicon.py``), the trained classifier (``classifier.py``).
 """
 
+# ruff: noqa: E501 - a pattern reads best with one alternative a line
+
 import re
 from typing import Final
 
