@@ -229,9 +229,11 @@ class TaxLotEnv:
         Parameters
         ----------
         target_weights : Tensor of shape (B, N + 1)
-            >= 0, summing to 1, cash last: shares of holdings, cash and deposit at the fill. Assets that
-            cannot be traded keep what is held. Withdrawals, tax due and costs come out of cash, and only
-            what cash lacks is raised by forced sales; purchases are cut to the cash there is.
+            >= 0, summing to 1, cash last: shares of the value before tax at the decision. Orders are sized
+            at the decision's price and filled at the fill's, so that the current weights trade nothing.
+            Assets that cannot be traded keep what is held. Deposits wait in cash for the next decision;
+            withdrawals, tax due and costs come out of cash, and only what cash lacks is raised by forced
+            sales; purchases are cut to the cash there is.
 
         Raises
         ------
@@ -243,12 +245,12 @@ class TaxLotEnv:
         t, before = self.t, (self.pretax_value, self.wealth)
         fill = self._fill(t)
         lots = self.lot_book.in_runs(fill.today)
-        held = lots.shares.sum(-1) * fill.price
-        inflow, outflow = fill.flow.relu(), (-fill.flow).relu()
-        base = held.sum(-1) + self.cash + inflow
-        change = target_weights[:, :-1].to(held.dtype) * base[:, None] - held
-        change = torch.where(fill.is_tradeable, change, 0)
+        change = target_weights[:, :-1].to(self.cash.dtype) * self.pretax_value[:, None] / self.price
+        change = change - lots.shares.sum(-1)
+        is_traded = fill.is_tradeable & (change.abs() * fill.price >= self.config.dust)
+        change = torch.where(is_traded, change, 0)
 
+        inflow, outflow = fill.flow.relu(), (-fill.flow).relu()
         owed = outflow + self.account.tax_due
         sale = self._sell(lots, change, fill, owed - self.cash - inflow)
         available = self.cash + inflow + sale.value - sale.cost
@@ -257,9 +259,10 @@ class TaxLotEnv:
         available = (available - tax_paid - withdrawn).clamp(min=0)
         lots, losses, washed_sale = self._wash_sale(lots.without(sale.sold), sale, fill)
 
-        spend = change.relu()
+        spend = change.relu() * fill.price
         outlay = spend.sum(-1) * (1 + self._cost)
         spend = spend * (available / outlay.clamp(min=1e-30)).clamp(max=1)[:, None]
+        spend = torch.where(spend >= self.config.dust, spend, 0)
         self.lot_book, washed_purchase = self._buy(lots, spend, fill, losses)
         bought = spend.sum(-1)
         self.cash = (available - bought * (1 + self._cost)).clamp(min=0)
@@ -281,7 +284,7 @@ class TaxLotEnv:
             booked["disallowed"],
         )
         info = booked | {
-            "turnover": (sale.value + bought) / 2 / base.clamp(min=self.config.wealth_floor),
+            "turnover": (sale.value + bought) / 2 / before[0].clamp(min=self.config.wealth_floor),
             "tax_paid": tax_paid,
             "involuntary": sale.involuntary,
             "cost": sale.cost + bought * self._cost,
@@ -306,7 +309,7 @@ class TaxLotEnv:
 
     def _sell(self, lots: LotBook, change: torch.Tensor, fill: "Fill", shortfall: torch.Tensor) -> Sale:
         order = SaleOrder(
-            quantity=(-change).relu() / fill.price,
+            quantity=(-change).relu(),
             price=fill.price,
             cost_ratio=self._cost[:, None] * ~fill.is_delisted,
             is_delisted=fill.is_delisted,

@@ -36,7 +36,7 @@ class EnvConfig:
     harvest_loss_ratio, harvest_loss_usd : float
         A lot counts as harvestable from this loss on, as share of its cost and in USD.
     dust : float
-        A lot that a sale leaves with less than this value is sold whole.
+        A lot that a sale leaves with less than this value is sold whole; a trade below it is not made.
     wealth_floor : float
         Wealth below counts as this, so that its logarithm stays finite.
     dtype : torch.dtype

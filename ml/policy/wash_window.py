@@ -100,7 +100,7 @@ class WashWindow:
         disallowed = Disallowed(
             (part * self.losses.short).sum(-1),
             (part * self.losses.long).sum(-1),
-            _ratio(days, quantity).floor().int(),
+            _ratio(days, quantity).round().int(),
         )
         window = WashWindow(self.losses.scaled(1 - part), self.bought)
         return window, disallowed, (quantity - matched.sum(-1)).relu()
