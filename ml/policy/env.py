@@ -36,7 +36,7 @@ class StepResult:
         In the order of :data:`ml.types.OBJECTIVES`.
     info : dict of str to Tensor of shape (B,)
         In units of the initial value: turnover ((bought + sold) / 2, a share of the value before),
-        short_realized and long_realized (net results of the week before disallowance), disallowed,
+        short_realized and long_realized (net results of the week before disallowance), loss, disallowed,
         credited (tax value of the losses realised and allowed), tax_paid (< 0: refund), involuntary (value
         of forced sales and payouts), cost, flow (withdrawals after any cut), wealth (after tax) and
         pretax_value at the next decision.
@@ -366,6 +366,7 @@ class TaxLotEnv:
         return {
             "short_realized": short_gain - short_loss,
             "long_realized": long_gain - long_loss,
+            "loss": short_loss + long_loss,
             "disallowed": short_washed + long_washed + short_later + long_later,
             "credited": credited,
         }

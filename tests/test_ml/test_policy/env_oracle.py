@@ -31,7 +31,9 @@ class SlowPortfolio:
         self.lots: list[list[Lot]] = [
             [
                 Lot(float(s), float(p), int(d))
-                for s, p, d in zip(params.lot_shares[b, n], params.lot_basis[b, n], params.lot_day[b, n], strict=True)
+                for s, p, d in zip(
+                    params.lot_shares[b, n], params.lot_basis[b, n], params.lot_day[b, n], strict=True
+                )
                 if s > 0
             ]
             for n in range(self.assets)
