@@ -35,7 +35,7 @@ def current(env: TaxLotEnv) -> torch.Tensor:
 
 
 def test_value_is_conserved_at_the_fill() -> None:
-    window = delisted(make_window(weeks=70), asset=0, week=30)
+    window = delisted(make_window(weeks=56), asset=0, week=30)
     env = TaxLotEnv(window, random_params(window, 4, seed=1), DOUBLE)
     generator = torch.Generator().manual_seed(0)
     for t in range(env.weeks):
@@ -119,10 +119,10 @@ def test_a_delisted_asset_pays_out_at_its_last_price() -> None:
         window, one_portfolio(cash=0.0, lots=[(0, 1.0, 3.0, FRESH)], no_short_gains=masked), DOUBLE
     )
     env.step(current(env))
-    env.step(current(env))
-    info = env.step(current(env)).info
+    assert env.step(current(env)).info["turnover"].item() == 0.0
+    info = env.step(target(1.0)).info
     assert (env.cash.item(), info["involuntary"].item(), info["short_realized"].item()) == (4.0, 4.0, 1.0)
-    assert env.step(target(0.9)).info["turnover"].item() == 0.0 if env.t < env.weeks else True
+    assert (env.lot_book.shares == 0).all()
 
 
 @pytest.mark.parametrize(("gap", "washed"), [(4, 2.0), (5, 0.0)])
@@ -212,21 +212,21 @@ def test_states_do_not_look_ahead() -> None:
 
 
 def test_eight_lots_are_nearly_as_good_as_all() -> None:
-    window = make_window(groups=4, weeks=104, assets=10, seed=10, volatility=0.02)
-    params = random_portfolios(window, 8, seed=11)
-    realised, wealth = [], []
+    window = make_window(groups=2, weeks=104, assets=6, seed=10, volatility=0.02)
+    saved = torch.full((12, 104), 0.02, dtype=torch.float64)  # a purchase of each asset in most weeks
+    params = replace(random_portfolios(window, 6, seed=11), weekly_flow=saved)
+    taxes, wealth = [], []
     for lots in (8, 120):
         env = TaxLotEnv(window, params, EnvConfig(lots_per_asset=lots, dtype=torch.float64))
         generator = torch.Generator().manual_seed(12)
-        tax = torch.zeros(32, dtype=torch.float64)
+        tax = torch.zeros(12, dtype=torch.float64)
         for _ in range(104):
-            tax += env.step(random_target(env.state(), generator, moved=0.1)).info["tax_paid"]
-        realised.append(tax + env.pretax_value - env.wealth)
+            tax += env.step(random_target(env.state(), generator, moved=0.05)).info["tax_paid"]
+        taxes.append(tax + env.pretax_value - env.wealth)
         wealth.append(env.wealth)
-    assert (lots_in_use := (env.lot_book.shares > 0).sum(-1)).max() > 16, lots_in_use
-    error = (realised[0] - realised[1]).abs().sum() / realised[1].abs().sum()
-    assert error < 0.03
-    assert (wealth[0] / wealth[1] - 1).abs().max() < 0.01
+    assert (env.lot_book.shares > 0).sum(-1).double().mean() > 8
+    assert (taxes[0] - taxes[1]).abs().sum() < 0.06 * taxes[1].abs().sum()
+    torch.testing.assert_close(wealth[0], wealth[1], rtol=0.005, atol=0)
 
 
 @settings(max_examples=25, deadline=None)
