@@ -11,10 +11,10 @@ next decision's close. Whatever a target asks, cash never falls below 0.
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from ml.policy.env_config import WASH_DAYS, EnvConfig, PortfolioParams
+from ml.policy.env_market import Fill, MarketRows
 from ml.policy.lot_book import LotBook
 from ml.policy.market_window import MarketWindow
 from ml.policy.rewards import RewardInputs, RewardTracker
@@ -101,9 +101,9 @@ class TaxLotEnv:
         self.config = config or EnvConfig()
         self.window, self.portfolios = window, portfolios
         self.groups, self.weeks, self.assets = window.sizes
-        _check(window, portfolios)
         dtype = self.config.dtype
-        self.group = portfolios.group.long()
+        self._market = MarketRows(window, portfolios, dtype)
+        self.group = self._market.group
         taxable = ~portfolios.is_tax_deferred
         self._taxable = taxable.to(dtype)
         self._rates = TaxRates(
@@ -113,31 +113,8 @@ class TaxLotEnv:
         )
         self._cost = portfolios.cost_ratio.to(dtype)
         self._may_take_short_gains = ~(portfolios.no_short_gains & taxable)
-        self._set_calendar()
         self._rewards = RewardTracker(window, self.config, self.group)
         self.reset()
-
-    def _set_calendar(self) -> None:
-        """Derive wash windows, year ends and the position in the year from the fill days."""
-        days = self.window.fill_day.cpu().numpy().astype(np.int64)
-        dates = days.astype("datetime64[D]")
-        years = dates.astype("datetime64[Y]")
-        start = years.astype("datetime64[D]")
-        length = ((years + 1).astype("datetime64[D]") - start).astype(np.int64)
-        device = self.window.fill_day.device
-        fraction = (dates - start).astype(np.int64) / (length - 1)
-        ends = np.zeros(days.shape, dtype=bool)
-        ends[:, :-1] = years[:, 1:] != years[:, :-1]
-        fills = 1
-        while fills < self.weeks and (days[:, fills + 1 :] - days[:, : -fills - 1] <= WASH_DAYS).any():
-            fills += 1
-        before = np.full((days.shape[0], fills), np.iinfo(np.int32).min, dtype=np.int64)
-        padded = np.concatenate([before, days], axis=1)
-        past = np.stack([padded[:, j : j + days.shape[1]] for j in range(fills)], axis=-1)
-        self._year_fraction = torch.tensor(fraction, dtype=self.config.dtype, device=device)
-        self._is_year_end = torch.tensor(ends, device=device)
-        self._is_open = torch.tensor(days[..., None] - past <= WASH_DAYS, device=device)
-        self._wash_fills = fills
 
     def reset(self) -> PortfolioState:
         """Go back to the start lots and week 0."""
@@ -146,29 +123,19 @@ class TaxLotEnv:
         self.cash = given.cash.to(config.dtype).clone()
         self.lot_book = LotBook.from_start(
             given.lot_shares, given.lot_basis, given.lot_day, config.lots_per_asset, config.dtype
-        ).in_runs(self._today(0))
+        ).in_runs(self._market.today(0))
         self.account = TaxAccount.empty(self.cash)
-        self.wash = WashWindow.empty(self.lot_book.shares[..., 0], self._wash_fills)
+        self.wash = WashWindow.empty(self.lot_book.shares[..., 0], self._market.wash_fills)
         self._rewards.reset(self.cash)
         self._value()
         return self.state()
 
-    def _row(self, rows: torch.Tensor, t: int) -> torch.Tensor:
-        """Each portfolio's row of week t of a (G, T + 1, ...) tensor."""
-        return rows[:, t].index_select(0, self.group)
-
-    def _price(self, rows: torch.Tensor, t: int) -> torch.Tensor:
-        return self._row(rows, t).to(self.config.dtype)
-
-    def _today(self, t: int) -> torch.Tensor:
-        return self._row(self.window.fill_day, t).int()[:, None, None]
-
     def _value(self) -> None:
         """Value the portfolios at the coming decision, before and after tax."""
-        self.price = self._price(self.window.decision_price, self.t)
+        self.price = self._market.decision_price(self.t)
         lots = self.lot_book
         gain = lots.shares * (self.price[..., None] - lots.basis)
-        is_long = lots.is_long(self._today(self.t))
+        is_long = lots.is_long(self._market.today(self.t))
         self.pretax_value = self.cash + (lots.shares.sum(-1) * self.price).sum(-1)
         tax = self.account.tax_if_realised(
             (gain * ~is_long).sum((-1, -2)),
@@ -183,8 +150,8 @@ class TaxLotEnv:
         lots, given, t = self.lot_book, self.portfolios, self.t
         value = self.pretax_value.clamp(min=self.config.wealth_floor)
         gain = lots.shares * (self.price[..., None] - lots.basis)
-        is_long = lots.is_long(self._today(t))
-        days_left = torch.where((gain > 0) & ~is_long, 366 - (self._today(t) - lots.day), 367).amin(-1)
+        is_long = lots.is_long(self._market.today(t))
+        days_left = torch.where((gain > 0) & ~is_long, 366 - (self._market.today(t) - lots.day), 367).amin(-1)
 
         def share(x: torch.Tensor) -> torch.Tensor:
             return x.sum(-1) / value[:, None]
@@ -196,8 +163,8 @@ class TaxLotEnv:
             long_gain=share(gain.relu() * is_long),
             long_loss=share((-gain).relu() * is_long),
             days_to_long=torch.where(days_left > 366, 0, days_left).to(value.dtype),
-            is_locked=self.wash.is_locked(self._row(self._is_open, t)[:, None]),
-            is_tradeable=self._is_tradeable(t),
+            is_locked=self.wash.is_locked(self._market.is_open(t)),
+            is_tradeable=self._market.is_tradeable(t),
             cash_weight=self.cash / value,
             short_net=self.account.short_net / value,
             long_net=self.account.long_net / value,
@@ -205,11 +172,8 @@ class TaxLotEnv:
             short_rate=given.short_rate.to(value.dtype),
             long_rate=given.long_rate.to(value.dtype),
             is_tax_deferred=given.is_tax_deferred,
-            year_fraction=self._row(self._year_fraction, t),
+            year_fraction=self._market.year_fraction(t),
         )
-
-    def _is_tradeable(self, t: int) -> torch.Tensor:
-        return self._row(self.window.is_tradeable, t) & ~self._row(self.window.is_delisted, t)
 
     def lots(self) -> LotView:
         """Lots of the moment and what of them is harvestable or free to sell."""
@@ -220,7 +184,7 @@ class TaxLotEnv:
         least = (config.harvest_loss_usd / self.portfolios.initial_usd).to(value.dtype)[:, None, None]
         taxable = ~self.portfolios.is_tax_deferred[:, None, None]
         harvestable = (loss >= config.harvest_loss_ratio * cost) & (loss >= least) & taxable
-        free = (loss >= 0) | lots.is_long(self._today(self.t)) | ~taxable
+        free = (loss >= 0) | lots.is_long(self._market.today(self.t)) | ~taxable
         return LotView(lots, self.price, (value * harvestable).sum(-1), (value * free).sum(-1))
 
     def step(self, target_weights: torch.Tensor) -> StepResult:
@@ -243,7 +207,7 @@ class TaxLotEnv:
         if self.t >= self.weeks:
             raise IndexError(f"step at t = {self.t} of {self.weeks} weeks: the episode is over, call reset()")
         t, before = self.t, (self.pretax_value, self.wealth)
-        fill = self._fill(t)
+        fill = self._market.fill(t)
         lots = self.lot_book.in_runs(fill.today)
         change = target_weights[:, :-1].to(self.cash.dtype) * self.pretax_value[:, None] / self.price
         change = change - lots.shares.sum(-1)
@@ -268,8 +232,8 @@ class TaxLotEnv:
         self.cash = (available - bought * (1 + self._cost)).clamp(min=0)
 
         booked = self._book(sale, washed_sale, washed_purchase, tax_paid)
-        self.account = self.account.closed(self._row(self._is_year_end, t), self._rates)
-        self.cash = self.cash * (1 + self._price(self.window.cash_return, t))
+        self.account = self.account.closed(self._market.is_year_end(t), self._rates)
+        self.cash = self.cash * (1 + self._market.cash_return(t))
         self.t = t + 1
         self._value()
         flow = inflow - withdrawn
@@ -294,20 +258,7 @@ class TaxLotEnv:
         }
         return StepResult(self.state(), self._rewards.rewards(week, t), info)
 
-    def _fill(self, t: int) -> "Fill":
-        """Gather week t's fill for each portfolio."""
-        is_delisted = self._row(self.window.is_delisted, t)
-        flow = self.portfolios.weekly_flow
-        return Fill(
-            price=torch.where(is_delisted, self.price, self._price(self.window.fill_price, t)),
-            today=self._today(t),
-            is_open=self._row(self._is_open, t)[:, None],
-            is_tradeable=self._is_tradeable(t),
-            is_delisted=is_delisted,
-            flow=torch.zeros_like(self.cash) if flow is None else flow[:, t].to(self.config.dtype),
-        )
-
-    def _sell(self, lots: LotBook, change: torch.Tensor, fill: "Fill", shortfall: torch.Tensor) -> Sale:
+    def _sell(self, lots: LotBook, change: torch.Tensor, fill: Fill, shortfall: torch.Tensor) -> Sale:
         order = SaleOrder(
             quantity=(-change).relu(),
             price=fill.price,
@@ -321,7 +272,7 @@ class TaxLotEnv:
         )
         return sell(lots, order)
 
-    def _wash_sale(self, lots: LotBook, sale: Sale, fill: "Fill") -> tuple[LotBook, LossSale, Disallowed]:
+    def _wash_sale(self, lots: LotBook, sale: Sale, fill: Fill) -> tuple[LotBook, LossSale, Disallowed]:
         """Disallow losses against purchases before the sale; their basis goes to recent lots."""
         recent = lots.shares * (fill.today - lots.day <= WASH_DAYS)
         recent_shares = recent.sum(-1)
@@ -332,7 +283,7 @@ class TaxLotEnv:
         return LotBook(lots.shares, basis, lots.day), rest, disallowed
 
     def _buy(
-        self, lots: LotBook, spend: torch.Tensor, fill: "Fill", losses: LossSale
+        self, lots: LotBook, spend: torch.Tensor, fill: Fill, losses: LossSale
     ) -> tuple[LotBook, Disallowed]:
         """Buy for ``spend`` (B, N), wash earlier losses, and move the wash window on."""
         quantity = spend / fill.price
@@ -370,55 +321,3 @@ class TaxLotEnv:
             "disallowed": short_washed + long_washed + short_later + long_later,
             "credited": credited,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """One week's fill, gathered for each portfolio.
-
-    Attributes
-    ----------
-    price : Tensor of shape (B, N)
-        Delisted assets: their last price.
-    today : Tensor of shape (B, 1, 1)
-        int32 day.
-    is_open : Tensor of shape (B, 1, R)
-        bool: which earlier fills lie within 30 days.
-    is_tradeable, is_delisted : Tensor of shape (B, N)
-        bool.
-    flow : Tensor of shape (B,)
-        Deposit > 0, withdrawal < 0.
-    """
-
-    price: torch.Tensor
-    today: torch.Tensor
-    is_open: torch.Tensor
-    is_tradeable: torch.Tensor
-    is_delisted: torch.Tensor
-    flow: torch.Tensor
-
-
-def _check(window: MarketWindow, portfolios: PortfolioParams) -> None:
-    groups, weeks, assets = window.sizes
-    for name in ("decision_price", "fill_price"):
-        price = getattr(window, name)
-        bad = ~(torch.isfinite(price) & (price > 0))
-        if bad.any():
-            place = tuple(bad.nonzero()[0].tolist())
-            raise ValueError(
-                f"MarketWindow.{name} at (universe, week, asset) {place} is {price[place].item()}: prices must "
-                "be finite and > 0; carry the last price, and give padding the price 1"
-            )
-    group = portfolios.group
-    if group.numel() and (int(group.min()) < 0 or int(group.max()) >= groups):
-        raise ValueError(
-            f"PortfolioParams.group reaches from {int(group.min())} to {int(group.max())}: the window has "
-            f"{groups} universes, numbered from 0"
-        )
-    if portfolios.lot_shares.shape[1] != assets:
-        raise ValueError(
-            f"PortfolioParams.lot_shares has {portfolios.lot_shares.shape[1]} assets, the window {assets}"
-        )
-    flow = portfolios.weekly_flow
-    if flow is not None and flow.shape[1] != weeks:
-        raise ValueError(f"PortfolioParams.weekly_flow has {flow.shape[1]} weeks, the window {weeks}")

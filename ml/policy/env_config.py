@@ -6,7 +6,7 @@ Money is in units of the portfolio's initial value, so that 1.0 is what it began
 """
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -108,5 +108,8 @@ class PortfolioParams:
 
     def to(self, device: torch.device | str) -> "PortfolioParams":
         """The same portfolios on another device."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return PortfolioParams(**{k: None if v is None else v.to(device) for k, v in values.items()})
+        moved: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            moved[field.name] = None if value is None else value.to(device)
+        return PortfolioParams(**moved)
