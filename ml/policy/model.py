@@ -62,7 +62,7 @@ class PolicyOutput:
 
     @property
     def cash_z(self) -> torch.Tensor:
-        """z of cash of the mixture, (B,)."""
+        """Mixed z of cash, (B,)."""
         return (self.experts * self.expert_cash).sum(-1)
 
 

@@ -4,6 +4,7 @@ What belongs here: the clipped objective, the critic's loss, the router's losses
 batch. What does not: rollouts (``rollout.py``), the loop (``train.py``).
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -75,10 +76,7 @@ def clipped_policy_loss(
     loss, clip_fraction : Tensor of shape ()
     """
     log_ratio = log_prob - old_log_prob
-    bounds = (-clip, clip)
-    inside = log_ratio.clamp(
-        torch.tensor(1 + bounds[0]).log().item(), torch.tensor(1 + bounds[1]).log().item()
-    )
+    inside = log_ratio.clamp(math.log1p(-clip), math.log1p(clip))
     gain = torch.minimum(log_ratio.exp() * advantage, inside.exp() * advantage)
     return -gain.mean(), (log_ratio != inside).float().mean().detach()
 
