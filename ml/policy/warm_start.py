@@ -17,7 +17,7 @@ from ml.types import EXPERTS
 
 ACTION_BAND: Final = 0.01
 ACTION_BAND_RATIO: Final = 0.2
-"""A trade within 1 % of value, and within 20 % of the weight, is a hold, as in the night."""
+"""A trade within 1 % of value or within 20 % of the larger weight is a hold, as in the night."""
 _HOLD_WEIGHT: Final = 0.2
 
 
