@@ -1,0 +1,167 @@
+"""Settings of the policy network and of its training.
+
+What belongs here: sizes, schedules and the two profiles. What does not: rewards and tax conventions
+(``env_config.py``), anything that computes.
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final
+
+
+class PolicyConfigError(ValueError):
+    """A stored configuration of another version; the message names the fields."""
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """Sizes of the network.
+
+    Attributes
+    ----------
+    hidden : int
+        Width of the trunk.
+    head_hidden : int
+        Width of each expert head, of the router and of the value heads.
+    z_limit : float
+        Buy minus sell logits are clamped to this size.
+    kappa_start : float
+        Concentration of the Dirichlet at the start of training; learned per objective from there.
+    """
+
+    hidden: int = 64
+    head_hidden: int = 32
+    z_limit: float = 6.0
+    kappa_start: float = 500.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "PolicyConfig":
+        """From :meth:`as_dict`.
+
+        Raises
+        ------
+        PolicyConfigError
+            Names that are missing or unknown.
+        """
+        known = {one.name for one in fields(cls)}
+        if set(values) != known:
+            raise PolicyConfigError(
+                f"policy sizes {sorted(set(values) ^ known)} are missing or unknown: "
+                "train the policy anew (taxloom train --phase policy)"
+            )
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much each term counts in PPO; pairs are the values at the first and the last iteration.
+
+    Attributes
+    ----------
+    value : float
+        Squared error of the values, in standard deviations of the return.
+    entropy : tuple of float
+        Bonus on the Dirichlet's entropy per asset; annealed to 0.
+    experts : tuple of float
+        Divergence from the blend of the analytic experts.
+    load_balance : float
+        Router: squared distance of the batch's mean expert shares from those of the fixed router.
+    router_z : float
+        Router: squared log-sum-exp of its logits, which keeps them from growing.
+    intent : float
+        Router: cross-entropy with the fixed router's row of the mix.
+    """
+
+    value: float = 0.5
+    entropy: tuple[float, float] = (1e-3, 0.0)
+    experts: tuple[float, float] = (0.5, 0.05)
+    load_balance: float = 0.05
+    router_z: float = 1e-4
+    intent: float = 0.2
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run; with the panels and the seed it fixes the weights on one kind of device.
+
+    Attributes
+    ----------
+    profile : str
+        Name of the set of values; recorded in the checkpoint.
+    policy : PolicyConfig
+    weights : LossWeights
+    ranges : int
+        Spans of time drawn, over all panels.
+    universes_per_range, assets, weeks : int
+        Universes drawn in each span, their assets and weekly decisions.
+    universes, per_universe : int
+        Universes of one rollout and portfolios in each: B is their product.
+    mixed_share : float
+        Share of portfolios whose mix is drawn from a Dirichlet; the others pursue one objective, in
+        equal numbers.
+    warm_rounds, warm_steps : int
+        Rollouts that the warm start learns from, and optimiser steps after each.
+    iterations, epochs : int
+        PPO: rollouts and passes over each.
+    batch : int
+        Decisions in one optimiser step.
+    warm_rate, rate : float
+        Learning rates of Adam; the second falls linearly to a tenth.
+    clip : float
+        Of the probability ratio.
+    gae_lambda : float
+    clip_norm : float
+    save_every : int
+        Iterations between training states.
+    """
+
+    profile: str = "quick"
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    weights: LossWeights = field(default_factory=LossWeights)
+    ranges: int = 10
+    universes_per_range: int = 4
+    assets: int = 24
+    weeks: int = 39
+    universes: int = 32
+    per_universe: int = 16
+    mixed_share: float = 0.25
+    warm_rounds: int = 3
+    warm_steps: int = 60
+    iterations: int = 8
+    epochs: int = 2
+    batch: int = 1024
+    warm_rate: float = 3e-3
+    rate: float = 3e-4
+    clip: float = 0.2
+    gae_lambda: float = 0.95
+    clip_norm: float = 0.5
+    save_every: int = 10
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return asdict(self)
+
+
+PROFILES: Final = {
+    "quick": TrainConfig(),
+    "full": TrainConfig(
+        profile="full",
+        policy=PolicyConfig(hidden=128, head_hidden=64),
+        ranges=96,
+        universes_per_range=8,
+        assets=32,
+        weeks=104,
+        universes=256,
+        per_universe=32,
+        warm_rounds=8,
+        warm_steps=400,
+        iterations=120,
+        epochs=3,
+        batch=16_384,
+        warm_rate=2e-3,
+        rate=2e-4,
+    ),
+}

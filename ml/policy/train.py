@@ -1,0 +1,364 @@
+"""Training of the policy: warm start from the analytic experts, then PPO.
+
+What belongs here: the loop, its metrics, its training state. What does not: episodes (``episodes.py``),
+losses (``warm_start.py``, ``ppo.py``). Deterministic on the CPU for a fixed number of threads: every
+iteration seeds its own generators, so that a resumed run equals an unbroken one.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ml.checkpoint import load_checkpoint, save_checkpoint
+from ml.encoder.dataset import ChronosBranch, load_chronos
+from ml.features.panel import FeaturePanel
+from ml.policy.config import TrainConfig
+from ml.policy.embeddings import Embedder, draw_windows
+from ml.policy.episodes import Action, Actor, Episode, blend, draw_players, fixed_router, play
+from ml.policy.gae import generalised_advantages, normalised_by_objective
+from ml.policy.market_window import MarketWindow
+from ml.policy.measures import (
+    check_collapse,
+    episode_measures,
+    expert_load,
+    load_measures,
+)
+from ml.policy.model import MoEPolicy
+from ml.policy.objectives import OBJECTIVE_SPECS
+from ml.policy.observation import Observation
+from ml.policy.ppo import PpoBatch, act_distribution, ppo_loss, target_weights
+from ml.policy.trained import TrainedPolicy
+from ml.policy.warm_start import wandering_actor, warm_loss
+from ml.types import OBJECTIVES
+
+Progress = Callable[[dict[str, Any]], None]
+WARM_START, PPO = "warm_start", "ppo"
+_EVALUATION = 10**6  # seeds of evaluation lie apart from those of iterations
+_PASS_DECISIONS = 8192  # of one pass without gradients
+
+
+class ResumeError(ValueError):
+    """A training state of another run; the message names what differs."""
+
+
+def train_policy(
+    panels: Sequence[FeaturePanel],
+    encoder: Embedder,
+    config: TrainConfig,
+    *,
+    device: str | torch.device = "cpu",
+    seed: int = 0,
+    on_progress: Progress | None = None,
+    resume_folder: Path | None = None,
+    chronos: ChronosBranch | None = None,
+    windows: MarketWindow | None = None,
+) -> TrainedPolicy:
+    """Train a policy.
+
+    Parameters
+    ----------
+    panels : sequence of FeaturePanel
+        All their sessions are training data: cut them before.
+    encoder : Embedder
+        Usually :class:`ml.encoder.embed.EncoderServer`.
+    config : TrainConfig
+    device : str or torch.device
+    seed : int
+        Seeds windows, portfolios, weights and actions.
+    on_progress : callable, optional
+        Called with each metrics row: step, steps, phase, reward_<objective> (mean a week), active_share,
+        turnover, load_<objective>_<expert>; in PPO also kl, entropy, value_loss, clip_fraction,
+        explained_variance.
+    resume_folder : pathlib.Path, optional
+        Where the training state is kept; a state found there is continued.
+    chronos : ChronosBranch, optional
+        By default the shipped model.
+    windows : MarketWindow, optional
+        In place of drawing them from the panels.
+
+    Raises
+    ------
+    CollapseError
+        Mean active share below 0.05, or an expert's load outside [0.02, 0.9], at the end.
+    WindowError
+        Panels too short.
+    ResumeError
+        The state in `resume_folder` is of another configuration or seed.
+    """
+    if windows is None:
+        windows = draw_windows(panels, encoder, config, seed=seed, chronos=chronos or load_chronos())
+    run = _Run(windows.to(device), config, seed)
+    if resume_folder is not None and resume_folder.exists():
+        run.load(resume_folder)
+    while run.step < run.steps:
+        row = run.one_iteration()
+        if on_progress is not None:
+            on_progress(row)
+        if resume_folder is not None and (run.step % config.save_every == 0 or run.step == run.steps):
+            run.save(resume_folder)
+    check_collapse(run.history[-1], run.load_by_objective)
+    return TrainedPolicy(
+        run.model.eval().cpu(),
+        config,
+        encoder.compatibility_id,
+        seed,
+        tuple(sorted({one.source for one in panels})),
+        run.history,
+        run.load_by_objective.tolist(),
+        run.summary(),
+    )
+
+
+class _Run:
+    """Network, optimiser, step and history of one run; a step is one rollout and what is learned of it."""
+
+    def __init__(self, windows: MarketWindow, config: TrainConfig, seed: int) -> None:
+        self.windows, self.config, self.seed = windows, config, seed
+        self.device = windows.decision_price.device
+        with torch.random.fork_rng(devices=[]):  # the caller's generator stays as it was
+            torch.manual_seed(seed)
+            model = MoEPolicy(config.policy)
+        regime = windows.regime.flatten(0, 1)
+        model.regime_mean.copy_(regime.mean(0))
+        model.regime_scale.copy_(regime.std(0).clamp(min=1e-3))
+        self.model = model.to(self.device)
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=config.warm_rate)
+        self.gamma = torch.tensor([OBJECTIVE_SPECS[name].gamma for name in OBJECTIVES], device=self.device)
+        self.step = 0
+        self.steps = config.warm_rounds + config.iterations
+        self.history: list[dict[str, Any]] = []
+
+    @property
+    def load_by_objective(self) -> torch.Tensor:
+        """Expert load (6, 4) of the last row."""
+        names = load_measures(torch.zeros(len(OBJECTIVES), 4))
+        return torch.tensor([self.history[-1][name] for name in names]).view(len(OBJECTIVES), 4)
+
+    def one_iteration(self) -> dict[str, Any]:
+        """One rollout and the learning from it; returns the metrics row."""
+        if self.step < self.config.warm_rounds:
+            row = self._warm_round()
+        else:
+            if self.step == self.config.warm_rounds:
+                self.optimiser = torch.optim.Adam(self.model.parameters(), lr=self.config.rate)
+                self._fit_values()
+            row = self._ppo_iteration()
+        self.step += 1
+        is_last_warm = self.step == self.config.warm_rounds
+        row = {"step": self.step, "steps": self.steps, **row}
+        if is_last_warm or self.step == self.steps:
+            row |= self._evaluation()
+        self.history.append(row)
+        return row
+
+    def _generator(self, purpose: int) -> torch.Generator:
+        seed = np.random.SeedSequence([self.seed, self.step, purpose]).generate_state(1, np.uint64)[0]
+        return torch.Generator(self.device).manual_seed(int(seed >> 1))
+
+    def _episode_seed(self, step: int) -> int:
+        return int(np.random.SeedSequence([self.seed, step, 0]).generate_state(1)[0])
+
+    def _warm_round(self) -> dict[str, Any]:
+        """Show the teachers' answers to a wandering rollout, and learn them."""
+        config = self.config
+        players = draw_players(self.windows, config, self._episode_seed(self.step))
+        episode = play(players, wandering_actor(len(players.mix), self._generator(1)))
+        teacher = episode.teacher.flatten(0, 1)
+        chooser = self._generator(2)
+        terms: dict[str, torch.Tensor] = {}
+        for update in range(config.warm_steps):
+            rows = torch.randint(episode.decisions, (config.batch,), generator=chooser, device=self.device)
+            loss, terms = warm_loss(self.model, episode.seen(rows), teacher[rows])
+            done = (self.step * config.warm_steps + update) / (config.warm_rounds * config.warm_steps)
+            self._descend(loss, config.warm_rate * (1 - 0.9 * done))
+        return {
+            "phase": WARM_START,
+            **{name: float(term) for name, term in terms.items()},
+            **episode_measures(episode),
+            **self._load(episode),
+        }
+
+    def _descend(self, loss: torch.Tensor, rate: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self.optimiser.step()
+
+    def _sampling_actor(self) -> Actor:
+        generator = self._generator(3)
+
+        def act(seen: Observation, teacher: torch.Tensor) -> Action:
+            acts = act_distribution(self.model, self.model(seen), seen)
+            share = acts.sample(generator)
+            return Action(target_weights(share, seen), share, acts.log_prob(share))
+
+        return act
+
+    def _rollout(self, purpose: int) -> Episode:
+        seed = self._episode_seed(self.step if purpose == 0 else _EVALUATION - purpose)
+        return play(draw_players(self.windows, self.config, seed), self._sampling_actor())
+
+    @torch.no_grad()
+    def _values(self, episode: Episode) -> torch.Tensor:
+        """Values of all decisions and of the end, (T + 1, B, 6), in units of ``return_scale``."""
+        rows = torch.arange(episode.decisions, device=self.device)
+        parts = [self.model(episode.seen(part)).value for part in rows.split(_PASS_DECISIONS)]
+        last = self.model(episode.last).value
+        return torch.cat([*parts, last]).view(-1, *last.shape)
+
+    def _fit_values(self) -> None:
+        """Set the scale of returns and fit the value heads alone, before they judge the first actions."""
+        episode = self._rollout(1)
+        zeros = torch.zeros(len(episode.reward) + 1, *episode.reward.shape[1:], device=self.device)
+        _, returns = generalised_advantages(episode.reward, zeros, self.gamma, 1.0)
+        mix = episode.players.mix.expand_as(returns)
+        total = mix.sum((0, 1)).clamp(min=1e-12)
+        mean = (mix * returns).sum((0, 1)) / total
+        scale = ((mix * (returns - mean) ** 2).sum((0, 1)) / total).sqrt().clamp(min=1e-4)
+        self.model.return_scale.copy_(scale)
+        targets = (returns / scale).flatten(0, 1)
+        optimiser = torch.optim.Adam(self.model.values.parameters(), lr=self.config.warm_rate)
+        chooser = self._generator(4)
+        for _ in range(self.config.warm_steps // 3 + 1):
+            rows = torch.randint(
+                episode.decisions, (self.config.batch,), generator=chooser, device=self.device
+            )
+            seen = episode.seen(rows)
+            loss = (seen.mix * (self.model(seen).value - targets[rows]) ** 2).sum(-1).mean()
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+
+    def _ppo_iteration(self) -> dict[str, Any]:
+        """One rollout of the policy and some epochs over it."""
+        config = self.config
+        episode = self._rollout(0)
+        value = self._values(episode)
+        reward = episode.reward / self.model.return_scale
+        advantage, returns = generalised_advantages(reward, value, self.gamma, config.gae_lambda)
+        mix = episode.players.mix
+        judged = normalised_by_objective(advantage, mix)
+        teacher = blend(episode.teacher, mix).flatten(0, 1)
+        flat = {
+            "share": episode.share.flatten(0, 1),
+            "log_prob": episode.log_prob.flatten(),
+            "advantage": judged.flatten(),
+            "returns": returns.flatten(0, 1),
+            "teacher": teacher,
+            "teacher_experts": fixed_router(mix).repeat(len(episode.reward), 1),
+        }
+        done = (self.step - config.warm_rounds) / max(config.iterations - 1, 1)
+        chooser = self._generator(5)
+        sums: dict[str, torch.Tensor] = {}
+        updates = 0
+        for _ in range(config.epochs):
+            order = torch.randperm(episode.decisions, generator=chooser, device=self.device)
+            for rows in order.split(config.batch):
+                batch = PpoBatch(episode.seen(rows), **{name: x[rows] for name, x in flat.items()})
+                loss, terms = ppo_loss(self.model, batch, config.weights, config.clip, done)
+                self._descend(loss, config.rate * (1 - 0.9 * done))
+                sums = {name: sums.get(name, 0) + term for name, term in terms.items()}
+                updates += 1
+        return {
+            "phase": PPO,
+            **{name: float(total) / updates for name, total in sums.items()},
+            "explained_variance": _explained_variance(value[:-1], returns, mix),
+            **episode_measures(episode),
+            **self._load(episode),
+        }
+
+    @torch.no_grad()
+    def _load(self, episode: Episode) -> dict[str, float]:
+        seen = episode.last
+        return load_measures(expert_load(self.model(seen).experts, seen.mix).cpu())
+
+    def _evaluation(self) -> dict[str, float]:
+        """Measures of the deterministic policy, and of the blended experts on the same portfolios."""
+        seed = self._episode_seed(_EVALUATION)
+        players = draw_players(self.windows, self.config, seed)
+
+        def policy(seen: Observation, teacher: torch.Tensor) -> Action:
+            return Action.fixed(self.model.mean_action(self.model(seen), seen))
+
+        def experts(seen: Observation, teacher: torch.Tensor) -> Action:
+            return Action.fixed(blend(teacher, seen.mix))
+
+        episode = play(players, policy)
+        ours, theirs = episode_measures(episode), episode_measures(play(players, experts))
+        return {
+            **{f"deterministic_{name}": value for name, value in ours.items()},
+            **{f"experts_{name}": value for name, value in theirs.items()},
+            "active_share": ours["active_share"],
+            "turnover": ours["turnover"],
+            **self._load(episode),
+        }
+
+    def summary(self) -> dict[str, float]:
+        """Deterministic measures at the end of both phases, and the blended experts'."""
+        rows = {"warm_start": self.history[self.config.warm_rounds - 1], "final": self.history[-1]}
+        prefix = "deterministic_"
+        found = {
+            f"{phase}_{name.removeprefix(prefix)}": float(value)
+            for phase, row in rows.items()
+            for name, value in row.items()
+            if name.startswith(prefix)
+        }
+        experts = {n: float(x) for n, x in self.history[-1].items() if n.startswith("experts_")}
+        return found | experts
+
+    def save(self, folder: Path) -> None:
+        """Write everything that continuing needs."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for name, parameter in self.model.named_parameters():
+            state = self.optimiser.state.get(parameter, {})
+            tensors |= {f"adam.{key}.{name}": value for key, value in state.items()}
+        arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+        save_checkpoint(folder, self._identity(), arrays, {"step": self.step, "history": self.history})
+
+    def _identity(self) -> dict[str, Any]:
+        """What must agree for a state to be continued, as JSON gives it back."""
+        train = self.config.as_dict()
+        train["weights"] = {k: list(v) if isinstance(v, tuple) else v for k, v in train["weights"].items()}
+        return {"train": train, "seed": self.seed, "universes": self.windows.sizes[0]}
+
+    def load(self, folder: Path) -> None:
+        """Continue from :meth:`save`.
+
+        Raises
+        ------
+        ResumeError
+        """
+        saved = load_checkpoint(folder)
+        ours = self._identity()
+        differing = sorted(name for name in ours if saved.config.get(name) != ours[name])
+        if differing:
+            raise ResumeError(f"{folder} holds a run with another {', '.join(differing)}: use another folder")
+        tensors = {name: torch.from_numpy(np.array(value)) for name, value in saved.tensors.items()}
+        prefix = "model."
+        self.model.load_state_dict(
+            {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        )
+        for name, parameter in self.model.named_parameters():
+            if f"adam.step.{name}" in tensors:
+                # Adam counts its steps on the CPU.
+                self.optimiser.state[parameter] = {
+                    key: tensors[f"adam.{key}.{name}"].to("cpu" if key == "step" else self.device)
+                    for key in ("step", "exp_avg", "exp_avg_sq")
+                }
+        self.step, self.history = int(saved.metrics["step"]), list(saved.metrics["history"])
+
+
+def _explained_variance(value: torch.Tensor, returns: torch.Tensor, mix: torch.Tensor) -> float:
+    """1 - residual variance / variance of the returns, of pursued objectives in equal parts."""
+    weight = mix.expand_as(returns)
+    weight = weight / weight.sum((0, 1)).clamp(min=1e-12)
+    mean = (weight * returns).sum((0, 1))
+    spread = (weight * (returns - mean) ** 2).sum((0, 1)).clamp(min=1e-12)
+    error = returns - value
+    residual = (weight * (error - (weight * error).sum((0, 1))) ** 2).sum((0, 1))
+    return float((1 - residual / spread).mean())
