@@ -60,6 +60,16 @@ def decision_weights(decisions: Decisions, log_p: np.ndarray) -> np.ndarray:
     return (decisions.rows["has_order"].to_numpy() & is_informative).astype(np.float64)
 
 
+def choice_strength(decisions: Decisions) -> np.ndarray:
+    """Count a decision with a choice of sales as 1, one with purchases alone as 1/4, others as 0; (D,)."""
+    keys = decisions.rows.select("account_id", "trade_date")
+    sold, bought = (
+        _placed(keys, sessions, np.ones((sessions.height, 1)))[:, 0]
+        for sessions in (decisions.sales, decisions.buys)
+    )
+    return np.maximum(SALE_TEMPER * sold, BUY_TEMPER * bought)
+
+
 def _session_log_p(
     sessions: pl.DataFrame, chosen: str, eligible: str, cells: tuple[str, ...], rates: np.ndarray
 ) -> np.ndarray:
