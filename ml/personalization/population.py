@@ -53,7 +53,7 @@ class PopulationConfig:
     folds : int
         Users are judged for the thresholds by a head that did not see them.
     placebo_share : float
-        At most this share of random traders, and of buy-and-hold investors, may be identified.
+        At most this share of random traders and buy-and-hold investors together may be identified.
     accuracy : float
         At least this share of the identified must be right.
     fit : FitConfig
@@ -218,7 +218,8 @@ def choose_thresholds(
     probability_threshold, evidence_threshold : float
         The strictest pair where no pair keeps the limits.
     figures : dict of str to float
-        What the pair gives: identified_share, accuracy_of_identified, random_trader and buy_and_hold.
+        What the pair gives: identified_share, accuracy_of_identified, random_trader,
+        buy_and_hold and placebos.
     """
     best, best_figures = (_PROBABILITIES[-1], _EVIDENCES[-1]), {"identified_share": -1.0}
     confidence, seen = posterior.probabilities.max(axis=1), posterior.n_informative > 0
@@ -227,8 +228,7 @@ def choose_thresholds(
             identified = seen & (confidence >= probability) & (posterior.mean_evidence >= evidence)
             figures = identification_figures(posterior.probabilities, identified, archetypes)
             keeps = (
-                figures["random_trader"] <= config.placebo_share
-                and figures["buy_and_hold"] <= config.placebo_share
+                figures["placebos"] <= config.placebo_share
                 and figures["accuracy_of_identified"] >= config.accuracy
             )
             if keeps and figures["identified_share"] > best_figures["identified_share"]:
@@ -248,8 +248,8 @@ def identification_figures(
     -------
     dict of str to float
         accuracy (largest probability is the archetype's), log_loss, identified_share and
-        accuracy_of_identified over users with an objective; the identified share of random_trader and
-        buy_and_hold.
+        accuracy_of_identified over users with an objective; the identified share of random_trader, of
+        buy_and_hold and of both together (placebos).
     """
     own = np.array([OBJECTIVES.index(name) if name in OBJECTIVES else -1 for name in archetypes])
     has = own >= 0
@@ -265,6 +265,7 @@ def identification_figures(
         "accuracy_of_identified": mean(right[has & identified]),
         "random_trader": mean(identified[archetypes == "random_trader"]),
         "buy_and_hold": mean(identified[archetypes == "buy_and_hold"]),
+        "placebos": mean(identified[np.isin(archetypes, ("random_trader", "buy_and_hold"))]),
     }
 
 

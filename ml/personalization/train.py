@@ -68,7 +68,7 @@ class Trained:
         With all metric rows.
     table : polars.DataFrame
         Held-out users: method (adapters, counted choices), users, accuracy, log_loss, identified_share,
-        accuracy_of_identified, random_trader, buy_and_hold.
+        accuracy_of_identified, random_trader, buy_and_hold, placebos.
     """
 
     population: PopulationHead
