@@ -57,7 +57,7 @@ class FitConfig:
     l2: float = 1e-2
     random_share: float = 0.1
     tolerance: float = 0.0
-    block_rows: int = 4_096
+    block_rows: int = 16_384
     device: str = "cpu"
 
 
