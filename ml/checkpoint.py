@@ -2,8 +2,7 @@
 
 What belongs here: writing and reading a folder of ``config.json``, ``model.safetensors``,
 ``metrics.json`` and ``manifest.json`` (SHA-256 of the others), and bare weight files for other libraries.
-What does not: any model. Weights are
-safetensors, never pickle: reading one runs no code.
+What does not: any model. Weights are safetensors, never pickle: reading one runs no code.
 """
 
 import hashlib

@@ -8,11 +8,13 @@ fall in [-3, 3]; nothing seen yet gives 0, and everything is clipped to that ran
 """
 
 from hashlib import sha256
+from math import log
 
 import polars as pl
 
 SHRINK = 4.0
 BOUND = 3.0
+USUAL_PGR, USUAL_PLR = 0.2, 0.15
 
 
 def _total(name: str) -> pl.Expr:
@@ -40,8 +42,8 @@ def _rate(sold: str, eligible: str, usual: float) -> pl.Expr:
 _YEARS = (_days_since("first_date") / 365.25).clip(lower_bound=0.25)
 _MEAN_GAP = pl.col("gap") / pl.col("gaps")
 _GAP_VARIATION = ((pl.col("gap_squared") / pl.col("gaps") / _MEAN_GAP**2) - 1.0).clip(lower_bound=0.0).sqrt()
-_PGR = _rate("gains_sold", "gains_eligible", 0.2)
-_PLR = _rate("losses_sold", "losses_eligible", 0.15)
+_PGR = _rate("gains_sold", "gains_eligible", USUAL_PGR)
+_PLR = _rate("losses_sold", "losses_eligible", USUAL_PLR)
 
 _FORMULAS: dict[str, tuple[pl.Expr, str]] = {
     "tempo_decisions_per_year": (
@@ -62,9 +64,15 @@ _FORMULAS: dict[str, tuple[pl.Expr, str]] = {
         3.0 * (_GAP_VARIATION - 1.0) * pl.col("gaps") / (pl.col("gaps") + SHRINK),
         "standard deviation over mean of the days between decisions, usual 1; a monthly plan has less",
     ),
-    "gain_pgr": (6.0 * (_PGR - 0.2), "gains sold over gains eligible on sale days, usual 0.2 (Odean 1998)"),
-    "gain_plr": (6.0 * (_PLR - 0.15), "losses sold over losses eligible on sale days, usual 0.15"),
-    "gain_pgr_over_plr": (_PGR.log() - _PLR.log() - 0.288, "log of their ratio, usual 1.33"),
+    "gain_pgr": (
+        6.0 * (_PGR - USUAL_PGR),
+        "gains sold over gains eligible on sale days, usual 0.2 (Odean 1998)",
+    ),
+    "gain_plr": (6.0 * (_PLR - USUAL_PLR), "losses sold over losses eligible on sale days, usual 0.15"),
+    "gain_pgr_over_plr": (
+        _PGR.log() - _PLR.log() - log(USUAL_PGR / USUAL_PLR),
+        "log of their ratio, usual 1.33",
+    ),
     "gain_share": (_share("gains", "units", 0.6, 4.0), "gains among taxable sales, usual 0.6"),
     "gain_large_share": (
         _share("large_gains", "gains", 0.7, 4.0),

@@ -50,7 +50,13 @@ class Records:
 
 
 def simulate_records(
-    *, users: int, seed: int, assets: int = 60, years: int = 6, mix: PopulationMix | None = None
+    *,
+    users: int,
+    seed: int,
+    assets: int = 60,
+    years: int = 6,
+    mix: PopulationMix | None = None,
+    until: date | None = None,
 ) -> Records:
     """Simulate a market and households on it, and run their ledger.
 
@@ -64,11 +70,12 @@ def simulate_records(
         Size of the market; accounts open over its first 2.5 years.
     mix : ml.simulate.archetypes.PopulationMix, optional
         Shares of the archetypes.
+    until : datetime.date, optional
+        The night, a session; what happened later is left out. None: the market's last session.
 
     Returns
     -------
     Records
-        As of the market's last session.
     """
     market = simulate_market(
         assets=assets, start_date=START_DATE, sessions=years * SESSIONS_A_YEAR, seed=seed
@@ -85,7 +92,7 @@ def simulate_records(
         exclude_assets=(BENCHMARK_ASSET_ID,),
         mix=mix,
     )
-    return _records(market, households, sessions)
+    return _records(market, households, sessions, until or sessions["session_date"][-1])
 
 
 def _sessions(market: MarketFrames) -> pl.DataFrame:
@@ -110,15 +117,17 @@ def _household_prices(market: MarketFrames) -> pl.DataFrame:
     )
 
 
-def _records(market: MarketFrames, households: HouseholdFrames, sessions: pl.DataFrame) -> Records:
-    """Run the ledger as of the last session and name the columns as the warehouse does."""
-    last: date = sessions["session_date"][-1]
+def _records(
+    market: MarketFrames, households: HouseholdFrames, sessions: pl.DataFrame, night: date
+) -> Records:
+    """Run the ledger as of a session and name the columns as the warehouse does."""
     accounts = households.accounts.with_columns(tax_unit_id=pl.format("user:{}", "user_id"))
     transactions = (
         households.transactions.with_columns(
             trade_date=pl.col("traded_at").dt.convert_time_zone("America/New_York").dt.date()
         )
         .join(accounts.select("account_id", "user_id", "account_type"), on="account_id")
+        .filter(pl.col("trade_date") <= night)
         .sort("account_id", "traded_at", "transaction_id")
     )
     result, _ = run_bulk(
@@ -130,7 +139,7 @@ def _records(market: MarketFrames, households: HouseholdFrames, sessions: pl.Dat
             market.assets.unique("asset_id", keep="last", maintain_order=True),
             sessions,
         ),
-        as_of_date=last,
+        as_of_date=night,
     )
     log_price = pl.col("adjusted_close").log()
     prices = market.daily_bars.sort("asset_id", "trade_date").select(
@@ -145,7 +154,7 @@ def _records(market: MarketFrames, households: HouseholdFrames, sessions: pl.Dat
         accounts.sort("account_id"),
         result.realized_gains,
         result.open_lots,
-        prices.sort("as_of_date", "asset_id"),
-        last,
+        prices.filter(pl.col("as_of_date") <= night).sort("as_of_date", "asset_id"),
+        night,
         households.truth.sort("user_id"),
     )
