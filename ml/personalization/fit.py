@@ -50,6 +50,8 @@ class FitConfig:
         Padded decisions fitted at once: a block should stay in the processor's cache, or fill a GPU.
     device : str
         torch device.
+    dtype : str
+        Of the steps, ``float32`` or ``float64``; adapters are float32 either way.
     """
 
     steps: int = 50
@@ -59,6 +61,7 @@ class FitConfig:
     tolerance: float = 0.0
     block_rows: int = 16_384
     device: str = "cpu"
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,16 +195,16 @@ def _fit_block(
     """Run the steps for users of one padded length: x (U, T, 32), log_p (U, T, 6), weights (U, T)."""
 
     def tensor(values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(config.device)
+        return torch.from_numpy(np.ascontiguousarray(values, config.dtype)).to(config.device)
 
     # Time last: softmax and sums over the six objectives then run along contiguous memory.
     features = tensor(x)
     by_time = features.transpose(1, 2).contiguous()
-    shared = tensor(head.logits(x.astype(np.float32)).transpose(0, 2, 1))
+    shared = tensor(head.logits(x.astype(config.dtype)).transpose(0, 2, 1))
     relative = relative_likelihood(tensor(log_p.transpose(0, 2, 1)))
     weight = tensor(weights[:, None, :])
-    down = start.to(config.device).repeat(len(x), 1, 1)
-    up = torch.zeros(len(x), N_OBJECTIVES, RANK, device=config.device)
+    down = start.to(features).repeat(len(x), 1, 1)
+    up = features.new_zeros(len(x), N_OBJECTIVES, RANK)
     adam = torch.optim.Adam([down, up], lr=config.learning_rate)
     for _ in range(config.steps):
         reduced = torch.bmm(down, by_time)
@@ -211,7 +214,7 @@ def _fit_block(
         if config.tolerance > 0.0 and _largest(up.grad, down.grad) < config.tolerance:
             break
         adam.step()
-    return pack(down, up)
+    return pack(down.float(), up.float())
 
 
 def _largest(*gradients: torch.Tensor) -> float:
