@@ -12,6 +12,7 @@ from math import log
 
 import polars as pl
 
+DECISION_FEATURES_VERSION = 1  # raise it with every change of a formula, a scale or a total
 SHRINK = 4.0
 BOUND = 3.0
 USUAL_PGR, USUAL_PLR = 0.2, 0.15
@@ -152,8 +153,10 @@ _FORMULAS: dict[str, tuple[pl.Expr, str]] = {
 }
 DECISION_FEATURES: tuple[str, ...] = tuple(_FORMULAS)
 DECISION_FEATURE_NOTES: dict[str, str] = {name: note for name, (_, note) in _FORMULAS.items()}
-# What a head was trained on: another list or another formula text is another input.
-DECISION_FEATURES_HASH = sha256(repr(sorted(DECISION_FEATURE_NOTES.items())).encode()).hexdigest()
+# What a head was trained on: names, order and notes, and the version for a formula changed under its note.
+DECISION_FEATURES_HASH = sha256(
+    repr((DECISION_FEATURES_VERSION, list(DECISION_FEATURE_NOTES.items()))).encode()
+).hexdigest()
 
 
 def feature_expressions() -> list[pl.Expr]:

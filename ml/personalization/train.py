@@ -5,7 +5,7 @@ What belongs here: profiles, the held-out table, the checkpoint folder. What doe
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,7 +67,8 @@ class Trained:
     population : PopulationHead
         With all metric rows.
     table : polars.DataFrame
-        Held-out users: method (adapters, counted choices), users, accuracy, log_loss, identified_share,
+        Held-out users, a row per method: adapters, shared head (the same without adapters) and counted
+        choices (``evidence.py``). Columns users, accuracy, log_loss, identified_share,
         accuracy_of_identified, random_trader, buy_and_hold, placebos.
     """
 
@@ -111,9 +112,9 @@ def train_personalization(
     )
     table = comparison(held_out, population)
     for row in table.iter_rows(named=True):
-        method = "held_out" if row["method"] == "adapters" else "held_out_counted"
         figures = {name: value for name, value in row.items() if name != "method"}
-        population.metrics.append({"phase": method, "step": 0, **figures})
+        phase = f"held_out_{row['method'].replace(' ', '_')}"
+        population.metrics.append({"phase": phase, "step": 0, **figures})
     return Trained(population, table)
 
 
@@ -144,7 +145,7 @@ def joined_decisions(parts: Sequence[Decisions]) -> Decisions:
 
 
 def comparison(records: Records, population: PopulationHead) -> pl.DataFrame:
-    """Judge adapters and counted choices on the same users.
+    """Judge adapters, the shared head alone and counted choices on the same users.
 
     Parameters
     ----------
@@ -157,7 +158,14 @@ def comparison(records: Records, population: PopulationHead) -> pl.DataFrame:
     polars.DataFrame
         As :attr:`Trained.table`.
     """
-    adapters = revealed_from_adapters(records_decisions(records), population, model_id="held out")
+    decisions = records_decisions(records)
+    without = replace(population, fit=replace(population.fit, steps=0))
+    adapters, shared = (
+        revealed_from_adapters(decisions, head, model_id="held out").select(
+            "user_id", "identified", *_responsibilities()
+        )
+        for head in (population, without)
+    )
     counted = revealed_probabilities(
         behaviour_counts(
             records.transactions,
@@ -169,7 +177,8 @@ def comparison(records: Records, population: PopulationHead) -> pl.DataFrame:
         )
     )
     frames = {
-        "adapters": adapters.select("user_id", "identified", *_responsibilities()),
+        "adapters": adapters,
+        "shared head": shared,
         "counted choices": pl.DataFrame(
             {
                 "user_id": counted.user_ids,
@@ -178,7 +187,7 @@ def comparison(records: Records, population: PopulationHead) -> pl.DataFrame:
             }
         ),
     }
-    both = frames["adapters"].select("user_id").join(frames["counted choices"], on="user_id", how="semi")
+    both = adapters.select("user_id").join(frames["counted choices"], on="user_id", how="semi")
     return pl.DataFrame([_judged(name, frame, both, records.truth) for name, frame in frames.items()])
 
 

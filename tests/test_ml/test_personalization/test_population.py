@@ -118,9 +118,15 @@ def test_the_whole_training_reports_and_compares():
     profile = TrainingProfile(users=120, held_out_users=60, markets=2, assets=30, years=4)
     trained = train_personalization(profile, 2, lines.append)
     assert len(lines) >= 5
-    assert trained.table["method"].to_list() == ["adapters", "counted choices"]
+    assert trained.table["method"].to_list() == ["adapters", "shared head", "counted choices"]
     phases = {row["phase"] for row in trained.population.metrics}
-    assert phases == {"head", "thresholds", "held_out", "held_out_counted"}
+    assert phases == {
+        "head",
+        "thresholds",
+        "held_out_adapters",
+        "held_out_shared_head",
+        "held_out_counted_choices",
+    }
     assert all(
         isinstance(v, float | int) for r in trained.population.metrics for n, v in r.items() if n != "phase"
     )
