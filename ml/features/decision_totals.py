@@ -106,8 +106,8 @@ def _order_events(trades: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
             pl.col("account_id").filter(pl.col("is_tax_deferred")).n_unique().alias("deferred_decisions"),
             is_buy.sum().alias("buys"),
             (~is_buy).sum().alias("sells"),
-            pl.col("usd").sort().sum().alias("usd"),
-            (pl.col("usd") ** 2).sort().sum().alias("usd_squared"),
+            pl.col("usd").sum().round(6).alias("usd"),
+            (pl.col("usd") ** 2).sum().round(3).alias("usd_squared"),
         )
     )
     firsts = (
@@ -189,7 +189,7 @@ def _unit_events(units: pl.DataFrame) -> pl.DataFrame:
         (pl.col("gain") >= LARGE_GAIN).sum().alias("large_gains"),
         (pl.col("gain") <= -LARGE_GAIN).sum().alias("large_losses"),
         (~is_gain & is_year_end).sum().alias("year_end_losses"),
-        days.cast(pl.Float64).log1p().sort().sum().alias("log_days"),
+        days.cast(pl.Float64).log1p().sum().round(9).alias("log_days"),
     )
 
 
@@ -200,7 +200,7 @@ def _replacement_events(units: pl.DataFrame, sales: pl.DataFrame, trades: pl.Dat
         units.filter(pl.col("gain") < 0.0)
         .select(key)
         .unique()
-        .join(sales.group_by(key).agg(pl.col("proceeds_usd").sort().sum()), on=key)
+        .join(sales.group_by(key).agg(pl.col("proceeds_usd").sum().round(6)), on=key)
     )
     buys = trades.filter(pl.col("kind") == "buy").select(
         "user_id", pl.col("asset_id").alias("bought_id"), pl.col("trade_date").alias("bought_date"), "usd"

@@ -162,7 +162,8 @@ def _check(x: np.ndarray, log_p: np.ndarray, user: np.ndarray, weights: np.ndarr
             f"(D, {N_OBJECTIVES + 1}), (D,), (D,)"
         )
     for name, values in (("x", x), ("log_p", log_p), ("weights", weights)):
-        bad = np.flatnonzero(~np.isfinite(values).reshape(rows, -1).all(axis=1))
+        finite = np.isfinite(values)
+        bad = np.flatnonzero(~(finite if finite.ndim == 1 else finite.all(axis=1)))
         if bad.size:
             raise ValueError(f"{name} of decision {bad[0]} (user {user[bad[0]]}) is not finite")
     if (weights < 0).any():

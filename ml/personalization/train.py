@@ -14,7 +14,11 @@ import polars as pl
 
 from ml.features.behaviour import behaviour_counts
 from ml.features.decisions import Decisions, user_decisions
+from ml.personalization.choice_model import counted_log_p, decision_weights
 from ml.personalization.evidence import revealed_probabilities
+from ml.personalization.fit import fit_adapters
+from ml.personalization.likelihood import decision_losses, mixed_log_p
+from ml.personalization.lora import adapted_logits
 from ml.personalization.population import (
     PopulationConfig,
     PopulationHead,
@@ -115,6 +119,12 @@ def train_personalization(
         figures = {name: value for name, value in row.items() if name != "method"}
         phase = f"held_out_{row['method'].replace(' ', '_')}"
         population.metrics.append({"phase": phase, "step": 0, **figures})
+    future = future_evidence(records_decisions(held_out), population)
+    population.metrics.append({"phase": "future_evidence", "step": 0, **future})
+    on_progress(
+        f"later choices: {future['shared_head']:.4f} nats a decision with the shared head, "
+        f"{future['adapters']:.4f} with adapters"
+    )
     return Trained(population, table)
 
 
@@ -189,6 +199,47 @@ def comparison(records: Records, population: PopulationHead) -> pl.DataFrame:
     }
     both = adapters.select("user_id").join(frames["counted choices"], on="user_id", how="semi")
     return pl.DataFrame([_judged(name, frame, both, records.truth) for name, frame in frames.items()])
+
+
+def future_evidence(decisions: Decisions, population: PopulationHead) -> dict[str, float]:
+    """Fit adapters on the first 70 % of each user's decisions and score the rest.
+
+    Parameters
+    ----------
+    decisions : Decisions
+        Of users that the head has not seen.
+    population : PopulationHead
+
+    Returns
+    -------
+    dict of str to float
+        shared_head, adapters: mean over users of the nats a decision by which the later choices are better
+        explained than by the random trader; 0 without any.
+    """
+    log_p = counted_log_p(decisions)
+    weights = decision_weights(decisions, log_p)
+    x, user, users = decisions.x, decisions.user, len(decisions.user_ids)
+    rows = np.flatnonzero(weights > 0)
+    count = np.bincount(user[rows], minlength=users)
+    place = np.arange(len(rows)) - (np.cumsum(count) - count)[user[rows]]
+    later = rows[place >= 0.7 * count[user[rows]]]
+    earlier = weights.copy()
+    earlier[later] = 0.0
+    fitted = fit_adapters(
+        x, log_p, user, earlier, population.head, population.fit, population.seed, users=users
+    )
+    mixed = mixed_log_p(log_p[later], population.fit.random_share)
+    number = np.bincount(user[later], minlength=users)
+
+    def mean(logits: np.ndarray) -> float:
+        gained = -decision_losses(logits, mixed) - log_p[later, -1]
+        own = np.bincount(user[later], gained, minlength=users)[number > 0] / number[number > 0]
+        return float(own.mean()) if own.size else 0.0
+
+    return {
+        "shared_head": mean(population.head.logits(x[later])),
+        "adapters": mean(adapted_logits(x[later], user[later], population.head, fitted.values)),
+    }
 
 
 def _responsibilities() -> list[str]:

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from ml.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from ml.features.decisions import user_decisions
 from ml.models import describe_model
 from ml.personalization.evidence import population_vector
 from ml.personalization.mix import BY_ADAPTER, BY_COUNTS_NO_DECISION, user_mixes
@@ -19,7 +20,13 @@ from ml.personalization.population import (
 from ml.personalization.posterior import Posterior, user_posteriors
 from ml.personalization.serve import REVEALED_SCHEMA, USER_ADAPTERS_SCHEMA, revealed_from_adapters
 from ml.personalization.simulated import simulate_records
-from ml.personalization.train import TrainingProfile, comparison, records_decisions, train_personalization
+from ml.personalization.train import (
+    TrainingProfile,
+    comparison,
+    future_evidence,
+    records_decisions,
+    train_personalization,
+)
 from ml.types import OBJECTIVES
 
 
@@ -93,6 +100,26 @@ def test_better_than_counted_choices_and_placebos_stay_out(population, held_out)
     assert ours["placebos"] <= 0.08
 
 
+def test_adapters_explain_later_choices_better(population, held_out):
+    future = future_evidence(records_decisions(held_out), population)
+    assert future["adapters"] > future["shared_head"] > 0.0
+
+
+def test_nobody_has_traded(population, held_out):
+    decisions = user_decisions(
+        held_out.transactions.filter(pl.col("kind") == "deposit"),
+        held_out.realized_gains.clear(),
+        held_out.as_of_date,
+        accounts=held_out.accounts,
+        lots=held_out.lots.clear(),
+        prices=held_out.prices,
+    )
+    empty = revealed_from_adapters(decisions, population, model_id="m")
+    assert empty.height == 0 and empty.schema == pl.Schema(REVEALED_SCHEMA)
+    with pytest.raises(ValueError, match="none of 0 decisions"):
+        train_population(decisions, held_out.truth, PopulationConfig(), seed=0)
+
+
 def test_checkpoint_round_trip(population, tmp_path):
     digest = save_population(tmp_path / "model", population, profile="quick")
     again = load_population(tmp_path / "model")
@@ -126,6 +153,7 @@ def test_the_whole_training_reports_and_compares():
         "held_out_adapters",
         "held_out_shared_head",
         "held_out_counted_choices",
+        "future_evidence",
     }
     assert all(
         isinstance(v, float | int) for r in trained.population.metrics for n, v in r.items() if n != "phase"
