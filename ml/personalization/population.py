@@ -1,7 +1,8 @@
 """The shared objective head: trained on a population whose objectives are known, with its thresholds.
 
-What belongs here: W and b, the thresholds of ``identified``, the checkpoint folder. What does not:
-simulating a population (``simulated.py``), per-user fits (``fit.py``), the profiles (``train.py``).
+What belongs here: W and b, the checkpoint folder. What does not: simulating a population
+(``simulated.py``), per-user fits (``fit.py``), choosing thresholds (``identification.py``), the profiles
+(``train.py``).
 
 W and b minimise the cross-entropy of the true objective of each decision (mixed users by share, switching
 users by date); placebos without an objective are asked for the population's shares, so that what they do
@@ -12,7 +13,7 @@ of 58 % of held-out users, not 77 %; adding it to the cross-entropy changes noth
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -30,12 +31,10 @@ from ml.personalization.choice_model import (
 )
 from ml.personalization.evidence import population_vector
 from ml.personalization.fit import FitConfig, fit_adapters
+from ml.personalization.identification import choose_thresholds
 from ml.personalization.lora import N_FEATURES, N_OBJECTIVES, Head, adapted_logits
 from ml.personalization.posterior import Posterior, user_posteriors
 from ml.types import OBJECTIVES
-
-_PROBABILITIES: Final = tuple(round(0.30 + 0.02 * i, 2) for i in range(33))
-_EVIDENCES: Final = (0.0, 0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,9 @@ def train_population(
         random_share=config.fit.random_share,
     )
     archetypes = _archetypes(decisions, truth)
-    probability, evidence, chosen = choose_thresholds(posterior, archetypes, config)
+    probability, evidence, chosen = choose_thresholds(
+        posterior, archetypes, placebo_share=config.placebo_share, accuracy=config.accuracy
+    )
     head, losses = _train_head(x, targets, user, weights, config)
     metrics += [{"phase": "head", "step": step, "cross_entropy": loss} for step, loss in enumerate(losses)]
     metrics.append({"phase": "thresholds", "step": 0, **chosen})
@@ -198,75 +199,6 @@ def objective_targets(decisions: Decisions, truth: pl.DataFrame) -> np.ndarray:
     mixed = known[second[known] >= 0]
     targets[mixed, second[mixed]] += share[mixed]
     return targets
-
-
-def choose_thresholds(
-    posterior: Posterior, archetypes: np.ndarray, config: PopulationConfig
-) -> tuple[float, float, dict[str, float]]:
-    """Choose the thresholds that identify most users within the limits on placebos and errors.
-
-    Parameters
-    ----------
-    posterior : Posterior
-        Of U users whose truth is known.
-    archetypes : ndarray of shape (U,)
-        str; names of objectives or placebos.
-    config : PopulationConfig
-
-    Returns
-    -------
-    probability_threshold, evidence_threshold : float
-        The strictest pair where no pair keeps the limits.
-    figures : dict of str to float
-        What the pair gives: identified_share, accuracy_of_identified, random_trader,
-        buy_and_hold and placebos.
-    """
-    best, best_figures = (_PROBABILITIES[-1], _EVIDENCES[-1]), {"identified_share": -1.0}
-    confidence, seen = posterior.probabilities.max(axis=1), posterior.n_informative > 0
-    for probability in _PROBABILITIES:
-        for evidence in _EVIDENCES:
-            identified = seen & (confidence >= probability) & (posterior.mean_evidence >= evidence)
-            figures = identification_figures(posterior.probabilities, identified, archetypes)
-            keeps = (
-                figures["placebos"] <= config.placebo_share
-                and figures["accuracy_of_identified"] >= config.accuracy
-            )
-            if keeps and figures["identified_share"] > best_figures["identified_share"]:
-                best, best_figures = (probability, evidence), figures
-    if best_figures["identified_share"] < 0:
-        identified = seen & (confidence >= best[0]) & (posterior.mean_evidence >= best[1])
-        best_figures = identification_figures(posterior.probabilities, identified, archetypes)
-    return *best, best_figures
-
-
-def identification_figures(
-    probabilities: np.ndarray, identified: np.ndarray, archetypes: np.ndarray
-) -> dict[str, float]:
-    """Accuracy and identified shares; 0 where a group is empty.
-
-    Returns
-    -------
-    dict of str to float
-        accuracy (largest probability is the archetype's), log_loss, identified_share and
-        accuracy_of_identified over users with an objective; the identified share of random_trader, of
-        buy_and_hold and of both together (placebos).
-    """
-    own = np.array([OBJECTIVES.index(name) if name in OBJECTIVES else -1 for name in archetypes])
-    has = own >= 0
-    right = probabilities.argmax(axis=1) == own
-
-    def mean(values: np.ndarray) -> float:
-        return float(values.mean()) if len(values) else 0.0
-
-    return {
-        "accuracy": mean(right[has]),
-        "log_loss": mean(-np.log(np.maximum(probabilities[has, own[has]], 1e-12))),
-        "identified_share": mean(identified[has]),
-        "accuracy_of_identified": mean(right[has & identified]),
-        "random_trader": mean(identified[archetypes == "random_trader"]),
-        "buy_and_hold": mean(identified[archetypes == "buy_and_hold"]),
-        "placebos": mean(identified[np.isin(archetypes, ("random_trader", "buy_and_hold"))]),
-    }
 
 
 def save_population(folder: Path, population: PopulationHead, *, profile: str) -> str:

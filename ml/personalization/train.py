@@ -17,12 +17,12 @@ from ml.features.decisions import Decisions, user_decisions
 from ml.personalization.choice_model import counted_log_p, decision_weights
 from ml.personalization.evidence import revealed_probabilities
 from ml.personalization.fit import fit_adapters
+from ml.personalization.identification import identification_figures
 from ml.personalization.likelihood import decision_losses, mixed_log_p
 from ml.personalization.lora import adapted_logits
 from ml.personalization.population import (
     PopulationConfig,
     PopulationHead,
-    identification_figures,
     save_population,
     train_population,
 )

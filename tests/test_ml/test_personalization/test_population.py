@@ -11,13 +11,11 @@ from ml.personalization.evidence import population_vector
 from ml.personalization.mix import BY_ADAPTER, BY_COUNTS_NO_DECISION, user_mixes
 from ml.personalization.population import (
     PopulationConfig,
-    choose_thresholds,
     load_population,
     objective_targets,
     save_population,
     train_population,
 )
-from ml.personalization.posterior import Posterior, user_posteriors
 from ml.personalization.serve import REVEALED_SCHEMA, USER_ADAPTERS_SCHEMA, revealed_from_adapters
 from ml.personalization.simulated import simulate_records
 from ml.personalization.train import (
@@ -158,46 +156,6 @@ def test_the_whole_training_reports_and_compares():
     assert all(
         isinstance(v, float | int) for r in trained.population.metrics for n, v in r.items() if n != "phase"
     )
-
-
-def test_thresholds_keep_placebos_out():
-    rng = np.random.default_rng(0)
-    sure = np.eye(6)[rng.integers(0, 6, 200)] * 0.7 + 0.05
-    archetypes = np.array([OBJECTIVES[i] for i in sure.argmax(axis=1)], dtype=object)
-    archetypes[:40] = "random_trader"
-    evidence = np.where(np.arange(200) < 40, 0.005, 0.05)
-    posterior = Posterior(sure, evidence, np.full(200, 50), np.full(200, 50.0))
-    probability, least, figures = choose_thresholds(posterior, archetypes, PopulationConfig())
-    assert probability <= 0.75 and least > 0.005
-    assert figures["identified_share"] == 1.0 and figures["placebos"] == 0.0
-    # Nothing keeps the limits where placebos look like anyone: the strictest pair stands.
-    alike = Posterior(sure, np.full(200, 0.09), np.full(200, 50), np.full(200, 50.0))
-    assert choose_thresholds(alike, archetypes, PopulationConfig())[:2] == (0.94, 0.08)
-
-
-def test_no_choice_reveals_nothing():
-    posterior = user_posteriors(
-        np.zeros((2, 6)),
-        np.zeros((2, 7)),
-        np.array([0, 2]),
-        np.zeros(2),
-        np.zeros(2),
-        users=3,
-        random_share=0.1,
-    )
-    np.testing.assert_allclose(posterior.probabilities, np.tile(population_vector(), (3, 1)))
-    assert not posterior.n_revealed.any() and not posterior.mean_evidence.any()
-
-
-def test_only_the_latest_250_count():
-    log_p = np.zeros((300, 7))
-    log_p[:50, 0], log_p[50:, 4] = 3.0, 3.0
-    zeros, ones = np.zeros(300, dtype=np.int64), np.ones(300)
-    posterior = user_posteriors(np.zeros((300, 6)), log_p, zeros, ones, ones, users=1, random_share=0.1)
-    share = np.exp(np.logaddexp(3 + np.log(0.9), np.log(0.1)))
-    expected = (250 * share / (share + 5) + 5 * population_vector()[4]) / 255
-    assert posterior.probabilities[0, 4] == pytest.approx(expected)
-    assert posterior.n_informative[0] == 250 and posterior.n_revealed[0] == 100.0
 
 
 def test_mix_takes_adapters_and_says_so(revealed, held_out):
