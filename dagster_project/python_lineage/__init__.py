@@ -14,7 +14,8 @@ from dataclasses import replace
 
 from dagster_project.ml_tables import ml_tables
 from dagster_project.python_lineage.declared import Declared, Source, TableLineage
-from dagster_project.python_lineage.steps import BORDER_LINEAGE, LEARNED_STEPS, STEP_LINEAGE
+from dagster_project.python_lineage.learned import LEARNED_STEPS, LEARNED_TABLES
+from dagster_project.python_lineage.steps import STEP_LINEAGE
 from dagster_project.python_lineage.tax import TAX_LINEAGE
 
 __all__ = ["Declared", "Source", "TableLineage", "python_lineage"]
@@ -36,7 +37,7 @@ def python_lineage(tables: Collection[str] | None = None) -> dict[str, TableLine
     """
     existing = set(ml_tables() if tables is None else tables)
     found = {**STEP_LINEAGE, **TAX_LINEAGE}
-    found |= {name: columns for name, columns in BORDER_LINEAGE.items() if name in existing}
+    found |= {name: columns for name, columns in LEARNED_TABLES.items() if name in existing}
     for step in LEARNED_STEPS:
         if not {source.table for source in step.sources} <= {f"ml.{name}" for name in existing}:
             continue

@@ -1,10 +1,9 @@
 """Lineage of what the other Python steps write: ingest, embeddings, intents, mixes, recommendations, publication.
 
-What belongs here: one entry for each column of their tables. What does not: the ledger's (``tax.py``).
+What belongs here: one entry for each column of their tables. What does not: the ledger's (``tax.py``)
+and the learned models' (``learned.py``).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from dagster_project.python_lineage.declared import (
@@ -17,7 +16,6 @@ from dagster_project.python_lineage.declared import (
     TRADES,
     USERS,
     Entry,
-    Sources,
     TableLineage,
     columns_of,
     each,
@@ -25,7 +23,6 @@ from dagster_project.python_lineage.declared import (
     same,
 )
 from ml.features.behaviour import BEHAVIOUR_SCHEMA
-from ml.features.catalog import FEATURE_COLUMNS
 from ml.policy.panels import REQUIRED_FEATURES
 from ml.types import EXPERTS, OBJECTIVES
 
@@ -97,10 +94,10 @@ _CHOICES: Final = columns_of(
     "ml.behaviour", *(c for c in BEHAVIOUR_SCHEMA if c.startswith(("sold_", "bought_")))
 )
 _STATED: Final = columns_of(_INTENTS, "objective", "secondary", "stated_at")
-_REVEALED: Final = tuple(f"revealed_{name}" for name in OBJECTIVES)
-_MIX: Final = tuple(f"p_{name}" for name in OBJECTIVES)
+REVEALED: Final = tuple(f"revealed_{name}" for name in OBJECTIVES)
+MIX: Final = tuple(f"p_{name}" for name in OBJECTIVES)
 _SHOWN: Final = (
-    *_REVEALED,
+    *REVEALED,
     "identified",
     "confidence",
     "stated_objective",
@@ -143,8 +140,8 @@ _PERSONALIZATION: Final = {
         {
             **NIGHT,
             "user_id": columns_of(USERS, "user_id") + columns_of("ml.behaviour", "user_id"),
-            **each(_MIX, _CHOICES + _STATED),
-            **each((*_REVEALED, "identified", "confidence", "n_revealed"), _CHOICES),
+            **each(MIX, _CHOICES + _STATED),
+            **each((*REVEALED, "identified", "confidence", "n_revealed"), _CHOICES),
             "n_stated": columns_of(_INTENTS, "stated_at", "objective"),
             "stated_objective": columns_of(_INTENTS, "objective"),
             "disagreement": _CHOICES + _STATED,
@@ -186,17 +183,17 @@ _DECISION: Final = (
     + columns_of(FEATURE_STORE, *REQUIRED_FEATURES)
     + columns_of(PRICES, "total_return_log", "is_stale")
     + columns_of(_LOTS, "cost_basis_usd", "acquired_date", "first_long_term_date", "is_basis_known")
-    + columns_of(_MIXES, *_MIX)
+    + columns_of(_MIXES, *MIX)
     + _LIMITS
     + _UNIT_RATES
     + columns_of("ml.wash_windows", "kind", "trade_date", "quantity", "is_tax_deferred")
     + columns_of(ASSETS, "tax_treatment", "delisted_date")
     + columns_of(ACCOUNTS, "account_type", "lot_method", "is_fractional")
 )
-_EXPERT_WEIGHTS: Final = tuple(f"e_{name}" for name in EXPERTS)
-_ORDER_SUMS: Final = ("turnover_ratio", "expected_tax_usd", "harvested_loss_usd", "n_orders")
-_ORDERED: Final = ("target_weight", "action", "quantity", "notional_usd", "reason_code")
-_LOT_ORDERED: Final = ("quantity", "gain_usd", "tax_usd", "wash_sale_state")
+EXPERT_WEIGHTS: Final = tuple(f"e_{name}" for name in EXPERTS)
+ORDER_SUMS: Final = ("turnover_ratio", "expected_tax_usd", "harvested_loss_usd", "n_orders")
+ORDERED: Final = ("target_weight", "action", "quantity", "notional_usd", "reason_code")
+LOT_ORDERED: Final = ("quantity", "gain_usd", "tax_usd", "wash_sale_state")
 _REFUSED: Final = columns_of("ml.ledger_issues", "status", "reason") + columns_of(_YEARS, "reason")
 _RECOMMENDATIONS: Final = {
     "rec_portfolios": made_by(
@@ -209,13 +206,13 @@ _RECOMMENDATIONS: Final = {
             "household_id": columns_of(ACCOUNTS, "household_id", "user_id")
             + columns_of(USERS, "household_id", "user_id"),
             **each(("status", "reason"), _DECISION + _REFUSED),
-            **each(_MIX, columns_of(_MIXES, *_MIX) + columns_of(ACCOUNTS, "account_type")),
+            **each(MIX, columns_of(_MIXES, *MIX) + columns_of(ACCOUNTS, "account_type")),
             **same(_MIXES, *_SHOWN),
             **each(
-                _EXPERT_WEIGHTS,
-                columns_of(_MIXES, *_MIX) + columns_of(ACCOUNTS, "account_type"),
+                EXPERT_WEIGHTS,
+                columns_of(_MIXES, *MIX) + columns_of(ACCOUNTS, "account_type"),
             ),
-            **each(_ORDER_SUMS, _DECISION),
+            **each(ORDER_SUMS, _DECISION),
         },
     ),
     "rec_target_weights": made_by(
@@ -225,7 +222,7 @@ _RECOMMENDATIONS: Final = {
             "account_id": columns_of(ACCOUNTS, "account_id"),
             "asset_id": columns_of(PRICES, "asset_id") + columns_of(_LOTS, "asset_id"),
             "current_weight": _WORTH,
-            **each(_ORDERED, _DECISION),
+            **each(ORDERED, _DECISION),
         },
     ),
     "rec_lot_orders": made_by(
@@ -235,7 +232,7 @@ _RECOMMENDATIONS: Final = {
             "account_id": columns_of(ACCOUNTS, "account_id"),
             "asset_id": columns_of(PRICES, "asset_id") + columns_of(_LOTS, "asset_id"),
             "lot_id": columns_of(_LOTS, "lot_id"),
-            **each(_LOT_ORDERED, _DECISION),
+            **each(LOT_ORDERED, _DECISION),
             "term": columns_of(_LOTS, "first_long_term_date"),
         },
     ),
@@ -283,72 +280,3 @@ STEP_LINEAGE: Final[dict[str, TableLineage]] = {
     **_RECOMMENDATIONS,
     **_PUBLICATION,
 }
-
-# Tables of the learned models: an entry counts once its table exists.
-_RESPONSIBILITIES: Final = tuple(f"responsibility_{name}" for name in OBJECTIVES)
-_DECISIONS: Final = (
-    columns_of(TRADES, "kind", "trade_date", "asset_id", "amount_usd")
-    + columns_of(_GAINS, "gain_usd", "term", "trade_date")
-    + columns_of(PRICES, "total_return_log")
-)
-BORDER_LINEAGE: Final[dict[str, TableLineage]] = {
-    "asset_embeddings": made_by(
-        "encoder",
-        {
-            **NIGHT,
-            "asset_id": columns_of(FEATURE_STORE, "asset_id"),
-            "model_id": "code",
-            "embedding": columns_of(FEATURE_STORE, *FEATURE_COLUMNS)
-            + columns_of("ml.chronos_embeddings", "embedding"),
-        },
-        kind="model",
-    ),
-    "user_adapters": made_by(
-        "adapters",
-        {
-            **NIGHT,
-            "user_id": columns_of(TRADES, "user_id"),
-            "model_id": "code",
-            **each(("n_decisions", "n_informative"), columns_of(TRADES, "kind", "trade_date", "account_id")),
-            **each(("adapter", "loss_before", "loss_after", *_RESPONSIBILITIES), _DECISIONS),
-        },
-        kind="model",
-    ),
-}
-
-
-@dataclass(frozen=True)
-class LearnedStep:
-    """A learned model between a table of its own and columns that exist without it.
-
-    Attributes
-    ----------
-    via : str
-        Kind of checkpoint, which then stands as ``via`` of the columns.
-    sources : tuple of Source
-        What it adds to the sources of the columns, all of one table; it counts once that table exists.
-    columns : mapping of str to tuple of str
-        By table of schema ``ml`` the columns that it decides.
-    """
-
-    via: str
-    sources: Sources
-    columns: Mapping[str, tuple[str, ...]]
-
-
-LEARNED_STEPS: Final = (
-    LearnedStep(
-        "policy",
-        columns_of("ml.asset_embeddings", "embedding"),
-        {
-            "rec_portfolios": (*_EXPERT_WEIGHTS, "recommendation_id", "status", "reason", *_ORDER_SUMS),
-            "rec_target_weights": _ORDERED,
-            "rec_lot_orders": _LOT_ORDERED,
-        },
-    ),
-    LearnedStep(
-        "adapters",
-        columns_of("ml.user_adapters", *_RESPONSIBILITIES, "n_informative"),
-        {"user_mixes": (*_MIX, *_REVEALED, "identified", "confidence", "n_revealed", "disagreement")},
-    ),
-)
