@@ -9,6 +9,7 @@ def load_assets() -> list[Any]:
         chronos,  # ml.chronos_embeddings
         ingest,  # raw.*: sources, quarantine, the night's cut
         intents,  # ml.parsed_intents
+        lineage,  # ml.column_lineage
         personalization,  # ml.behaviour, ml.user_mixes
         publish,  # ml.audit_nights
         recommendations,  # ml.rec_*
@@ -23,6 +24,7 @@ def load_assets() -> list[Any]:
         intents.parsed_intents,
         personalization.user_mixes,
         recommendations.recommendations,
+        lineage.column_lineage,
         publish.audit_nights,
         chronos.chronos_embeddings,
     ]
