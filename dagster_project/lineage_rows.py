@@ -4,6 +4,7 @@ What belongs here: walking the dbt models in their order and putting both halves
 not: reading one model's SQL (``column_lineage.py``), the declarations (``python_lineage``), dbt itself.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
@@ -17,9 +18,26 @@ from dagster_project.dbt_metadata import table_of
 from dagster_project.ml_tables import ML_TABLES
 from dagster_project.python_lineage import TableLineage
 
-COLUMN_LINEAGE_SCHEMA: Final = pl.Schema(dict.fromkeys(ML_TABLES["column_lineage"], pl.String()))
-_ORDER: Final = list(ML_TABLES["column_lineage"])[:6]
+COLUMN_LINEAGE_SCHEMA: Final = pl.Schema(
+    {
+        name: pl.Int32() if kind == "integer" else pl.String()
+        for name, kind in ML_TABLES["column_lineage"].items()
+    }
+)
+_DOWNSTREAM: Final = ["downstream_schema", "downstream_table", "downstream_column"]
+_UPSTREAM: Final = ["upstream_schema", "upstream_table", "upstream_column"]
+_ROW_SCHEMA: Final = {
+    name: kind for name, kind in COLUMN_LINEAGE_SCHEMA.items() if name != "downstream_depth"
+}
 _Row = tuple[str | None, ...]
+_COMMENT: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
+_REFERENCE: Final = re.compile(
+    r"\{\{ *(?:ref\('(?P<model>\w+)'\)|source\('(?P<group>\w+)', *'(?P<source>\w+)'\)) *\}\}"
+)
+
+
+class NotCompiledError(LookupError):
+    """A model's SQL is not known yet."""
 
 
 @dataclass
@@ -31,7 +49,7 @@ class DbtLineage:
     models : dict of str to Lineage
         By ``unique_id``: the sources of each column of the model.
     errors : dict of str to str
-        By ``schema.table``: why a model's SQL could not be followed.
+        By ``schema.table``: why a model's lineage is missing.
     """
 
     models: dict[str, Lineage] = field(default_factory=dict)
@@ -42,7 +60,7 @@ def dbt_lineage(
     manifest: Mapping[str, Any],
     built: Mapping[str, Columns],
     cache: LineageCache,
-    compiled: Callable[[str], str],
+    sql_of: Callable[[str], str],
 ) -> DbtLineage:
     """Lineage of every model of a dbt project, parents before children.
 
@@ -54,8 +72,8 @@ def dbt_lineage(
         Columns with types of the tables and views that exist, by ``schema.table``.
     cache : LineageCache
         Asked first; what is computed is added to it.
-    compiled : callable
-        ``unique_id`` to the model's compiled SQL; called for models that the cache lacks.
+    sql_of : callable
+        ``unique_id`` to the model's SQL, or :class:`NotCompiledError`; called for models that the cache lacks.
 
     Returns
     -------
@@ -73,14 +91,42 @@ def dbt_lineage(
         try:
             lineage = cache.find(version, schema, parents)
             if lineage is None:
-                lineage = cache.get(version, compiled(unique_id), schema, parents)
-        except SqlglotError as error:
+                lineage = cache.get(version, sql_of(unique_id), schema, parents)
+        except (SqlglotError, NotCompiledError) as error:
             found.errors[table_of(node)] = str(error)[:500]
             continue
         found.models[unique_id] = lineage
         if set(schema.get(table_of(node), ())) != set(lineage):
             schema[table_of(node)] = dict.fromkeys(lineage, "varchar")
     return found
+
+
+def plain_sql(manifest: Mapping[str, Any], unique_id: str) -> str | None:
+    """SQL of a model whose source has nothing of dbt but ``ref`` and ``source``, before dbt compiles it.
+
+    Parameters
+    ----------
+    manifest : mapping
+        dbt's manifest.
+    unique_id : str
+        The model in it.
+
+    Returns
+    -------
+    str or None
+        Tables as ``schema.name``; None if the source has any other Jinja.
+    """
+    nodes = {**manifest["nodes"], **manifest["sources"]}
+    node = nodes[unique_id]
+    tables = {
+        (item.get("source_name"), item["name"]): table_of(item)
+        for item in (nodes[name] for name in node["depends_on"]["nodes"])
+    }
+    sql = _REFERENCE.sub(
+        lambda found: tables[found["group"], found["source"] or found["model"]],
+        _COMMENT.sub("", node["raw_code"]),
+    )
+    return None if "{{" in sql or "{%" in sql else sql
 
 
 def _in_order(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -114,24 +160,49 @@ def lineage_frame(
     Returns
     -------
     polars.DataFrame
-        :data:`COLUMN_LINEAGE_SCHEMA`, sorted by its first six columns, which are the key.
+        :data:`COLUMN_LINEAGE_SCHEMA`, sorted by its key: the downstream and the upstream column.
+
+    Raises
+    ------
+    graphlib.CycleError
+        Declared and read lineage together go round in a circle; the message names the columns.
     """
     rows: list[_Row] = []
+    nodes = {**manifest["nodes"], **manifest["sources"]}
     for unique_id, lineage in dbt.models.items():
-        node = manifest["nodes"][unique_id]
+        node = nodes[unique_id]
         version = model_version(manifest, unique_id)
-        own = table_of(node)
+        # Incremental models also read rows of their chain that an earlier build left: no step of the lineage.
+        parents = {table_of(nodes[name]) for name in node["depends_on"]["nodes"] if name in nodes}
         for column, sources in lineage.items():
-            # A model that reads its own rows of earlier builds: no step of its lineage.
-            kept = [source for source in sources if source[0] != own]
-            rows += _rows(own, column, kept, "dbt", node["name"], None if kept else "constant", version)
+            kept = [source for source in sources if source[0] in parents]
+            origin = None if kept else "earlier_build" if sources else "constant"
+            rows += _rows(table_of(node), column, kept, "dbt", node["name"], origin, version)
     for name, columns in python.items():
         for column, declared in columns.items():
             sources = [(source.table, source.column) for source in declared.sources]
             rows += _rows(
                 f"ml.{name}", column, sources, declared.kind, declared.via, declared.origin, code_version
             )
-    return pl.DataFrame(rows, schema=COLUMN_LINEAGE_SCHEMA, orient="row").unique().sort(_ORDER)
+    frame = pl.DataFrame(rows, schema=_ROW_SCHEMA, orient="row").unique()
+    return (
+        frame.join(_depths(frame), on=_DOWNSTREAM)
+        .select(list(COLUMN_LINEAGE_SCHEMA))
+        .sort(*_DOWNSTREAM, *_UPSTREAM)
+    )
+
+
+def _depths(frame: pl.DataFrame) -> pl.DataFrame:
+    """Length of the longest way from each explained column to a first one."""
+    sources: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for row in frame.select(*_DOWNSTREAM, *_UPSTREAM).iter_rows():
+        sources.setdefault(row[:3], set()).update([row[3:]] if row[3] is not None else [])
+    depth: dict[tuple[str, ...], int] = {}
+    for column in TopologicalSorter(sources).static_order():
+        depth[column] = 1 + max((depth[source] for source in sources.get(column, ())), default=-1)
+    rows = [(*column, depth[column]) for column in sources]
+    schema = {name: COLUMN_LINEAGE_SCHEMA[name] for name in (*_DOWNSTREAM, "downstream_depth")}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _rows(

@@ -185,6 +185,7 @@ ML_TABLES: dict[str, dict[str, str]] = {
         ("downstream_schema", "varchar"),
         ("downstream_table", "varchar"),
         ("downstream_column", "varchar"),
+        ("downstream_depth", "integer"),
         ("upstream_schema", "varchar"),
         ("upstream_table", "varchar"),
         ("upstream_column", "varchar"),

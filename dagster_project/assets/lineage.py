@@ -1,17 +1,19 @@
 """Lineage: which columns each column of the warehouse comes from, in SQL, in Python and through the models."""
 
 import json
+from functools import partial
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from dagster_project.assets.night import NIGHT_DEPS, SESSION_ASSET
-from dagster_project.dbt_args import CORE_SELECTION, SERVING_SELECTION
+from dagster_project.dbt_args import CORE_SELECTION
 from dagster_project.provenance import code_hash, step_metadata
-from dagster_project.resources.dbt import MANIFEST_PATH, compile_models
+from dagster_project.resources.dbt import MANIFEST_PATH
 from dagster_project.resources.lake import LakeResource
 from dagster_project.resources.warehouse import TableWrite, Warehouse
+from dagster_project.settings import Settings
 
 
 @dg.asset(
@@ -39,8 +41,7 @@ def column_lineage(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.
     with warehouse.connection(snapshot=snapshot) as con:
         built = lake_columns(con)
     cache = LineageCache(warehouse.settings.home / CACHE_FILE)
-    compiled = _Compiled(warehouse, manifest, context.run_id)
-    dbt = dbt_lineage(manifest, built, cache, compiled)
+    dbt = dbt_lineage(manifest, built, cache, partial(_sql_of, manifest, warehouse.settings))
     cache.save()
     for table, error in dbt.errors.items():
         context.log.warning(f"{table} has no lineage: {error}")
@@ -56,32 +57,19 @@ def column_lineage(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.
     )
 
 
-class _Compiled:
-    """The SQL of models; of the second build, which comes later, compiled anew when first asked for."""
+def _sql_of(manifest: dict[str, Any], settings: Settings, unique_id: str) -> str:
+    """SQL of a model that the cache of the dbt steps lacks: of a later build rendered here, else as compiled."""
+    from dagster_project.dbt_metadata import compiled_sql
+    from dagster_project.lineage_rows import NotCompiledError, plain_sql
 
-    def __init__(self, warehouse: Warehouse, manifest: dict[str, Any], run_id: str) -> None:
-        self.warehouse = warehouse
-        self.manifest = manifest
-        self.run_id = run_id
-        self._is_compiled = False
-
-    def __call__(self, unique_id: str) -> str:
-        from dagster_project.dbt_metadata import compiled_sql
-
-        node, settings = self.manifest["nodes"][unique_id], self.warehouse.settings
-        is_late = SERVING_SELECTION.removeprefix("tag:") in node["tags"]
-        target_path = settings.dbt_target / ("dbt_serving" if is_late else "dbt_core")
-        if is_late and not self._is_compiled:
-            with self.warehouse.writer_lock():
-                compile_models(settings, SERVING_SELECTION, target_path, self.run_id)
-            self._is_compiled = True
-        sql = compiled_sql(target_path, node)
-        if sql is None:
-            raise dg.Failure(
-                f"no compiled SQL of {node['name']} in {target_path}: materialise the models of "
-                f"`{CORE_SELECTION}` (the step dbt_core) first"
-            )
-        return sql
+    node = manifest["nodes"][unique_id]
+    if CORE_SELECTION.removeprefix("tag:") in node["tags"]:
+        sql, remedy = compiled_sql(settings.dbt_target / "dbt_core", node), "materialise its tables first"
+    else:
+        sql, remedy = plain_sql(manifest, unique_id), "the step dbt_serving compiles it for the next night"
+    if sql is None:
+        raise NotCompiledError(f"the SQL of {node['name']} is not compiled yet: {remedy}")
+    return sql
 
 
 def _write(warehouse: Warehouse, frame: pl.DataFrame, snapshot: int, run_id: str) -> int | None:

@@ -242,6 +242,7 @@ _PAIR_COLUMNS: Final = (
     "downstream_schema",
     "downstream_table",
     "downstream_column",
+    "downstream_depth",
     "upstream_schema",
     "upstream_table",
     "upstream_column",

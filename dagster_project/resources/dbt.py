@@ -110,53 +110,6 @@ def ensure_manifest(settings: Settings) -> Path:
     return MANIFEST_PATH
 
 
-class CompileError(RuntimeError):
-    """dbt could not compile its models."""
-
-
-def compile_models(settings: Settings, selection: str, target_path: Path, run_id: str = "") -> None:
-    """Write the SQL of models that need not look into the warehouse to be compiled.
-
-    Parameters
-    ----------
-    settings : Settings
-        The installation.
-    selection : str
-        What ``--select`` takes.
-    target_path : Path
-        A build's target folder: it finds the parsed project there afterwards.
-    run_id : str
-        The Dagster run.
-
-    Raises
-    ------
-    CompileError
-        ``dbt compile`` failed; its output is in the message.
-    """
-    extension_directory(settings)
-    folders = [
-        "--project-dir",
-        DBT_PROJECT_DIR,
-        "--profiles-dir",
-        DBT_PROJECT_DIR,
-        "--target-path",
-        target_path,
-    ]
-    options = ["--quiet", "--no-introspect", "--no-populate-cache", "--log-path", settings.home / "logs"]
-    command = [DBT_EXECUTABLE, "compile", "--select", selection, *folders, *options]
-    result = subprocess.run(
-        [os.fspath(part) for part in command],
-        env={**os.environ, **dbt_environment(settings, run_id)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode != 0:
-        raise CompileError(
-            f"`dbt compile --select {selection}` failed in {DBT_PROJECT_DIR}:\n{result.stdout}\n{result.stderr}"
-        )
-
-
 class LakeDbt(DbtCliResource):
     """``DbtCliResource`` that leaves out what the night does not use: seconds before every command.
 
@@ -195,10 +148,8 @@ def prepare_dbt_process(settings: Settings, run_id: str) -> None:
 
 
 __all__ = [
-    "CompileError",
     "LakeDbt",
     "ManifestError",
-    "compile_models",
     "dbt_environment",
     "dbt_project",
     "ensure_manifest",

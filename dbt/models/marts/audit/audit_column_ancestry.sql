@@ -1,5 +1,5 @@
--- The recursion goes over columns and not over pairs: a column reached on many ways is one row a distance. Pairs are
--- joined at the end.
+-- The recursion goes over columns, not over pairs of them: a column that is reached on many ways is one row. The pairs
+-- are joined at the end.
 with recursive
 
 lineage as (
@@ -16,8 +16,7 @@ reached as (
 
     select
         downstream as started_at,
-        downstream as arrived_at,
-        0 as steps
+        downstream as arrived_at
     from lineage
     where downstream_schema = 'serving'
 
@@ -25,33 +24,21 @@ reached as (
 
     select
         reached.started_at,
-        lineage.upstream as arrived_at,
-        reached.steps + 1 as steps
+        lineage.upstream as arrived_at
     from reached
     inner join lineage on reached.arrived_at = lineage.downstream
     where lineage.upstream is not null
 
-),
-
-nearest as (
-
-    select
-        started_at,
-        arrived_at,
-        min(steps) as steps
-    from reached
-    group by started_at, arrived_at
-
 )
 
 select
-    split_part(nearest.started_at, '.', 2) as table_name,
-    split_part(nearest.started_at, '.', 3) as column_name,
-    nearest.steps + 1 as steps,
+    split_part(reached.started_at, '.', 2) as table_name,
+    split_part(reached.started_at, '.', 3) as column_name,
+    lineage.downstream_depth,
     lineage.downstream,
     lineage.upstream,
     lineage.kind,
     lineage.via,
     lineage.origin
-from nearest
-inner join lineage on nearest.arrived_at = lineage.downstream
+from reached
+inner join lineage on reached.arrived_at = lineage.downstream

@@ -10,6 +10,7 @@ select
     downstream_schema,
     downstream_table,
     downstream_column,
+    downstream_depth,
     upstream_schema,
     upstream_table,
     upstream_column,

@@ -19,7 +19,10 @@ renamed as (
         kind,
         via,
         origin,
-        code_version
+        code_version,
+
+        ---------- numerics
+        downstream_depth
 
     from source
 
