@@ -81,7 +81,7 @@ def each(columns: Collection[str], entry: Entry) -> dict[str, Entry]:
 
 
 def made_by(via: str, entries: Mapping[str, Entry], kind: Kind = "python") -> TableLineage:
-    """The columns of a table, all computed by one step or checkpoint.
+    """Columns of a table that one step or checkpoint computes.
 
     Parameters
     ----------

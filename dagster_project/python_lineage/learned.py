@@ -18,6 +18,7 @@ from dagster_project.python_lineage.declared import (
     columns_of,
     each,
     made_by,
+    same,
 )
 from dagster_project.python_lineage.steps import (
     EXPERT_WEIGHTS,
@@ -38,22 +39,21 @@ _DECISIONS: Final = (
 )
 LEARNED_TABLES: Final[dict[str, TableLineage]] = {
     "asset_embeddings": made_by(
+        "asset_embeddings", {**NIGHT, **same(FEATURE_STORE, "asset_id"), "model_id": "code"}
+    )
+    | made_by(
         "encoder",
         {
-            **NIGHT,
-            "asset_id": columns_of(FEATURE_STORE, "asset_id"),
-            "model_id": "code",
             "embedding": columns_of(FEATURE_STORE, *FEATURE_COLUMNS)
-            + columns_of("ml.chronos_embeddings", "embedding"),
+            + columns_of("ml.chronos_embeddings", "embedding")
+            + columns_of(PRICES, "total_return_log")
         },
         kind="model",
     ),
-    "user_adapters": made_by(
+    "user_adapters": made_by("user_adapters", {**NIGHT, **same(TRADES, "user_id"), "model_id": "code"})
+    | made_by(
         "adapters",
         {
-            **NIGHT,
-            "user_id": columns_of(TRADES, "user_id"),
-            "model_id": "code",
             **each(("n_decisions", "n_informative"), columns_of(TRADES, "kind", "trade_date", "account_id")),
             **each(("adapter", "loss_before", "loss_after", *_RESPONSIBILITIES), _DECISIONS),
         },

@@ -125,15 +125,14 @@ _INTENT_TEXT: Final = (
 )
 _PERSONALIZATION: Final = {
     "parsed_intents": made_by(
-        "intent",
+        "parsed_intents",
         {
             **NIGHT,
             **same(STATEMENTS, "statement_id", "user_id", "stated_at"),
-            **each(("objective", *_INTENT_TEXT), _STATEMENT),
             "parser_version": "code",
         },
-        kind="model",
-    ),
+    )
+    | made_by("intent", each(("objective", *_INTENT_TEXT), _STATEMENT), kind="model"),
     "behaviour": made_by("user_mixes", _behaviour()),
     "user_mixes": made_by(
         "user_mixes",
@@ -152,15 +151,10 @@ _PERSONALIZATION: Final = {
 
 _EMBEDDINGS: Final = {
     "chronos_embeddings": made_by(
-        "chronos",
-        {
-            **NIGHT,
-            "asset_id": columns_of(PRICES, "asset_id"),
-            "embedding": columns_of(PRICES, "total_return_log"),
-            **each(("model_id", "window_sessions"), "code"),
-        },
-        kind="model",
+        "chronos_embeddings",
+        {**NIGHT, **same(PRICES, "asset_id"), **each(("model_id", "window_sessions"), "code")},
     )
+    | made_by("chronos", {"embedding": columns_of(PRICES, "total_return_log")}, kind="model")
 }
 
 _WORTH: Final = (

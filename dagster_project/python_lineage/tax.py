@@ -27,6 +27,7 @@ _GAINS, _WASHES, _YEARS = "ml.realized_gains", "ml.wash_sales", "ml.tax_unit_yea
 _STATE: Final[dict[str, Entry]] = {**NIGHT, "state_date": columns_of("core.dim_sessions", "session_date")}
 _ASSET: Final = columns_of(TRADES, "asset_id", "related_asset_id") + columns_of(ACTIONS, "new_asset_id")
 _LOT_ID: Final = columns_of(TRADES, "transaction_id", "order_id")
+# Which lots a sale takes: `lot_method` stands for what its rule looks at.
 _SHARES: Final = (
     columns_of(
         TRADES, "kind", "trade_date", "quantity", "ratio_new", "ratio_old", "order_id", "lot_reference"
@@ -43,9 +44,8 @@ _COST: Final = (
     + columns_of(ASSETS, "tax_treatment")
 )
 _ACQUIRED: Final = columns_of(TRADES, "trade_date", "acquired_date")
-_HELD_SINCE: Final = (
-    _ACQUIRED + columns_of(ACCOUNTS, "household_id", "account_type") + columns_of(TRADES, "kind")
-)
+# A wash sale lengthens the holding period of the purchase that washed it.
+_HELD_SINCE: Final = _COST
 _FILER: Final = columns_of(USERS, "filing_status", "state", "ordinary_taxable_income_usd", "magi_usd")
 _CARRIED: Final = columns_of(USERS, "st_carryover_usd", "lt_carryover_usd")
 _UNIT: Final = columns_of(ACCOUNTS, "tax_unit_id")
