@@ -29,7 +29,12 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
     return dg.Definitions(
         assets=load_assets(),
         asset_checks=load_checks(),
-        jobs=[jobs.nightly_recommendations, jobs.chronos_embeddings, jobs.warehouse_maintenance],
+        jobs=[
+            jobs.nightly_recommendations,
+            jobs.train_models,
+            *jobs.train_phases,
+            jobs.warehouse_maintenance,
+        ],
         schedules=[schedules.nightly_recommendations_schedule, schedules.warehouse_maintenance_schedule],
         resources={**resources, **(resource_overrides or {})},
         executor=dg.in_process_executor,

@@ -89,7 +89,8 @@ def nightly(
     ] = None,
 ) -> None:
     """Compute one night: from raw rows to published recommendations."""
-    from dagster_project.night import NightFailed, run_night
+    from dagster_project.console_run import RunFailed
+    from dagster_project.night import run_night
 
     if source is Source.files and data is None:
         raise typer.BadParameter("--source files needs --data DIR, the folder with accounts and transactions")
@@ -102,7 +103,7 @@ def nightly(
             {**choices, "users": users, "seed": seed},
             as_of.date() if as_of else None,
         )
-    except NightFailed as error:
+    except RunFailed as error:
         _stderr.print(f"[bold red]night failed:[/] {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
@@ -236,6 +237,77 @@ def goal(
         raise typer.Exit(1) from error
 
 
+class Phase(StrEnum):
+    """What is trained."""
+
+    all = "all"
+    encoder = "encoder"
+    policy = "policy"
+    personalization = "personalization"
+
+
+class Profile(StrEnum):
+    """How long and on what."""
+
+    quick = "quick"
+    full = "full"
+
+
+@app.command()
+def train(
+    phase: Annotated[Phase, typer.Option(help="One phase, or all in order.")] = Phase.all,
+    profile: Annotated[
+        Profile, typer.Option(help="quick: minutes on two cores; full: for a GPU.")
+    ] = Profile.quick,
+    device: Annotated[str, typer.Option(help="torch device: cpu, cuda, cuda:1.")] = "cpu",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of data, weights and order.")] = 7,
+    until: Annotated[
+        dt.datetime,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Last session of the warehouse's prices that training may see."
+        ),
+    ] = dt.datetime(2016, 12, 30),
+) -> None:
+    """Train models on the warehouse's prices and on simulation; the next night uses what was promoted."""
+    from dagster_project.console_run import RunFailed
+    from dagster_project.train_command import train as train_phases
+
+    choices = {
+        "profile": profile.value,
+        "device": device,
+        "seed": seed,
+        "until": until.date().isoformat(),
+    }
+    try:
+        train_phases(_settings(), phase.value, choices)
+    except RunFailed as error:
+        _stderr.print(f"[bold red]train:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
+@app.command()
+def models(
+    promote: Annotated[
+        list[str] | None,
+        typer.Option(help="Id (or its first digits) of a model to put into use; several go together."),
+    ] = None,
+) -> None:
+    """List what was trained and what is in use, or put other models into use."""
+    from dagster_project.train_command import list_models
+    from dagster_project.train_command import promote as promote_models
+    from ml.checkpoint import CheckpointError
+    from ml.models import CompatibilityError
+
+    try:
+        if promote:
+            promote_models(_settings(), promote)
+        else:
+            list_models(_settings())
+    except (CompatibilityError, CheckpointError) as error:
+        _stderr.print(f"[bold red]models:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
 @app.command()
 def doctor() -> None:
     """Check the installation and the warehouse; names what is wrong and the remedy."""
@@ -249,7 +321,7 @@ def ui(
     port: Annotated[int, typer.Option(help="Port on localhost.")] = 3000,
 ) -> None:
     """Open the Dagster UI on localhost, with this installation's run history."""
-    from dagster_project.night import serve_ui
+    from dagster_project.console_run import serve_ui
 
     raise typer.Exit(serve_ui(_settings(), port))
 

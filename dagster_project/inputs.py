@@ -1,18 +1,23 @@
 """The recommendation step's inputs, read from one snapshot; shared by the step and by its checks."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from dagster_project.provenance import code_hash
-from dagster_project.reads import NightReader
+from dagster_project.provenance import code_hash, settings_hash
+from dagster_project.reads import RETURN_WINDOW_SESSIONS, NightReader
+from ml.models import ENCODER
 
 if TYPE_CHECKING:
+    from ml.models import ModelRef
     from ml.recommend.inputs import NightInputs, RecommendSettings
 
 
-def night_inputs(reader: NightReader, settings: "RecommendSettings") -> "NightInputs":
+def night_inputs(
+    reader: NightReader, settings: "RecommendSettings", models: Mapping[str, "ModelRef"]
+) -> "NightInputs":
     """Read everything that a night's recommendations depend on.
 
     Parameters
@@ -21,6 +26,8 @@ def night_inputs(reader: NightReader, settings: "RecommendSettings") -> "NightIn
         Pinned to the snapshot that the step reads.
     settings : RecommendSettings
         Its hash is part of every recommendation id.
+    models : mapping of str to ModelRef
+        The models in use; their ids are part of it too.
     """
     from dagster_project.sources.packaged_facts import BENCHMARK_ASSET_IDS
     from ml.intent.parse import active_constraints
@@ -44,16 +51,30 @@ def night_inputs(reader: NightReader, settings: "RecommendSettings") -> "NightIn
         "constraints": active_constraints(
             reader.partition("ml.parsed_intents", "statement_id"), assets, reader.as_of_date
         ),
+        "embeddings": reader.query(
+            "select state_date, asset_id, embedding from ml.asset_embeddings "
+            "where as_of_date = $as_of_date and model_id = $model order by state_date, asset_id",
+            model=models[ENCODER].model_id,
+        ),
+        "market_returns": reader.market_returns(
+            reader.window_start(RETURN_WINDOW_SESSIONS + 10), reader.as_of_date
+        ),
         "issues": reader.partition("ml.ledger_issues", "account_id, transaction_id, status"),
     }
     return NightInputs(
         as_of_date=reader.as_of_date,
         benchmark_asset_ids=tuple(BENCHMARK_ASSET_IDS),
         inputs_version=_frames_hash(frames),
-        models_version=code_hash(),
+        models_version=_models_hash(models),
         settings_version=settings.content_hash(),
         **frames,
     )
+
+
+def _models_hash(models: Mapping[str, "ModelRef"]) -> str:
+    """Hash of the project's code and of every model in use."""
+    ids = {kind: model.model_id for kind, model in models.items()}
+    return settings_hash({"code": code_hash(), **ids})
 
 
 def _frames_hash(frames: dict[str, pl.DataFrame]) -> str:

@@ -5,21 +5,29 @@ import dagster as dg
 from dagster_project.partitions import nyse_sessions
 from dagster_project.resources.lake import LakeResource
 
-_EMBEDDINGS = dg.AssetSelection.assets(["ml", "chronos_embeddings"])
+_CHECKPOINTS = {
+    phase: dg.AssetSelection.assets(["ml", f"{phase}_checkpoint"])
+    for phase in ("encoder", "policy", "personalization")
+}
+_ALL_CHECKPOINTS = _CHECKPOINTS["encoder"] | _CHECKPOINTS["policy"] | _CHECKPOINTS["personalization"]
 
 nightly_recommendations = dg.define_asset_job(
     "nightly_recommendations",
-    selection=dg.AssetSelection.all() - _EMBEDDINGS,  # nothing of a night reads them yet
+    selection=dg.AssetSelection.all() - _ALL_CHECKPOINTS,
     partitions_def=nyse_sessions,
     description="From raw rows to published recommendations for one NYSE session.",
 )
 
-chronos_embeddings = dg.define_asset_job(
-    "chronos_embeddings",
-    selection=_EMBEDDINGS,
-    partitions_def=nyse_sessions,
-    description="Chronos embeddings of the night's assets; run after the night's ingest and core models.",
+train_models = dg.define_asset_job(
+    "train_models",
+    selection=_ALL_CHECKPOINTS,
+    description="All three phases anew: encoder, policy, personalisation; what passes its checks is promoted.",
 )
+
+train_phases = [
+    dg.define_asset_job(f"train_{phase}", selection=selection, description=f"The {phase} anew.")
+    for phase, selection in _CHECKPOINTS.items()
+]
 
 
 @dg.op(description="Expire snapshots older than 30 days, delete their files, compact the catalog.")

@@ -125,6 +125,39 @@ ML_TABLES: dict[str, dict[str, str]] = {
         ("window_sessions", "integer"),
         ("embedding", "float[]"),
     ),
+    # One vector an asset and session, by the encoder in use; the sessions are those of the night's week,
+    # since a target is recomputed as of the session that set it.
+    "asset_embeddings": _columns(
+        ("as_of_date", "date"),
+        ("state_date", "date"),
+        ("asset_id", "varchar"),
+        ("model_id", "varchar"),
+        ("embedding", "float[]"),
+    ),
+    # Only ever added to: what was trained and what a night uses.
+    "model_registry": _columns(
+        ("kind", "varchar"),
+        ("model_id", "varchar"),
+        ("event", "varchar"),
+        ("event_at", "timestamptz"),
+        ("compatibility_id", "varchar"),
+        ("requires", "varchar"),
+        ("profile", "varchar"),
+        ("location", "varchar"),
+        ("run_id", "varchar"),
+        ("note", "varchar"),
+    ),
+    "training_metrics": _columns(
+        ("run_id", "varchar"),
+        ("kind", "varchar"),
+        ("model_id", "varchar"),
+        ("profile", "varchar"),
+        ("seed", "bigint"),
+        ("phase", "varchar"),
+        ("step", "bigint"),
+        ("metric", "varchar"),
+        ("value", "double"),
+    ),
     "rec_portfolios": _columns(
         ("as_of_date", "date"),
         ("account_id", "varchar"),
@@ -146,6 +179,7 @@ ML_TABLES: dict[str, dict[str, str]] = {
         ("expected_tax_usd", _USD),
         ("harvested_loss_usd", _USD),
         ("n_orders", "integer"),
+        ("policy_id", "varchar"),
     ),
     "rec_target_weights": _columns(
         ("as_of_date", "date"),

@@ -8,10 +8,14 @@ beyond choosing rows and versions.
 import datetime as dt
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from dagster_project.resources.warehouse import Warehouse, WarehouseError
+
+if TYPE_CHECKING:
+    from ml.features.panel import FeaturePanel
 
 # Every feature looks back at most this many sessions; experts read as many returns.
 RETURN_WINDOW_SESSIONS = 252
@@ -57,6 +61,22 @@ class NightReader:
                 "(`taxloom nightly --as-of` does), one night at a time"
             )
         return cls(warehouse, as_of_date, night["as_of_at"][0], snapshot)
+
+    @classmethod
+    def of_current_night(cls, warehouse: Warehouse) -> "NightReader":
+        """Read as of the night that the warehouse holds, for steps that belong to no session.
+
+        Raises
+        ------
+        WarehouseError
+            No night was computed yet.
+        """
+        if warehouse.exists:
+            snapshot = warehouse.snapshot_id()
+            night = warehouse.read("select as_of_date, as_of_at from ml.night", snapshot=snapshot)
+            if night.height == 1:
+                return cls(warehouse, night["as_of_date"][0], night["as_of_at"][0], snapshot)
+        raise WarehouseError("the warehouse holds no night yet: run `taxloom nightly` first, then train")
 
     def query(self, sql: str, **params: object) -> pl.DataFrame:
         """Run a query; ``$as_of_at`` and ``$as_of_date`` are bound where the text names them."""
@@ -159,6 +179,70 @@ class NightReader:
         return self.query(
             "select * from features.feat_asset_metadata__daily where as_of_date <= $as_of_date and "
             "as_of_date >= date_trunc('week', $as_of_date::date) order by as_of_date, asset_id"
+        )
+
+    def window_start(self, sessions: int) -> dt.date:
+        """First of the ``sessions`` sessions that end with the night's; the calendar's first if fewer are known."""
+        days = self.sessions()["session_date"]
+        return days[max(len(days) - sessions, 0)]
+
+    def market_returns(self, first: dt.date, last: dt.date) -> pl.DataFrame:
+        """as_of_date, market_return_log of the market that the settings name, as known at the night."""
+        return self.query(
+            "select sessions.session_date as as_of_date, market.market_return_log "
+            "from intermediate.int_market__returned as market "
+            "inner join core.dim_sessions as sessions on market.session_no = sessions.session_no "
+            "where sessions.session_date between $first and $last and (select session_no from core.dim_sessions "
+            "where session_date = $as_of_date) between market.vintage_from and market.vintage_until - 1 order by 1",
+            first=first,
+            last=last,
+        )
+
+    def week_panel(self, window_sessions: int) -> tuple["FeaturePanel", list[dt.date]]:
+        """The panel that embeds every session of the night's week, and those sessions.
+
+        Parameters
+        ----------
+        window_sessions : int
+            Sessions that one embedding reads, its own included.
+        """
+        week = self.week_sessions()["state_date"].to_list()
+        first = self.window_start(len(week) + window_sessions)
+        return self.panel(first, self.as_of_date, source=f"night {self.as_of_date}"), week
+
+    def panel(self, first: dt.date, last: dt.date, *, source: str) -> "FeaturePanel":
+        """Features, returns and bars of the sessions from ``first`` to ``last`` as dense arrays.
+
+        Versions are those known at the night's close; assets that only measure the market are left out.
+        """
+        from dagster_project.sources.packaged_facts import BENCHMARK_ASSET_IDS
+        from ml.features.frames_panel import panel_from_frames
+
+        span = {"first": first, "last": last}
+        prices = self.query(
+            "select * from core.fct_asset_prices__daily where as_of_date between $first and $last "
+            "order by as_of_date, asset_id",
+            **span,
+        )
+        features = self.query(
+            "select * from features.feat_asset_metadata__daily where as_of_date between $first and $last "
+            "order by as_of_date, asset_id",
+            **span,
+        )
+        bars = self.query(
+            "select trade_date as as_of_date, asset_id, source, open, high, low, close from raw.market__daily_bars "
+            "where known_at <= $as_of_at and trade_date between $first and $last "
+            "qualify row_number() over (partition by asset_id, trade_date, source order by known_at desc) = 1 "
+            "order by trade_date, asset_id",
+            **span,
+        ).join(
+            prices.select("as_of_date", "asset_id", "source"),
+            on=["as_of_date", "asset_id", "source"],
+            how="semi",
+        )
+        market = self.market_returns(first, last)
+        return panel_from_frames(
+            prices, features, bars, market, exclude=tuple(BENCHMARK_ASSET_IDS), source=source
         )
 
     def partition(self, table: str, order_by: str) -> pl.DataFrame:

@@ -21,26 +21,53 @@ def chronos_embeddings(context: dg.AssetExecutionContext, lake: LakeResource):
     """Embed what is missing and keep what is stored."""
     import polars as pl
 
-    # torch, transformers and chronos take seconds to import: only this step pays.
-    from ml.chronos.embed import DEFAULT_MODEL, WEIGHTS, embed_missing, load_pipeline, load_whitening
+    # torch, transformers and chronos take seconds to import: only a night with something to embed pays.
+    from ml.chronos.embed import (
+        DEFAULT_MODEL,
+        EMBEDDING_SCHEMA,
+        WEIGHTS,
+        embed_missing,
+        load_pipeline,
+        load_whitening,
+    )
 
     reader = NightReader.open(lake.open(), as_of_date(context))
     whitening = load_whitening(WEIGHTS / f"{DEFAULT_MODEL.name}-whitening")
-    stored = reader.query("select * from ml.chronos_embeddings where as_of_date = $as_of_date")
+    days = reader.week_sessions()["state_date"].to_list()
+    stored = reader.query(
+        "select * from ml.chronos_embeddings where as_of_date between $first and $as_of_date", first=days[0]
+    )
     ours = stored.filter(pl.col("model_id") == whitening.model_id)
     # A total-return index from the returns that the core holds: splits and dividends are already in it.
     index = pl.col("total_return_log").fill_null(0).cum_sum().over("asset_id", order_by="as_of_date").exp()
     bars = reader.prices().select("asset_id", trade_date="as_of_date", adjusted_close=index)
-    wanted = bars.filter(trade_date=reader.as_of_date).select("asset_id", as_of_date="trade_date")
-    fresh = embed_missing(load_pipeline(), whitening, bars, wanted, ours).with_columns(
+    # A series that is too short for the window is never stored, so it must not count as missing either.
+    place = pl.int_range(pl.len()).over("asset_id", order_by="trade_date")
+    wanted = bars.filter((place >= whitening.window) & pl.col("trade_date").is_in(days)).select(
+        "asset_id", as_of_date="trade_date"
+    )
+    missing = wanted.join(ours, on=["asset_id", "as_of_date"], how="anti")
+    fresh = []
+    if missing.height:
+        pipeline = load_pipeline()
+        # One batch a session: an embedding's last bits do not depend on which other nights were run.
+        fresh = [
+            embed_missing(pipeline, whitening, bars, part, ours)
+            for part in missing.sort("as_of_date").partition_by("as_of_date", maintain_order=True)
+        ]
+    frame = pl.concat([pl.DataFrame(schema=EMBEDDING_SCHEMA), *fresh]).with_columns(
         model_id=pl.lit(whitening.model_id), window_sessions=pl.lit(whitening.window, pl.Int32)
     )
     length = whitening.matrix.shape[1]
-    wrong = fresh.filter(pl.col("embedding").list.len() != length)
+    wrong = frame.filter(pl.col("embedding").list.len() != length)
     if wrong.height:
         raise dg.Failure(f"{wrong['asset_id'][0]} has an embedding that is not {length} long: fix the model")
-    everything = pl.concat([stored, fresh.select(stored.columns)]).sort("asset_id", "model_id")
-    metadata = {"computed": fresh.height, "already_stored": ours.height, "model_id": whitening.model_id}
+    everything = pl.concat([stored, frame.select(stored.columns)]).sort("as_of_date", "asset_id", "model_id")
+    metadata = {"computed": frame.height, "already_stored": ours.height, "model_id": whitening.model_id}
     yield from write_tables(
-        context, reader, {"chronos_embeddings": everything}, {"chronos_embeddings": metadata}
+        context,
+        reader,
+        {"chronos_embeddings": everything},
+        {"chronos_embeddings": metadata},
+        first_session=days[0],
     )

@@ -28,6 +28,8 @@ def write_tables(
     reader: NightReader,
     frames: Mapping[str, pl.DataFrame],
     metadata: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    first_session: dt.date | None = None,
 ) -> Iterator[dg.MaterializeResult]:
     """Replace the night's partition of ``ml`` tables in one transaction and report each.
 
@@ -37,8 +39,12 @@ def write_tables(
         Table name without schema to its rows; ``as_of_date`` is added where it is missing.
     metadata : mapping, optional
         Further metadata by table.
+    first_session : datetime.date, optional
+        For tables whose ``as_of_date`` is the session a row describes: replace every session from here to
+        the night's.
     """
     session = reader.as_of_date
+    first = first_session or session
     dated = {
         name: frame
         if "as_of_date" in frame.columns
@@ -48,7 +54,7 @@ def write_tables(
     snapshot = reader.warehouse.write(
         context.run_id,
         [
-            TableWrite(f"ml.{name}", frame, f"as_of_date = DATE '{session.isoformat()}'")
+            TableWrite(f"ml.{name}", frame, f"as_of_date between DATE '{first}' and DATE '{session}'")
             for name, frame in dated.items()
         ],
         f"{', '.join(dated)} of {session}",

@@ -7,6 +7,7 @@ from dagster_project.assets.night import NIGHT_DEPS, SESSION_ASSET, as_of_date, 
 from dagster_project.inputs import night_inputs
 from dagster_project.provenance import markdown_table
 from dagster_project.reads import NightReader
+from dagster_project.resources.artifacts import Artifacts
 from dagster_project.resources.lake import LakeResource
 
 TABLES = {
@@ -29,6 +30,9 @@ _DEPS = [
     ["ml", "ledger_issues"],
     ["ml", "user_mixes"],
     ["ml", "parsed_intents"],
+    ["ml", "asset_embeddings"],
+    ["ml", "policy_checkpoint"],
+    ["intermediate", "int_market__returned"],
 ]
 
 
@@ -49,14 +53,18 @@ _DEPS = [
 )
 def recommendations(context: dg.AssetExecutionContext, lake: LakeResource):
     """Compute the night, refuse it if a guardrail is broken, write it."""
+    from ml.models import POLICY
+    from ml.policy.serve import PolicyServer
     from ml.recommend.guardrails import require_guardrails
     from ml.recommend.inputs import RecommendSettings
     from ml.recommend.night import recommend_night
 
     reader = NightReader.open(lake.open(), as_of_date(context))
     settings = RecommendSettings()
-    inputs = night_inputs(reader, settings)
-    result = recommend_night(inputs, settings)
+    models = Artifacts(lake.settings(), reader.warehouse).in_use(reader.snapshot)
+    inputs = night_inputs(reader, settings, models)
+    policy = PolicyServer.load(models[POLICY].folder)
+    result = recommend_night(inputs, settings, policy=policy)
     require_guardrails(result, inputs, settings)
     frames = {
         "rec_portfolios": result.portfolios,
@@ -68,4 +76,10 @@ def recommendations(context: dg.AssetExecutionContext, lake: LakeResource):
         .agg(pl.len().alias("accounts"), pl.col("n_orders").sum())
         .sort("status")
     )
-    yield from write_tables(context, reader, frames, {"rec_portfolios": {"status": markdown_table(status)}})
+    decided = result.portfolios.group_by("policy_id").len("accounts").sort("policy_id")
+    metadata = {
+        "status": markdown_table(status),
+        "decided_by": markdown_table(decided),
+        "models": {kind: model.model_id for kind, model in models.items()},
+    }
+    yield from write_tables(context, reader, frames, {"rec_portfolios": metadata})

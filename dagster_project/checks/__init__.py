@@ -11,6 +11,6 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 def load_checks() -> list[Any]:
     """Every asset check that is not a dbt test."""
-    from dagster_project.checks import features, recommendations, warehouse
+    from dagster_project.checks import features, models, recommendations, warehouse
 
-    return [*warehouse.CHECKS, *features.CHECKS, *recommendations.CHECKS]
+    return [*warehouse.CHECKS, *features.CHECKS, *recommendations.CHECKS, *models.CHECKS]

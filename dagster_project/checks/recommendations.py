@@ -7,6 +7,7 @@ from dagster_project.checks.gate import gate
 from dagster_project.inputs import night_inputs
 from dagster_project.partitions import nyse_sessions
 from dagster_project.reads import NightReader
+from dagster_project.resources.artifacts import Artifacts
 from dagster_project.resources.lake import LakeResource
 
 _SUITES = {
@@ -51,7 +52,8 @@ def guardrails_hold(context: dg.AssetCheckExecutionContext, lake: LakeResource) 
         target_weights=reader.partition("ml.rec_target_weights", "account_id, asset_id"),
         lot_orders=reader.partition("ml.rec_lot_orders", "account_id, asset_id, lot_id"),
     )
-    violations = check_guardrails(written, night_inputs(reader, RecommendSettings()))
+    models = Artifacts(lake.settings(), reader.warehouse).in_use(reader.snapshot)
+    violations = check_guardrails(written, night_inputs(reader, RecommendSettings(), models))
     return dg.AssetCheckResult(
         passed=not violations,
         severity=dg.AssetCheckSeverity.ERROR,

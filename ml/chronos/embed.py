@@ -23,6 +23,8 @@ BATCH: Final = 512
 WEIGHTS: Final = Path(__file__).parents[1] / "weights"
 DEFAULT_MODEL: Final = WEIGHTS / "chronos-bolt-tiny"
 
+EMBEDDING_SCHEMA: Final = {"asset_id": pl.String, "as_of_date": pl.Date, "embedding": pl.List(pl.Float32)}
+
 
 class EmbeddingError(ValueError):
     """Input or a model that cannot be used; the message names it and the remedy."""
@@ -240,13 +242,12 @@ def embed_missing(
         if end >= n:
             rows.append((asset, day))
             windows.append(prices[end - n : end])
-    schema = {"asset_id": pl.String, "as_of_date": pl.Date, "embedding": pl.List(pl.Float32)}
     if not rows:
-        return pl.DataFrame(schema=schema)
+        return pl.DataFrame(schema=EMBEDDING_SCHEMA)
     vectors = embed_prices(pipeline, whitening, np.stack(windows).astype(np.float64))
     assets, days = zip(*rows, strict=True)
     return pl.DataFrame(
-        {"asset_id": assets, "as_of_date": days, "embedding": vectors.tolist()}, schema=schema
+        {"asset_id": assets, "as_of_date": days, "embedding": vectors.tolist()}, schema=EMBEDDING_SCHEMA
     )
 
 

@@ -79,7 +79,10 @@ class PortfolioState:
             self.weight,
             relative / (1 + relative),
             torch.tanh(gain / self.weight.clamp(min=1e-6)) * (self.weight > 0),
-            *((10 * x).clamp(max=1) for x in (self.short_gain, self.short_loss, self.long_gain, self.long_loss)),
+            *(
+                (10 * x).clamp(max=1)
+                for x in (self.short_gain, self.short_loss, self.long_gain, self.long_loss)
+            ),
             self.days_to_long / 365,
             self.is_locked.float(),
             (self.weight > 0).float(),

@@ -6,7 +6,7 @@ reading of tables (``dagster_project``) and anything that decides.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import date
 
 import polars as pl
@@ -81,7 +81,13 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "intent_changed_date",
     ),
     "issues": ("account_id", "status", "reason"),
+    "embeddings": ("state_date", "asset_id", "embedding"),
+    "market_returns": ("as_of_date", "market_return_log"),
 }
+NO_EMBEDDINGS = pl.DataFrame(
+    schema={"state_date": pl.Date, "asset_id": pl.String, "embedding": pl.List(pl.Float32)}
+)
+NO_MARKET_RETURNS = pl.DataFrame(schema={"as_of_date": pl.Date, "market_return_log": pl.Float64})
 
 
 @dataclass(frozen=True)
@@ -196,6 +202,10 @@ class NightInputs:
         Accounts that the ledger refused.
     inputs_version, models_version, settings_version : str
         Hashes that go into every recommendation_id.
+    embeddings : polars.DataFrame
+        ``ml.asset_embeddings`` of the week's sessions; without them the analytic experts decide.
+    market_returns : polars.DataFrame
+        as_of_date, market_return_log of the last 252 sessions, for the policy's regime features.
     """
 
     as_of_date: date
@@ -216,6 +226,8 @@ class NightInputs:
     inputs_version: str
     models_version: str
     settings_version: str
+    embeddings: pl.DataFrame = field(default_factory=NO_EMBEDDINGS.clone)
+    market_returns: pl.DataFrame = field(default_factory=NO_MARKET_RETURNS.clone)
 
     def __post_init__(self) -> None:
         """Check that every frame has the columns that are read, and one row per account."""

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from ml.policy.objectives import long_term_gains_only_in_force
+from ml.policy.serve import PolicyServer
 from ml.recommend.book import Book, build_book, dense_weights
 from ml.recommend.branches import Branches, build_problem, choose_branches
 from ml.recommend.candidates import Pairs, cash_reserve, choose_pairs, excluded_matrix
@@ -31,7 +32,10 @@ from ml.types import TAX_DEFERRED_ACCOUNT_TYPES
 
 
 def recommend_night(
-    inputs: NightInputs, settings: RecommendSettings | None = None, targets_of: TargetFunction | None = None
+    inputs: NightInputs,
+    settings: RecommendSettings | None = None,
+    targets_of: TargetFunction | None = None,
+    policy: PolicyServer | None = None,
 ) -> NightResult:
     """Recommend weights and lot-level orders for every account.
 
@@ -46,6 +50,8 @@ def recommend_night(
         Defaults if absent.
     targets_of : callable, optional
         ``(MarketPanel, AccountPanel) -> [A, 4, N + 1]`` in place of the analytic experts.
+    policy : PolicyServer, optional
+        The trained policy; without it, or where it cannot decide, the experts do.
 
     Returns
     -------
@@ -61,7 +67,7 @@ def recommend_night(
     settings = settings or RecommendSettings()
     sessions = inputs.week_sessions
     universe = Universe.build(inputs, sessions)
-    maker = TargetMaker(inputs, universe, targets_of)
+    maker = TargetMaker(inputs, universe, settings, policy, targets_of)
     parts: tuple[list[pl.DataFrame], ...] = ([], [], [])
     for chunk in _chunks(inputs, sessions, settings):
         for part, frame in zip(
@@ -131,19 +137,37 @@ def _recommend_chunk(
     rates = marginal_rates(accounts, inputs, settings)
     status, reason = account_statuses(accounts, inputs, book, has_mix, rates, settings)
     rows = np.flatnonzero(status == "ok")
-    targets, experts = maker.blended(accounts, rows, mix, chunk.lots, chunk.cash)
-    broken = rows[~_is_portfolio(targets[rows])]
+    long_only = _no_short_gains(inputs, accounts, mix)
+    found = maker.targets(accounts, rows, mix, long_only, rates, chunk.lots, chunk.cash)
+    broken = rows[~_is_portfolio(found.weights[rows])]
     status[broken], reason[broken] = (
         "error",
-        "the experts' target is not a portfolio (negative, or not 1 in sum)",
+        "the target is not a portfolio (negative, or not 1 in sum)",
     )
-    targets = cap_by_horizon(targets, rows, accounts, inputs, universe, settings)
-    solved, notes = _solve(inputs, settings, universe, accounts, book, targets, mix, rates, status, reason)
+    targets = cap_by_horizon(found.weights, rows, accounts, inputs, universe, settings)
+    solved, notes = _solve(
+        inputs, settings, universe, accounts, book, targets, long_only, rates, status, reason
+    )
     weights, orders = weight_rows(solved, settings), order_rows(solved)
-    for note in (rates.notes, notes):
+    for note in (found.notes, rates.notes, notes):
         reason = np.where((status == "ok") & (note != ""), reason + note, reason)
-    portfolios = portfolio_rows(inputs, settings, accounts, status, reason, mix, has_mix, experts, solved)
+    portfolios = portfolio_rows(inputs, settings, accounts, status, reason, mix, has_mix, found, solved)
     return portfolios, weights, orders
+
+
+def _no_short_gains(inputs: NightInputs, accounts: pl.DataFrame, mix: np.ndarray) -> np.ndarray:
+    """Say which accounts may not choose to realise a short-term gain; bool of shape (A,)."""
+    avoid = accounts.select("user_id").join(
+        inputs.constraints.select("user_id", "avoid_short_term_gains"),
+        on="user_id",
+        how="left",
+        maintain_order="left",
+    )["avoid_short_term_gains"]
+    return long_term_gains_only_in_force(
+        np.nan_to_num(mix),
+        avoid.cast(pl.Boolean).fill_null(False).to_numpy(),
+        accounts["is_tax_deferred"].to_numpy(),
+    )
 
 
 def _is_portfolio(targets: np.ndarray) -> np.ndarray:
@@ -163,7 +187,7 @@ def _solve(
     accounts: pl.DataFrame,
     book: Book,
     targets: np.ndarray,
-    mix: np.ndarray,
+    long_only: np.ndarray,
     rates: Rates,
     status: np.ndarray,
     reason: np.ndarray,
@@ -171,15 +195,6 @@ def _solve(
     """Steps 1 to 3 for the accounts with status ok; marks those that fail, returns notes per account."""
     as_of, n_assets = inputs.as_of_date, len(universe.asset_ids)
     deferred = accounts["is_tax_deferred"].to_numpy()
-    avoid = accounts.select("user_id").join(
-        inputs.constraints.select("user_id", "avoid_short_term_gains"),
-        on="user_id",
-        how="left",
-        maintain_order="left",
-    )["avoid_short_term_gains"]
-    long_only = long_term_gains_only_in_force(
-        np.nan_to_num(mix), avoid.cast(pl.Boolean).fill_null(False).to_numpy(), deferred
-    )
     reserve = cash_reserve(accounts, inputs.constraints, book.value, as_of, settings)
     excluded = excluded_matrix(accounts, inputs.constraints, universe)
     homes = accounts.select(pl.col("household_id").unique(maintain_order=True)).with_row_index("h")

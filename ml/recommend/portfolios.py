@@ -20,6 +20,7 @@ from ml.recommend.schema import (
     usd_series,
     weight_series,
 )
+from ml.recommend.targets import Targets
 from ml.simplex import quantize_simplex
 from ml.types import EXPERTS, OBJECTIVES
 
@@ -68,7 +69,7 @@ def portfolio_rows(
     reason: np.ndarray,
     mix: np.ndarray,
     has_mix: np.ndarray,
-    experts: np.ndarray,
+    targets: Targets,
     solved: Solved,
 ) -> pl.DataFrame:
     """Rows of a chunk's accounts, unsorted.
@@ -85,8 +86,8 @@ def portfolio_rows(
         Mix given to the policy.
     has_mix : ndarray of shape (A,)
         bool; without, p_ is null.
-    experts : ndarray of shape (A, 4)
-        Expert weights; nan without a target, then null.
+    targets : Targets
+        Expert weights and who decided; null without a target.
     solved : Solved
         Results of the accounts with status ok.
 
@@ -95,6 +96,7 @@ def portfolio_rows(
     polars.DataFrame
         PORTFOLIO_SCHEMA.
     """
+    experts = targets.experts
     turnover, tax, harvested, n_orders = _totals(solved, len(accounts))
     base = accounts.select("account_id", "user_id", "household_id").with_columns(
         pl.lit(inputs.as_of_date).alias("as_of_date"),
@@ -106,6 +108,7 @@ def portfolio_rows(
         usd_series("expected_tax_usd", tax),
         usd_series("harvested_loss_usd", harvested),
         pl.Series("n_orders", n_orders, dtype=pl.Int32),
+        pl.Series("policy_id", targets.source.tolist(), dtype=pl.String),
     )
     return _finish(base, inputs, settings)
 
@@ -133,6 +136,7 @@ def no_account_rows(inputs: NightInputs, settings: RecommendSettings) -> pl.Data
         usd_series("expected_tax_usd", zeros),
         usd_series("harvested_loss_usd", zeros),
         pl.Series("n_orders", zeros, dtype=pl.Int32),
+        pl.lit(None, dtype=pl.String).alias("policy_id"),
     )
     return _finish(base, inputs, settings)
 

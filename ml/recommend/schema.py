@@ -66,6 +66,7 @@ PORTFOLIO_SCHEMA: Final[dict[str, pl.DataType]] = {
     "expected_tax_usd": USD,
     "harvested_loss_usd": USD,
     "n_orders": pl.Int32(),
+    "policy_id": pl.String(),
 }
 WEIGHTS_SCHEMA: Final[dict[str, pl.DataType]] = {
     "as_of_date": pl.Date(),

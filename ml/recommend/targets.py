@@ -1,11 +1,12 @@
-"""The target of each account: experts asked at t0, blended by the user's mix.
+"""The target of each account: the policy, or the analytic experts, asked at t0 with the user's mix.
 
-What belongs here: grouping accounts by the session of their target and calling the experts on whole
-panels. What does not: which names an account may have (``candidates.py``).
+What belongs here: grouping accounts by the session of their target and calling the policy on whole
+panels; where it cannot decide, the analytic experts do, with a reason. What does not: which names an
+account may have (``candidates.py``).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -14,70 +15,77 @@ import polars as pl
 from ml.policy.experts import MarketPlan, expert_targets, plan_market
 from ml.policy.objectives import effective_mix, expert_weights
 from ml.policy.panels import AccountPanel, MarketPanel
-from ml.recommend.book import account_panel, build_book
-from ml.recommend.inputs import NightInputs
+from ml.policy.serve import PolicyServer
+from ml.recommend.book import Book, account_panel, build_book
+from ml.recommend.inputs import NightInputs, RecommendSettings
 from ml.recommend.market import Universe, market_panel
+from ml.recommend.policy_targets import PolicyMarket, account_tax, policy_market
+from ml.recommend.status import Rates
 from ml.types import EXPERTS, OBJECTIVES
 
 TargetFunction = Callable[[MarketPanel, AccountPanel], np.ndarray]
+ANALYTIC = "analytic"
 
 
 @dataclass
 class TargetMaker:
-    """Asks the experts once per session of the week, for one chunk of accounts after another.
+    """Asks for targets once per session of the week, for one chunk of accounts after another.
 
     Parameters
     ----------
     inputs : NightInputs
     universe : Universe
+    settings : RecommendSettings
+    policy : PolicyServer, optional
+        The trained policy; without it the experts of ``targets_of`` decide.
     targets_of : callable, optional
         ``(MarketPanel, AccountPanel) -> [R, 4, N + 1]``; default: the analytic experts.
     """
 
     inputs: NightInputs
     universe: Universe
+    settings: RecommendSettings
+    policy: PolicyServer | None = None
     targets_of: TargetFunction | None = None
-    _markets: dict[date, tuple[MarketPanel, MarketPlan | None]] = field(default_factory=dict)
+    _markets: dict[date, tuple[MarketPanel, MarketPlan | None, PolicyMarket | None]] = field(
+        default_factory=dict
+    )
 
-    def _market(self, session: date) -> tuple[MarketPanel, MarketPlan | None]:
+    def _market(self, session: date) -> tuple[MarketPanel, MarketPlan | None, PolicyMarket | None]:
         if session not in self._markets:
             panel = market_panel(self.inputs, self.universe, session)
-            self._markets[session] = (panel, plan_market(panel) if self.targets_of is None else None)
+            seen = policy_market(self.inputs, self.universe, panel) if self.policy else None
+            self._markets[session] = (panel, plan_market(panel) if self.targets_of is None else None, seen)
         return self._markets[session]
 
-    def blended(
+    def targets(
         self,
         accounts: pl.DataFrame,
         rows: np.ndarray,
         mix: np.ndarray,
+        no_short_gains: np.ndarray,
+        rates: Rates,
         lots: dict[date, pl.DataFrame],
         cash: dict[date, pl.DataFrame],
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Blend the experts' targets for some accounts of a chunk.
+    ) -> "Targets":
+        """Find the targets of some accounts of a chunk.
 
         Parameters
         ----------
         accounts : polars.DataFrame
-            A accounts: account_id, ``a`` (position), is_tax_deferred, target_date.
+            A accounts: account_id, ``a`` (position), household_id, tax_unit_id, is_tax_deferred, target_date.
         rows : ndarray of shape (R,)
             Positions of the accounts to serve, ascending.
         mix : ndarray of shape (A, 6)
             Mix given to the policy; rows not served are ignored.
+        no_short_gains : ndarray of shape (A,)
+            bool: no voluntary sale may realise a short-term gain.
+        rates : Rates
+            Marginal rates of the accounts.
         lots, cash : dict of date to polars.DataFrame
             State per session.
-
-        Returns
-        -------
-        targets : ndarray of shape (A, N + 1)
-            Cash last; nan for rows not served.
-        experts : ndarray of shape (A, 4)
-            Weights used; nan for rows not served.
         """
-        targets = np.full((len(accounts), len(self.universe.asset_ids) + 1), np.nan)
-        experts = np.full((len(accounts), len(EXPERTS)), np.nan)
-        if not len(rows):
-            return targets, experts
-        experts[rows] = expert_weights(mix[rows])
+        found = Targets.empty(len(accounts), len(self.universe.asset_ids))
         ids = accounts["account_id"].to_list()
         deferred = accounts["is_tax_deferred"].to_numpy()
         dates = accounts["target_date"].to_numpy()
@@ -85,13 +93,89 @@ class TargetMaker:
             chosen = rows[dates[rows] == np.datetime64(session)]
             book = build_book(accounts, lots[session], cash[session], self.universe, session)
             panel = account_panel(book, chosen, ids, deferred, len(self.universe.asset_ids))
-            market, plan = self._market(session)
-            if self.targets_of is None:
-                portfolios = expert_targets(market, panel, plan)
-            else:
-                portfolios = self.targets_of(market, panel)
-            targets[chosen] = np.einsum("ak,akn->an", experts[chosen], portfolios)
-        return targets, experts
+            why = self._ask_policy(accounts, chosen, mix, no_short_gains, rates, book, panel, found)
+            if why is not None:
+                self._ask_experts(session, chosen, mix, panel, found, why)
+        return found
+
+    def _ask_policy(
+        self,
+        accounts: pl.DataFrame,
+        chosen: np.ndarray,
+        mix: np.ndarray,
+        no_short_gains: np.ndarray,
+        rates: Rates,
+        book: Book,
+        panel: AccountPanel,
+        found: "Targets",
+    ) -> str | None:
+        """Fill in the policy's targets; otherwise say why it cannot decide."""
+        if self.policy is None:
+            return "" if self.targets_of is not None else "no policy in use"
+        market, _, seen = self._market(book.session)
+        assert seen is not None
+        if not (seen.has_embedding & market.tradeable).any():
+            return f"no embeddings of {book.session}"
+        # An asset without an embedding is neither bought nor sold.
+        market = replace(market, tradeable=market.tradeable & seen.has_embedding)
+        tax = account_tax(accounts, chosen, book, rates, self.inputs, self.universe, self.settings)
+        targets, experts = self.policy.targets(
+            market, seen.embeddings, seen.regime, panel, tax, mix[chosen], no_short_gains[chosen]
+        )
+        found.weights[chosen], found.experts[chosen] = targets, experts
+        found.source[chosen] = self.policy.model_id
+        return None
+
+    def _ask_experts(
+        self,
+        session: date,
+        chosen: np.ndarray,
+        mix: np.ndarray,
+        panel: AccountPanel,
+        found: "Targets",
+        why: str,
+    ) -> None:
+        market, plan, _ = self._market(session)
+        if self.targets_of is None:
+            portfolios = expert_targets(market, panel, plan)
+        else:
+            portfolios = self.targets_of(market, panel)
+        found.experts[chosen] = expert_weights(mix[chosen])
+        found.weights[chosen] = np.einsum("ak,akn->an", found.experts[chosen], portfolios)
+        found.source[chosen] = ANALYTIC
+        found.notes[chosen] = f"; analytic experts: {why}" if why else ""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Targets of A accounts.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (A, N + 1)
+        Cash last; nan for accounts not served.
+    experts : ndarray of shape (A, 4)
+        Weights of the experts; nan for accounts not served.
+    source : ndarray of shape (A,)
+        Id of the policy that decided, or :data:`ANALYTIC`; None for accounts not served.
+    notes : ndarray of shape (A,)
+        Why the policy did not decide; empty where it did.
+    """
+
+    weights: np.ndarray
+    experts: np.ndarray
+    source: np.ndarray
+    notes: np.ndarray
+
+    @classmethod
+    def empty(cls, accounts: int, assets: int) -> "Targets":
+        """Nothing served yet."""
+        return cls(
+            np.full((accounts, assets + 1), np.nan),
+            np.full((accounts, len(EXPERTS)), np.nan),
+            np.full(accounts, None, dtype=object),
+            np.full(accounts, "", dtype=object),
+        )
 
 
 def policy_mix(accounts: pl.DataFrame, mixes: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -45,6 +45,7 @@ select
     portfolios.turnover_ratio,
     portfolios.expected_tax_usd,
     portfolios.harvested_loss_usd,
-    portfolios.n_orders
+    portfolios.n_orders,
+    portfolios.policy_id
 from portfolios
 inner join latest on portfolios.as_of_date = latest.as_of_date

@@ -46,6 +46,7 @@ select
     portfolios.turnover_ratio,
     portfolios.expected_tax_usd,
     portfolios.harvested_loss_usd,
-    portfolios.n_orders
+    portfolios.n_orders,
+    portfolios.policy_id
 from portfolios
 inner join published on portfolios.as_of_date = published.as_of_date

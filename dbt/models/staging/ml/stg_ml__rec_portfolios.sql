@@ -45,6 +45,7 @@ renamed as (
         expected_tax_usd,
         harvested_loss_usd,
         n_orders,
+        policy_id,
 
         ---------- booleans
         identified,

@@ -1,0 +1,98 @@
+"""Phase 1: the encoder's training, and the embeddings of the night's assets."""
+
+import dagster as dg
+
+from dagster_project.assets.night import SESSION_ASSET, as_of_date, write_tables
+from dagster_project.pools import WAREHOUSE_WRITER
+from dagster_project.reads import NightReader
+from dagster_project.resources.artifacts import Artifacts
+from dagster_project.resources.lake import LakeResource
+from dagster_project.training import (
+    TrainConfig,
+    metric_rows,
+    progress_logger,
+    record_training,
+    training_panels,
+)
+
+_INPUTS = [
+    ["core", "fct_asset_prices__daily"],
+    ["features", "feat_asset_metadata__daily"],
+    ["intermediate", "int_market__returned"],
+]
+
+
+@dg.asset(
+    key=["ml", "encoder_checkpoint"],
+    group_name="encoder",
+    description="The cross-asset encoder, trained by self-supervision on the warehouse's prices and on simulated "
+    "markets; a checkpoint folder and its rows in ml.model_registry and ml.training_metrics.",
+    owners=["team:encoder"],
+    kinds={"python", "pytorch"},
+    deps=_INPUTS,
+    pool=WAREHOUSE_WRITER,
+)
+def encoder_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, config: TrainConfig):
+    """Train, keep the folder, record curves and collapse metrics."""
+    from dagster_project.pictures import curves
+    from ml.encoder.config import profile_config
+    from ml.encoder.train import train_encoder
+
+    artifacts = Artifacts(lake.settings(), lake.open())
+    reader = NightReader.of_current_night(lake.open())
+    choices = profile_config(config.profile)
+    data = training_panels(context, reader, config, choices.simulated_panels)
+    with artifacts.staging("encoder") as folder:
+        trained = train_encoder(
+            data.panels, choices, device=config.device, seed=config.seed, on_progress=progress_logger(context)
+        )
+        trained.save(folder)
+        model = artifacts.keep("encoder", folder)
+    metrics = metric_rows(trained.metrics, run_id=context.run_id, model=model, seed=config.seed)
+    metadata = record_training(context, artifacts, model, metrics)
+    panels = {
+        "losses": ("loss", "reconstruction", "features", "contrast", "volatility", "rank"),
+        "collapse": ("mean_cosine", "gate_mean"),
+        "rank": ("effective_rank",),
+    }
+    return dg.MaterializeResult(
+        metadata={
+            **metadata,
+            "read_snapshot": data.read_snapshot,
+            "curves": curves(metrics, panels, "encoder training"),
+            **{name: value for name, value in trained.summary.items()},
+        }
+    )
+
+
+@dg.asset(
+    key=["ml", "asset_embeddings"],
+    group_name="encoder",
+    description="What the encoder in use makes of each asset at each session of the night's week: 64 numbers from "
+    "the 50 observable features, 64 days of bars and the Chronos embedding; no name enters.",
+    owners=["team:encoder"],
+    kinds={"python", "pytorch", "ducklake"},
+    deps=[*_INPUTS, ["ml", "chronos_embeddings"], ["ml", "encoder_checkpoint"]],
+    **SESSION_ASSET,
+)
+def asset_embeddings(context: dg.AssetExecutionContext, lake: LakeResource):
+    """Embed the week's sessions with the encoder in use."""
+    from ml.encoder.embed import EncoderServer, embeddings_frame
+
+    reader = NightReader.open(lake.open(), as_of_date(context))
+    model = Artifacts(lake.settings(), reader.warehouse).in_use(reader.snapshot)["encoder"]
+    server = EncoderServer.load(model.folder)
+    panel, days = reader.week_panel(server.window_sessions)
+    chronos = reader.query(
+        "select asset_id, as_of_date, embedding from ml.chronos_embeddings "
+        "where as_of_date between $first and $as_of_date and model_id = $model",
+        first=days[0],
+        model=server.chronos_model_id,
+    )
+    frame = embeddings_frame(server, panel, days, chronos)
+    yield from write_tables(
+        context,
+        reader,
+        {"asset_embeddings": frame},
+        {"asset_embeddings": {"model_id": model.model_id, "profile": model.profile}},
+    )

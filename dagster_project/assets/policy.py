@@ -1,0 +1,75 @@
+"""Phase 2: training of the mixture-of-experts policy."""
+
+import dagster as dg
+
+from dagster_project.pools import WAREHOUSE_WRITER
+from dagster_project.reads import NightReader
+from dagster_project.resources.artifacts import Artifacts
+from dagster_project.resources.lake import LakeResource
+from dagster_project.training import (
+    TrainConfig,
+    metric_rows,
+    progress_logger,
+    record_training,
+    training_panels,
+)
+
+
+@dg.asset(
+    key=["ml", "policy_checkpoint"],
+    group_name="policy",
+    description="Mixture of four experts and an intent router, warm-started from the analytic experts and trained with "
+    "PPO for six objectives in a batched tax-lot environment, on the embeddings of the encoder trained last. A "
+    "policy that passes its checks is promoted together with its encoder.",
+    owners=["team:policy"],
+    kinds={"python", "pytorch"},
+    deps=[
+        ["core", "fct_asset_prices__daily"],
+        ["features", "feat_asset_metadata__daily"],
+        ["intermediate", "int_market__returned"],
+        ["ml", "encoder_checkpoint"],
+    ],
+    pool=WAREHOUSE_WRITER,
+)
+def policy_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, config: TrainConfig):
+    """Embed the training panels, train, keep, record, promote."""
+    from dagster_project.pictures import curves, heatmap
+    from ml.encoder.embed import EncoderServer
+    from ml.policy.config import profile_config
+    from ml.policy.train import train_policy
+    from ml.types import EXPERTS, OBJECTIVES
+
+    artifacts = Artifacts(lake.settings(), lake.open())
+    reader = NightReader.of_current_night(lake.open())
+    encoder = artifacts.newest_trained("encoder")
+    choices = profile_config(config.profile)
+    data = training_panels(context, reader, config, choices.simulated_panels)
+    with artifacts.staging("policy") as folder:
+        trained = train_policy(
+            data.panels,
+            EncoderServer.load(encoder.folder),
+            choices,
+            device=config.device,
+            seed=config.seed,
+            on_progress=progress_logger(context),
+        )
+        trained.save(folder)
+        model = artifacts.keep("policy", folder)
+    metrics = metric_rows(trained.metrics, run_id=context.run_id, model=model, seed=config.seed)
+    metadata = record_training(context, artifacts, model, metrics)
+    artifacts.promote(context.run_id, [encoder, model], "trained together")
+    panels = {
+        "rewards": tuple(f"reward_{name}" for name in OBJECTIVES),
+        "against collapse": ("active_share", "turnover"),
+        "PPO": ("kl", "entropy", "clip_fraction", "explained_variance"),
+    }
+    return dg.MaterializeResult(
+        metadata={
+            **metadata,
+            "encoder": encoder.model_id,
+            "read_snapshot": data.read_snapshot,
+            "curves": curves(metrics, panels, "policy training"),
+            "router": heatmap(OBJECTIVES, EXPERTS, trained.expert_load, "share of each expert by objective"),
+            **trained.summary,
+        }
+    )

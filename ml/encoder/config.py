@@ -1,0 +1,163 @@
+"""Sizes of the encoder and of its training runs.
+
+What belongs here: plain values, and the profiles that name sets of them. What does not: tensors.
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final
+
+WINDOW: Final = 64
+"""Sessions that one embedding reads."""
+EMBEDDING_SIZE: Final = 64
+N_LEVELS: Final = 2
+"""Constants of a window: log volatility of the asset and of the market."""
+
+
+class EncoderConfigError(ValueError):
+    """Values that make no encoder; the message names them."""
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The network.
+
+    Attributes
+    ----------
+    width : int
+        Of all hidden layers.
+    patch : int
+        Sessions that one token covers; divides the window.
+    temporal_layers, asset_layers : int
+        Transformer layers over the patches of an asset, and over the assets of a date.
+    heads : int
+        Of every attention; divides the width.
+    inducing : int
+        Learned tokens through which assets attend to each other: cost grows with assets, not their square.
+    chronos_size : int
+        Length of the Chronos embeddings.
+    """
+
+    width: int = 64
+    patch: int = 8
+    temporal_layers: int = 2
+    asset_layers: int = 1
+    heads: int = 4
+    inducing: int = 16
+    chronos_size: int = 128
+
+    def __post_init__(self) -> None:
+        """Check that the sizes fit together."""
+        if WINDOW % self.patch:
+            raise EncoderConfigError(f"patch {self.patch} does not divide the window of {WINDOW} sessions")
+        if self.width % self.heads:
+            raise EncoderConfigError(f"heads {self.heads} does not divide the width {self.width}")
+
+    @property
+    def n_patches(self) -> int:
+        """Tokens of a window."""
+        return WINDOW // self.patch
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "EncoderConfig":
+        """From :meth:`as_dict`.
+
+        Raises
+        ------
+        EncoderConfigError
+            Names that are missing or unknown: the checkpoint is of another version.
+        """
+        known = {one.name for one in fields(cls)}
+        if set(values) != known:
+            raise EncoderConfigError(f"encoder sizes {sorted(set(values) ^ known)} are missing or unknown")
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much each term of the loss counts."""
+
+    patch: float = 0.5
+    feature: float = 1.0
+    contrast: float = 0.1
+    volatility: float = 0.5
+    rank: float = 0.1
+    variance: float = 1.0
+    covariance: float = 0.2
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run; with the panels and the seed it fixes the weights on one kind of device.
+
+    Attributes
+    ----------
+    profile : str
+        Name of the set of values; recorded in the checkpoint.
+    encoder : EncoderConfig
+    weights : LossWeights
+    steps, warmup_steps : int
+        Optimiser steps in all, and of linear warm-up; then cosine decay to a hundredth.
+    dates_per_step, assets_per_date : int
+        A batch; both views of every sample are seen in it.
+    peak_rate, weight_decay, clip_norm : float
+        AdamW.
+    chronos_series : int
+        (asset, date) pairs embedded by Chronos, over all panels; training draws its dates from those.
+    hide_patches, hide_features, hide_chronos : float
+        Shares of inputs hidden from a view.
+    noise : float
+        Standard deviation of the noise on a view's channels, in units of daily volatility.
+    temperature : float
+        Of the contrastive loss.
+    whitening_floor : float
+        Added to the variances before the embeddings are whitened, so that noise is not blown up.
+    report_every, check_from, save_every : int
+        Steps between metrics rows, before the first check for collapse, between training states.
+    """
+
+    profile: str = "quick"
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    weights: LossWeights = field(default_factory=LossWeights)
+    steps: int = 400
+    warmup_steps: int = 40
+    dates_per_step: int = 6
+    assets_per_date: int = 32
+    peak_rate: float = 2e-3
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    chronos_series: int = 24_000
+    hide_patches: float = 0.3
+    hide_features: float = 0.2
+    hide_chronos: float = 0.1
+    noise: float = 0.1
+    temperature: float = 0.2
+    whitening_floor: float = 0.05
+    report_every: int = 50
+    check_from: int = 200
+    save_every: int = 1000
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return asdict(self)
+
+
+PROFILES: Final = {
+    "quick": TrainConfig(),
+    "full": TrainConfig(
+        profile="full",
+        encoder=EncoderConfig(width=128, temporal_layers=3, asset_layers=2, inducing=32),
+        steps=12_000,
+        warmup_steps=400,
+        dates_per_step=32,
+        assets_per_date=128,
+        peak_rate=1e-3,
+        chronos_series=3_000_000,
+        report_every=200,
+        check_from=2_000,
+        save_every=2_000,
+    ),
+}

@@ -1,0 +1,291 @@
+"""Training of the encoder without labels.
+
+What belongs here: the loop, its metrics, its training state. What does not: batches (``dataset.py``),
+what is asked of the network (``losses.py``). Deterministic on the CPU for a fixed number of threads.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from ml.checkpoint import load_checkpoint, save_checkpoint
+from ml.encoder.config import TrainConfig
+from ml.encoder.dataset import CellTable, ChronosBranch, build_cells, load_chronos
+from ml.encoder.losses import (
+    effective_rank,
+    feature_loss,
+    info_nce,
+    known_huber,
+    mean_cosine,
+    patch_loss,
+    variance_covariance,
+)
+from ml.encoder.model import CrossAssetEncoder, EncoderInput, EncoderOutput, HeadOutput
+from ml.encoder.normalize import FeatureNormalizer
+from ml.encoder.statistics import EmbeddingStatistics, fit_statistics
+from ml.encoder.trained import TrainedEncoder
+from ml.encoder.views import View, make_view
+from ml.features.panel import FeaturePanel
+
+MAX_MEAN_COSINE: Final = 0.5
+MIN_RAW_DEVIATION: Final = 0.05
+"""Below it whitening would only blow up rounding noise."""
+_MONITOR_DATES: Final = 16
+_STATISTICS_DATES: Final = 128
+_BETAS: Final = (0.9, 0.98)
+
+Progress = Callable[[dict[str, float]], None]
+
+
+class CollapseError(RuntimeError):
+    """Embeddings of different assets became alike; the message gives the measure and the remedy."""
+
+
+class ResumeError(ValueError):
+    """A training state of another run; the message names what differs."""
+
+
+def train_encoder(
+    panels: Sequence[FeaturePanel],
+    config: TrainConfig,
+    *,
+    device: str | torch.device = "cpu",
+    seed: int = 0,
+    on_progress: Progress | None = None,
+    resume_folder: Path | None = None,
+    chronos: ChronosBranch | None = None,
+) -> TrainedEncoder:
+    """Train an encoder.
+
+    Parameters
+    ----------
+    panels : sequence of FeaturePanel
+        All their sessions are training data: cut them before.
+    config : TrainConfig
+    device : str or torch.device
+    seed : int
+        Seeds weights, batches and views.
+    on_progress : callable, optional
+        Called with each metrics row: step, steps, the terms of the loss, mean_cosine, effective_rank,
+        gate_mean.
+    resume_folder : pathlib.Path, optional
+        Where the training state is kept every ``config.save_every`` steps; a state found there is
+        continued, with the same result as an unbroken run.
+    chronos : ChronosBranch, optional
+        By default the shipped model.
+
+    Raises
+    ------
+    CollapseError
+        Mean cosine above 0.5 (or raw deviation below 0.05) after ``config.check_from`` steps.
+    EncoderDataError
+        Panels without usable sessions.
+    ResumeError
+        The state in `resume_folder` is of another configuration or seed.
+    """
+    device = torch.device(device)
+    branch = chronos or load_chronos(device=str(device))
+    table, normalizer = build_cells(panels, config, branch, device)
+    run = _Run(table, normalizer, config, device, seed)
+    if resume_folder is not None and resume_folder.exists():
+        run.load(resume_folder)
+    while run.step < config.steps:
+        terms = run.one_step()
+        due = run.step % config.report_every == 0 or run.step == config.steps
+        if due:
+            row = run.report(terms)
+            if on_progress is not None:
+                on_progress(row)
+        if resume_folder is not None and (run.step % config.save_every == 0 or run.step == config.steps):
+            run.save(resume_folder)
+    return TrainedEncoder(
+        run.model.eval().cpu(),
+        normalizer,
+        run.statistics(_STATISTICS_DATES).to("cpu"),
+        config,
+        branch.model_id,
+        seed,
+        tuple(sorted({one.source for one in panels})),
+        run.history,
+    )
+
+
+class _Run:
+    """Model, optimiser, step and history of one run."""
+
+    def __init__(
+        self,
+        table: CellTable,
+        normalizer: FeatureNormalizer,
+        config: TrainConfig,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        self.table, self.config, self.device, self.seed = table, config, device, seed
+        with torch.random.fork_rng(devices=[]):  # the caller's generator stays as it was
+            torch.manual_seed(seed)
+            model = CrossAssetEncoder(config.encoder)
+        self.model = model.to(device).train()
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=config.peak_rate, weight_decay=config.weight_decay, betas=_BETAS
+        )
+        self.step = 0
+        self.history: list[dict[str, float]] = []
+
+    def one_step(self) -> dict[str, torch.Tensor]:
+        """One optimiser step; returns the terms of the loss."""
+        config = self.config
+        # Every step seeds its own generators, so that a resumed run sees the batches of an unbroken one.
+        chooser = np.random.default_rng([self.seed, self.step])
+        cells = self.table.choose(chooser, config.dates_per_step, config.assets_per_date)
+        generator = torch.Generator(self.device).manual_seed(int(chooser.integers(2**62)))
+        clean = self.table.inputs(cells)
+        views = [make_view(clean, config, generator) for _ in range(2)]
+        terms = self._terms(clean, cells, views)
+        weights = asdict(config.weights)
+        loss = torch.stack([weights[name] * terms[name] for name in weights]).sum()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._rate()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        self.optimiser.step()
+        self.step += 1
+        return {"loss": loss.detach()} | {name: value.detach() for name, value in terms.items()}
+
+    def _rate(self) -> float:
+        warm = min(1.0, (self.step + 1) / max(self.config.warmup_steps, 1))
+        done = self.step / max(self.config.steps, 1)
+        return self.config.peak_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+    def _terms(self, clean: EncoderInput, cells: np.ndarray, views: list[View]) -> dict[str, torch.Tensor]:
+        both = EncoderInput.concatenate([one.inputs for one in views])
+        is_hidden_patch = torch.cat([one.is_hidden_patch for one in views])
+        is_hidden_feature = torch.cat([one.is_hidden_feature for one in views])
+        out, heads = self._forward(both, is_hidden_patch)
+        is_asset = both.is_asset
+        known = torch.cat([clean.channels.is_known] * 2)
+        hidden_day = is_hidden_patch.repeat_interleave(self.config.encoder.patch, dim=-1)[..., None] & known
+        first, second = heads.projected.chunk(2)
+        log_volatility, rank = (torch.cat([one, one]) for one in self.table.targets(cells))
+        variance, covariance = variance_covariance(out.z, is_asset)
+        values, scores = torch.cat([clean.channels.values] * 2), torch.cat([clean.features] * 2)
+        return {
+            "patch": patch_loss(heads.patches, values, hidden_day),
+            "feature": feature_loss(heads.features, scores, is_hidden_feature, is_asset),
+            "contrast": info_nce(first, second, clean.is_asset, self.config.temperature),
+            "volatility": known_huber(heads.log_volatility, log_volatility),
+            "rank": known_huber(heads.rank, rank),
+            "variance": variance,
+            "covariance": covariance,
+        }
+
+    def _forward(self, inputs: EncoderInput, is_hidden: torch.Tensor) -> tuple[EncoderOutput, HeadOutput]:
+        on_cuda = self.device.type == "cuda"
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=on_cuda):
+            out = self.model(inputs, is_hidden)
+            heads = self.model.heads(out)
+        if on_cuda:
+            out = EncoderOutput(*(one.float() for one in (out.z, out.own, out.gate, out.tokens)))
+            names = ("patches", "features", "log_volatility", "rank", "projected")
+            heads = HeadOutput(*(getattr(heads, name).float() for name in names))
+        return out, heads
+
+    @torch.no_grad()
+    def _clean(self, dates: int) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """(z, gate, has_chronos) of all cells of evenly spaced dates."""
+        chosen = np.unique(np.linspace(0, self.table.n_dates - 1, dates).astype(int))
+        found = []
+        self.model.eval()
+        for date in chosen:
+            inputs = self.table.inputs(self.table.date_cells(int(date)))
+            out = self.model(inputs)
+            found.append((out.z[0], out.gate[0], inputs.has_chronos[0]))
+        self.model.train()
+        return found
+
+    def statistics(self, dates: int) -> EmbeddingStatistics:
+        """Embedding statistics of the network as it is now, over evenly spaced training dates."""
+        z = [one for one, _, _ in self._clean(dates)]
+        date = torch.cat([torch.full((len(one),), i) for i, one in enumerate(z)])
+        return fit_statistics(torch.cat(z), date, self.config.whitening_floor)
+
+    def report(self, terms: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Append a metrics row and check for collapse.
+
+        Raises
+        ------
+        CollapseError
+        """
+        found = self._clean(_MONITOR_DATES)
+        z = [one.cpu() for one, _, _ in found]
+        statistics = self.statistics(_MONITOR_DATES).to("cpu")
+        served = [statistics.apply(one, torch.ones(len(one), dtype=torch.bool)) for one in z]
+        gates = torch.cat([gate[has] for _, gate, has in found])
+        row = {name: float(value) for name, value in terms.items()} | {
+            "step": self.step,
+            "steps": self.config.steps,
+            "mean_cosine": float(torch.stack([mean_cosine(one) for one in served]).median()),
+            "effective_rank": float(torch.stack([effective_rank(one) for one in served]).median()),
+            "raw_deviation": float(torch.stack([one.std(0).mean() for one in z]).median()),
+            "gate_mean": float(gates.mean()) if len(gates) else 1.0,
+        }
+        self.history.append(row)
+        if self.step >= self.config.check_from or self.step == self.config.steps:
+            check_collapse(row)
+        return row
+
+    def save(self, folder: Path) -> None:
+        """Write everything that continuing needs."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for name, parameter in self.model.named_parameters():
+            tensors |= {f"adam.{key}.{name}": value for key, value in self.optimiser.state[parameter].items()}
+        arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+        config = {"train": self.config.as_dict(), "seed": self.seed, "cells": int(self.table.date_start[-1])}
+        save_checkpoint(folder, config, arrays, {"step": self.step, "history": self.history})
+
+    def load(self, folder: Path) -> None:
+        """Continue from :meth:`save`."""
+        saved = load_checkpoint(folder)
+        ours = {"train": self.config.as_dict(), "seed": self.seed, "cells": int(self.table.date_start[-1])}
+        differing = sorted(name for name in ours if saved.config.get(name) != ours[name])
+        if differing:
+            raise ResumeError(f"{folder} holds a run with another {', '.join(differing)}: use another folder")
+        tensors = {name: torch.from_numpy(np.array(value)) for name, value in saved.tensors.items()}
+        prefix = "model."
+        self.model.load_state_dict(
+            {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        )
+        for name, parameter in self.model.named_parameters():
+            # AdamW counts its steps on the CPU.
+            self.optimiser.state[parameter] = {
+                key: tensors[f"adam.{key}.{name}"].to("cpu" if key == "step" else self.device)
+                for key in ("step", "exp_avg", "exp_avg_sq")
+            }
+        self.step, self.history = int(saved.metrics["step"]), list(saved.metrics["history"])
+
+
+def check_collapse(row: dict[str, Any]) -> None:
+    """Raise where a metrics row shows collapse.
+
+    Raises
+    ------
+    CollapseError
+    """
+    if not all(math.isfinite(row[name]) for name in ("loss", "mean_cosine", "raw_deviation")):
+        raise CollapseError(f"loss {row['loss']} at step {row['step']}: lower peak_rate")
+    if row["mean_cosine"] > MAX_MEAN_COSINE:
+        raise CollapseError(
+            f"mean cosine {row['mean_cosine']:.2f} at step {row['step']} is above {MAX_MEAN_COSINE}: "
+            "raise weights.variance or lower peak_rate"
+        )
+    if row["raw_deviation"] < MIN_RAW_DEVIATION:
+        raise CollapseError(
+            f"deviation {row['raw_deviation']:.3f} of z between assets at step {row['step']} is below "
+            f"{MIN_RAW_DEVIATION}: raise weights.variance or lower peak_rate"
+        )

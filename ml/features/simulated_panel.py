@@ -1,0 +1,126 @@
+"""Feature panels of market frames in memory, above all of simulated markets: no warehouse, no dbt.
+
+What belongs here: from contract frames to a :class:`~ml.features.panel.FeaturePanel`. What does not: the
+formulas (``compute.py``), vintages and late rows, which only the warehouse has (``dbt/``).
+"""
+
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from ml.features.catalog import FEATURES
+from ml.features.compute import STALE_AFTER_SESSIONS, compute_features, is_served, market_return
+from ml.features.grid import PriceGrid, price_grid
+from ml.features.panel import CHANNELS, FeaturePanel
+from ml.simulate.market import BENCHMARK_ASSET_ID, SESSIONS_A_YEAR, simulate_market
+
+START_DATE = date(2000, 1, 3)
+# Assets whose float64 intermediates are held at a time.
+_BLOCK = 64
+
+
+def compute_panel(
+    assets: pl.DataFrame,
+    bars: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    sessions: pl.DataFrame,
+    market_asset_id: str,
+    source: str,
+) -> FeaturePanel:
+    """Compute the panel of a market whose rows are all known in time.
+
+    Parameters
+    ----------
+    assets, bars, corporate_actions : polars.DataFrame
+        Rows of ``market__assets``, ``market__daily_bars`` and ``market__corporate_actions``; facts count
+        from the session at whose close they were known, bars and actions from their own session.
+    sessions : polars.DataFrame
+        ``session_date`` and ``close_at`` (UTC), ascending; the panel's D sessions.
+    market_asset_id : str
+        The market; sessions before its first bar (all, if it has none) take the mean of the equities.
+    source : str
+        Said in the panel.
+
+    Returns
+    -------
+    FeaturePanel
+        All assets with a bar, in ascending order of id. The gap channel is the overnight part of the total
+        return (splits and dividends are no gap), so that ``exp`` of it times a total-return index of the
+        session before is the index at the open.
+
+    Raises
+    ------
+    GridError
+        If a bar lies on no session or two of an asset on one.
+    """
+    asset_ids = tuple(bars["asset_id"].unique().sort())
+    grid = price_grid(asset_ids, assets, bars, corporate_actions, sessions)
+    market = asset_ids.index(market_asset_id) if market_asset_id in asset_ids else None
+    market_log = market_return(grid, market)
+    shape = grid.close.shape
+    features = np.empty((*shape, len(FEATURES)), np.float32)
+    for start in range(0, shape[1], _BLOCK):
+        block = slice(start, start + _BLOCK)
+        features[:, block] = compute_features(grid.columns(block), market_log)
+    return FeaturePanel(
+        dates=grid.days.astype("datetime64[D]"),
+        asset_ids=asset_ids,
+        features=features,
+        channels=_channels(grid, market_log),
+        is_present=is_served(grid),
+        is_stale=grid.sessions_since_bar >= STALE_AFTER_SESSIONS,
+        source=source,
+    )
+
+
+def simulated_panel(*, assets: int, years: int, seed: int, warmup_sessions: int = 252) -> FeaturePanel:
+    """Simulate a market and compute its panel.
+
+    Parameters
+    ----------
+    assets : int
+        Number of assets; ``SIM00001`` is the market.
+    years : int
+        Length of the panel in years of 252 sessions.
+    seed : int
+        Same seed: same panel.
+    warmup_sessions : int
+        Sessions before the panel that fill its windows and are cut off.
+
+    Returns
+    -------
+    FeaturePanel
+        ``source`` is ``simulated:<seed>``.
+    """
+    made = simulate_market(
+        assets=assets,
+        start_date=START_DATE,
+        sessions=years * SESSIONS_A_YEAR + warmup_sessions,
+        seed=seed,
+    )
+    # The market fund has a bar on every session, known at the session's close.
+    sessions = made.daily_bars.filter(pl.col("asset_id") == BENCHMARK_ASSET_ID).select(
+        session_date="trade_date", close_at="known_at"
+    )
+    panel = compute_panel(
+        made.assets,
+        made.daily_bars,
+        made.corporate_actions,
+        sessions,
+        BENCHMARK_ASSET_ID,
+        f"simulated:{seed}",
+    )
+    return panel.take(sessions=slice(warmup_sessions, None))
+
+
+def _channels(grid: PriceGrid, market_log: np.ndarray) -> np.ndarray:
+    """The daily channels in the order of :data:`CHANNELS`, float32."""
+    out = np.empty((*grid.close.shape, len(CHANNELS)), np.float32)
+    traded = grid.dollar_volume
+    out[:, :, 0] = grid.total_return
+    out[:, :, 1] = np.log(grid.high / grid.low)
+    out[:, :, 2] = grid.total_return + np.log(grid.open / grid.close)
+    out[:, :, 3] = np.log(np.where(traded > 0, traded, np.nan))
+    out[:, :, 4] = market_log[:, None]
+    return out

@@ -1,0 +1,107 @@
+"""What the trained policy is told of the night's accounts.
+
+What belongs here: embeddings, regime, tax state and wash locks of one session in the shapes of
+``ml.policy.serve``. What does not: the policy, orders.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from ml.policy.market_window import EMBEDDING_SIZE
+from ml.policy.panels import MarketPanel
+from ml.policy.serve import AccountTax, regime_features
+from ml.recommend.book import Book
+from ml.recommend.inputs import NightInputs, RecommendSettings
+from ml.recommend.locks import wash_windows
+from ml.recommend.market import Universe
+from ml.recommend.status import Rates
+
+
+@dataclass(frozen=True)
+class PolicyMarket:
+    """The market of one session as the policy sees it.
+
+    Attributes
+    ----------
+    embeddings : ndarray of shape (N, 64)
+        Zeros where the asset has none.
+    has_embedding : ndarray of shape (N,)
+        bool.
+    regime : ndarray of shape (5,)
+        :data:`ml.policy.market_window.REGIME_FEATURES`.
+    """
+
+    embeddings: np.ndarray
+    has_embedding: np.ndarray
+    regime: np.ndarray
+
+
+def policy_market(inputs: NightInputs, universe: Universe, market: MarketPanel) -> PolicyMarket:
+    """Look the session's embeddings up and measure the regime."""
+    session = market.as_of_date
+    rows = inputs.embeddings.filter(pl.col("state_date") == session).join(universe.index, on="asset_id")
+    vectors = np.zeros((len(universe.asset_ids), EMBEDDING_SIZE), dtype=np.float32)
+    known = np.zeros(len(vectors), dtype=bool)
+    if rows.height:
+        place = rows["n"].to_numpy()
+        vectors[place] = np.stack(rows["embedding"].to_list()).astype(np.float32)
+        known[place] = True
+    recent = inputs.market_returns.filter(pl.col("as_of_date") <= session).sort("as_of_date")
+    past = recent["market_return_log"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return PolicyMarket(vectors, known, regime_features(past, market.returns[:, market.tradeable]))
+
+
+def account_tax(
+    accounts: pl.DataFrame,
+    chosen: np.ndarray,
+    book: Book,
+    rates: Rates,
+    inputs: NightInputs,
+    universe: Universe,
+    settings: RecommendSettings,
+) -> AccountTax:
+    """Tax state of some accounts at one session, in shares of account value.
+
+    Nets and carryovers are those of the tax unit; an account sees them against its own value, as it
+    would if it were the only one to act on them.
+
+    Parameters
+    ----------
+    accounts : polars.DataFrame
+        A accounts: tax_unit_id, household_id, is_tax_deferred.
+    chosen : ndarray of shape (R,)
+        Positions to describe.
+    book : Book
+        State of all A accounts at the session.
+    """
+    session = book.session
+    names = ("st_net_usd", "lt_net_usd", "st_carryover_usd", "lt_carryover_usd")
+    years = inputs.tax_unit_years.filter(pl.col("tax_year") == session.year)
+    absent = [pl.lit(0.0).alias(name) for name in names if name not in years.columns]
+    years = years.with_columns(absent).select("tax_unit_id", pl.col(names).cast(pl.Float64).fill_null(0.0))
+    rows = accounts[chosen.tolist()]
+    found = (
+        rows.select("tax_unit_id")
+        .join(years, on="tax_unit_id", how="left", maintain_order="left")
+        .select(pl.col(names).fill_null(0.0))
+        .to_numpy()
+    )
+    value = np.maximum(book.value[chosen], 1e-9)
+    deferred = rows["is_tax_deferred"].to_numpy()
+    share = np.where(deferred[:, None], 0.0, found / value[:, None])
+    homes = rows.select(pl.col("household_id").unique(maintain_order=True)).with_row_index("h")
+    home = rows.join(homes, on="household_id", maintain_order="left")["h"].to_numpy().astype(np.int64)
+    windows = wash_windows(inputs.wash_windows, homes, universe, session, settings.wash_window_days)
+    first = date(session.year, 1, 1).toordinal()
+    return AccountTax(
+        short_rate=np.where(deferred, 0.0, rates.short[chosen]),
+        long_rate=np.where(deferred, 0.0, rates.long[chosen]),
+        short_net=share[:, 0],
+        long_net=share[:, 1],
+        carryover=np.abs(share[:, 2:]).sum(axis=1),
+        year_fraction=(session.toordinal() - first) / (date(session.year, 12, 31).toordinal() - first),
+        is_locked=windows.loss_sold[home],
+    )
