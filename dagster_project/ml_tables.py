@@ -213,6 +213,21 @@ ML_TABLES: dict[str, dict[str, str]] = {
         ("inputs_snapshot_id", "bigint"),
         ("settings_hash", "varchar"),
     ),
+    # One row per pair of columns; of the project as it stands, not of a night. A column without a source has
+    # one row without upstream and an origin that says why.
+    "column_lineage": _columns(
+        ("downstream_schema", "varchar"),
+        ("downstream_table", "varchar"),
+        ("downstream_column", "varchar"),
+        ("downstream_depth", "integer"),
+        ("upstream_schema", "varchar"),
+        ("upstream_table", "varchar"),
+        ("upstream_column", "varchar"),
+        ("kind", "varchar"),
+        ("via", "varchar"),
+        ("origin", "varchar"),
+        ("code_version", "varchar"),
+    ),
 }
 
 

@@ -10,6 +10,7 @@ def load_assets() -> list[Any]:
         encoder,  # ml.encoder_checkpoint, ml.asset_embeddings
         ingest,  # raw.*: sources, quarantine, the night's cut
         intents,  # ml.parsed_intents
+        lineage,  # ml.column_lineage
         personalization,  # ml.behaviour, ml.user_mixes
         policy,  # ml.policy_checkpoint
         publish,  # ml.audit_nights
@@ -25,6 +26,7 @@ def load_assets() -> list[Any]:
         intents.parsed_intents,
         personalization.user_mixes,
         recommendations.recommendations,
+        lineage.column_lineage,
         publish.audit_nights,
         chronos.chronos_embeddings,
         encoder.asset_embeddings,

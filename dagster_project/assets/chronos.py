@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project.assets.night import SESSION_ASSET, as_of_date, write_tables
+from dagster_project.assets.night import NIGHT_DEPS, SESSION_ASSET, as_of_date, write_tables
 from dagster_project.reads import NightReader
 from dagster_project.resources.lake import LakeResource
 
@@ -14,7 +14,7 @@ from dagster_project.resources.lake import LakeResource
     "this session and model lack are computed.",
     owners=["team:encoder"],
     kinds={"python", "pytorch", "ducklake"},
-    deps=[["core", "fct_asset_prices__daily"]],
+    deps=[*NIGHT_DEPS, ["core", "dim_sessions"], ["core", "fct_asset_prices__daily"]],
     **SESSION_ASSET,
 )
 def chronos_embeddings(context: dg.AssetExecutionContext, lake: LakeResource):

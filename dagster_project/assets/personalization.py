@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project.assets.night import SESSION_ASSET, as_of_date, write_tables
+from dagster_project.assets.night import NIGHT_DEPS, SESSION_ASSET, as_of_date, write_tables
 from dagster_project.reads import NightReader
 from dagster_project.resources.lake import LakeResource
 
@@ -17,6 +17,7 @@ from dagster_project.resources.lake import LakeResource
             owners=["team:personalization"],
             kinds={"python", "ducklake"},
             deps=[
+                *NIGHT_DEPS,
                 ["core", "fct_transactions"],
                 ["core", "dim_accounts"],
                 ["core", "fct_asset_prices__daily"],
@@ -31,7 +32,7 @@ from dagster_project.resources.lake import LakeResource
             "words (Dirichlet rule), and whether the revealed part is identified.",
             owners=["team:personalization"],
             kinds={"python", "ducklake"},
-            deps=[["ml", "behaviour"], ["ml", "parsed_intents"], ["core", "dim_users"]],
+            deps=[*NIGHT_DEPS, ["ml", "behaviour"], ["ml", "parsed_intents"], ["core", "dim_users"]],
         ),
     ],
     name="user_mixes",
