@@ -4,6 +4,7 @@ What belongs here: measures on panels that training did not see. What does not: 
 passes or fails by, pictures.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -115,6 +116,18 @@ def sample_panel(
         {name: value[has].astype(np.float64) for name, value in targets.items()},
         out.gate.mean(-1).cpu().numpy()[has],
         panel.features[sessions][..., _CLASS].argmax(-1)[has],
+    )
+
+
+def join_samples(samples: Sequence[Sample]) -> Sample:
+    """One sample of several panels; their dates stay apart."""
+    shift = np.concatenate([[0], np.cumsum([int(one.date.max(initial=-1)) + 1 for one in samples])])
+    return Sample(
+        np.concatenate([one.date + begin for one, begin in zip(samples, shift, strict=False)]),
+        {name: np.concatenate([one.representations[name] for one in samples]) for name in REPRESENTATIONS},
+        {name: np.concatenate([one.targets[name] for one in samples]) for name in samples[0].targets},
+        np.concatenate([one.gate for one in samples]),
+        np.concatenate([one.asset_class for one in samples]),
     )
 
 
