@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 import torch
 
-from ml.encoder.dataset import ChronosBranch, chronos_for, forward_targets, pad_channels, ranks
 from ml.encoder.config import WINDOW
+from ml.encoder.dataset import ChronosBranch, chronos_for, forward_targets, pad_channels, ranks
 from ml.encoder.embed import EncoderServer
 from ml.encoder.losses import effective_rank, mean_cosine
 from ml.encoder.model import EncoderInput
@@ -142,7 +142,8 @@ def probe_table(fit: Sample, test: Sample) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        target, representation, measure (``r2``, ``accuracy``, ``rank_ic``), score, n_fit, n_test.
+        target, representation, measure (``r2``, ``accuracy``, ``rank_ic``), score (nan where the test's
+        target does not vary), n_fit, n_test.
     """
     rows = []
     for target, actual in test.targets.items():
@@ -239,7 +240,8 @@ def _score(target: str, guess: np.ndarray, actual: np.ndarray, date: np.ndarray)
     if target.startswith("return_rank"):
         per_date = [_correlation(_rank(guess[date == one]), actual[date == one]) for one in np.unique(date)]
         return "rank_ic", float(np.nanmean(per_date))
-    return "r2", 1 - float(((actual - guess) ** 2).mean() / actual.var())
+    variance = actual.var()
+    return "r2", 1 - float(((actual - guess) ** 2).mean() / variance) if variance > 0 else float("nan")
 
 
 def _rank(values: np.ndarray) -> np.ndarray:
