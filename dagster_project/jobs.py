@@ -7,9 +7,9 @@ from dagster_project.resources.lake import LakeResource
 
 _CHECKPOINTS = {
     phase: dg.AssetSelection.assets(["ml", f"{phase}_checkpoint"])
-    for phase in ("encoder", "policy")
+    for phase in ("encoder", "policy", "personalization")
 }
-_ALL_CHECKPOINTS = _CHECKPOINTS["encoder"] | _CHECKPOINTS["policy"]
+_ALL_CHECKPOINTS = _CHECKPOINTS["encoder"] | _CHECKPOINTS["policy"] | _CHECKPOINTS["personalization"]
 
 nightly_recommendations = dg.define_asset_job(
     "nightly_recommendations",

@@ -237,6 +237,7 @@ _DUCKDB_TYPES = {
     "Date": "date",
     "Float64": "double",
     "Int64": "bigint",
+    "List(Float32)": "float[]",
 }
 
 
@@ -261,6 +262,7 @@ def ml_tables() -> dict[str, dict[str, str]]:
     from ml.features.behaviour import BEHAVIOUR_SCHEMA
     from ml.intent.parse import PARSED_SCHEMA
     from ml.personalization.mix import MIX_SCHEMA
+    from ml.personalization.serve import REVEALED_SCHEMA
     from ml.tax.broker_view import BROKER_DIFFERENCES
     from ml.tax.form_8949 import FORM_8949
     from ml.tax.wash_frames import WASH_SALES
@@ -270,6 +272,7 @@ def ml_tables() -> dict[str, dict[str, str]]:
         **ML_TABLES,
         "behaviour": _from_polars(BEHAVIOUR_SCHEMA),
         "parsed_intents": _from_polars(PARSED_SCHEMA),
+        "user_adapters": _from_polars(REVEALED_SCHEMA),
         "user_mixes": _from_polars(MIX_SCHEMA),
         "wash_sales": _from_polars(WASH_SALES),
         "form_8949": _from_polars(FORM_8949),

@@ -32,4 +32,5 @@ def load_assets() -> list[Any]:
         encoder.asset_embeddings,
         encoder.encoder_checkpoint,
         policy.policy_checkpoint,
+        personalization.personalization_checkpoint,
     ]
