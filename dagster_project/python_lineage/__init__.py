@@ -9,40 +9,43 @@ of joins, ``known_at``) is left out, as sqlglot leaves it out of the lineage of 
 entries are complete, that every source exists and that the step's asset depends on its table.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from dagster_project.ml_tables import ml_tables
 from dagster_project.python_lineage.declared import Declared, Source, TableLineage
-from dagster_project.python_lineage.learned import LEARNED_STEPS, LEARNED_TABLES
+from dagster_project.python_lineage.learned import LEARNED_COLUMNS, LEARNED_STEPS, LEARNED_TABLES
 from dagster_project.python_lineage.steps import STEP_LINEAGE
 from dagster_project.python_lineage.tax import TAX_LINEAGE
 
 __all__ = ["Declared", "Source", "TableLineage", "python_lineage"]
 
 
-def python_lineage(tables: Collection[str] | None = None) -> dict[str, TableLineage]:
+def python_lineage(tables: Mapping[str, Collection[str]] | None = None) -> dict[str, TableLineage]:
     """Declared lineage of the tables of schema ``ml``.
 
     Parameters
     ----------
-    tables : collection of str, optional
-        Names of the tables that exist; those of ``ml_tables()`` if not given. Entries of the learned
-        models count where their tables are among them.
+    tables : mapping of str to collection of str, optional
+        The columns of each table that exists; ``ml_tables()`` if not given. Entries of the learned models
+        count where their tables and columns are among them.
 
     Returns
     -------
     dict of str to dict of str to Declared
         By table, by column.
     """
-    existing = set(ml_tables() if tables is None else tables)
+    existing = ml_tables() if tables is None else tables
     found = {**STEP_LINEAGE, **TAX_LINEAGE}
-    found |= {name: columns for name, columns in LEARNED_TABLES.items() if name in existing}
+    for table, columns in (*LEARNED_TABLES.items(), *LEARNED_COLUMNS.items()):
+        known = {name: declared for name, declared in columns.items() if name in existing.get(table, ())}
+        if known:
+            found[table] = {**found.get(table, {}), **known}
     for step in LEARNED_STEPS:
         if not {source.table for source in step.sources} <= {f"ml.{name}" for name in existing}:
             continue
-        for table, columns in step.columns.items():
-            decided = {column: _decided(found[table][column], step.sources, step.via) for column in columns}
+        for table, decides in step.columns.items():
+            decided = {column: _decided(found[table][column], step.sources, step.via) for column in decides}
             found[table] = {**found[table], **decided}
     return found
 

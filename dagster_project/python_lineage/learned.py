@@ -1,6 +1,6 @@
 """Lineage across the border of the learned models: features and trades to checkpoints to recommendations.
 
-What belongs here: entries that count once a model's own table exists. What does not: steps that compute
+What belongs here: entries that count once a model's own table or column exists. What does not: steps that compute
 without a checkpoint of their own table (``steps.py``).
 """
 
@@ -39,14 +39,20 @@ _DECISIONS: Final = (
 )
 LEARNED_TABLES: Final[dict[str, TableLineage]] = {
     "asset_embeddings": made_by(
-        "asset_embeddings", {**NIGHT, **same(FEATURE_STORE, "asset_id"), "model_id": "code"}
+        "asset_embeddings",
+        {
+            **NIGHT,
+            "state_date": columns_of("core.dim_sessions", "session_date"),
+            **same(FEATURE_STORE, "asset_id"),
+            "model_id": "code",
+        },
     )
     | made_by(
         "encoder",
         {
             "embedding": columns_of(FEATURE_STORE, *FEATURE_COLUMNS)
             + columns_of("ml.chronos_embeddings", "embedding")
-            + columns_of(PRICES, "total_return_log")
+            + columns_of(PRICES, "price_usd", "total_return_log")
         },
         kind="model",
     ),
@@ -59,6 +65,27 @@ LEARNED_TABLES: Final[dict[str, TableLineage]] = {
         },
         kind="model",
     ),
+    "model_registry": made_by(
+        "training",
+        {
+            **each(("kind", "model_id", "compatibility_id", "requires", "location"), "code"),
+            **each(("event", "run_id", "note"), "run"),
+            "event_at": "clock",
+            "profile": "settings",
+        },
+    ),
+    "training_metrics": made_by(
+        "training",
+        {
+            **each(("kind", "model_id", "phase", "step", "metric", "value"), "code"),
+            **each(("profile", "seed"), "settings"),
+            "run_id": "run",
+        },
+    ),
+}
+# Columns that a learned model adds to tables which exist without it.
+LEARNED_COLUMNS: Final[dict[str, TableLineage]] = {
+    "rec_portfolios": made_by("recommendations", {"policy_id": "code"}),
 }
 
 
