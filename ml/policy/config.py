@@ -112,6 +112,8 @@ class TrainConfig:
         Learning rates of Adam; the second falls linearly to a tenth.
     clip : float
         Of the probability ratio.
+    target_kl : float
+        An iteration ends with the epoch in which the mean divergence from the rollout's policy passes it.
     gae_lambda : float
     clip_norm : float
     save_every : int
@@ -126,7 +128,7 @@ class TrainConfig:
     assets: int = 24
     weeks: int = 39
     universes: int = 32
-    per_universe: int = 16
+    per_universe: int = 12
     mixed_share: float = 0.25
     warm_rounds: int = 3
     warm_steps: int = 60
@@ -134,8 +136,9 @@ class TrainConfig:
     epochs: int = 2
     batch: int = 1024
     warm_rate: float = 3e-3
-    rate: float = 3e-4
+    rate: float = 1e-4
     clip: float = 0.2
+    target_kl: float = 0.05
     gae_lambda: float = 0.95
     clip_norm: float = 0.5
     save_every: int = 10
@@ -162,6 +165,6 @@ PROFILES: Final = {
         epochs=3,
         batch=16_384,
         warm_rate=2e-3,
-        rate=2e-4,
+        rate=1e-4,
     ),
 }

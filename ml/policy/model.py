@@ -98,7 +98,7 @@ class MoEPolicy(nn.Module):
         self.context = nn.Linear(width, width, bias=False)
         self.outer = nn.Linear(width, width)
         self.final = nn.Linear(width, width)
-        self.heads = nn.ModuleList(_head(width, small, len(ACTIONS)) for _ in EXPERTS)
+        self.heads = ExpertHeads(width, small)
         self.cash_heads = nn.ModuleList(_head(width, small, 1) for _ in EXPERTS)
         self.router = _head(objectives + regime, small, len(EXPERTS))
         self.values = nn.ModuleList(_head(width + objectives, small, 1) for _ in OBJECTIVES)
@@ -120,7 +120,7 @@ class MoEPolicy(nn.Module):
         hidden = hidden + silu(self.final(hidden))
         valued = torch.cat([pooled, seen.mix], -1)
         return PolicyOutput(
-            expert_logits=torch.stack([head(hidden) for head in self.heads], 1),
+            expert_logits=self.heads(hidden),
             expert_cash=torch.cat([head(pooled) for head in self.cash_heads], -1),
             router_logits=self.router(torch.cat([seen.mix, regime], -1)),
             value=torch.cat([head(valued) for head in self.values], -1),
@@ -149,6 +149,24 @@ class MoEPolicy(nn.Module):
             ],
             1,
         )
+
+
+class ExpertHeads(nn.Module):
+    """Four heads of one hidden layer each, computed in one product: (B, N, width) to (B, 4, N, 3)."""
+
+    def __init__(self, width: int, small: int) -> None:
+        super().__init__()
+        self.small = small
+        self.enter = nn.Linear(width, len(EXPERTS) * small)
+        bound = small**-0.5
+        self.leave = nn.Parameter(torch.empty(len(EXPERTS), small, len(ACTIONS)).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(len(EXPERTS), 1, len(ACTIONS)))
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits of each expert."""
+        count, assets = hidden.shape[:2]
+        inner = silu(self.enter(hidden)).view(count, assets, len(EXPERTS), self.small)
+        return torch.einsum("bnks,ksa->bkna", inner, self.leave) + self.bias
 
 
 def mean_weights(z: torch.Tensor, cash_z: torch.Tensor, seen: Observation, limit: float) -> torch.Tensor:

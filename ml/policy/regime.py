@@ -37,7 +37,7 @@ def regime_features(market: np.ndarray, returns: np.ndarray) -> np.ndarray:
             _volatility(market[-_QUARTER:]),
             np.nansum(market[-_QUARTER:]),
             np.nansum(market),
-            totals.std() if len(totals) > 1 else 0.0,
+            np.sort(totals).std() if len(totals) > 1 else 0.0,  # sorted: the order of assets moves no bit
         ]
     )
 

@@ -37,6 +37,7 @@ from ml.types import OBJECTIVES
 Progress = Callable[[dict[str, Any]], None]
 WARM_START, PPO = "warm_start", "ppo"
 _EVALUATION = 10**6  # seeds of evaluation lie apart from those of iterations
+_RAMP_UPDATES = 20
 _PASS_DECISIONS = 8192  # of one pass without gradients
 
 
@@ -256,12 +257,16 @@ class _Run:
         chooser = self._generator(5)
         sums: dict[str, torch.Tensor] = {}
         updates = 0
-        for _ in range(config.epochs):
+        for epoch in range(config.epochs):
+            if epoch and float(sums["kl"]) > config.target_kl * updates:
+                break
             order = torch.randperm(episode.decisions, generator=chooser, device=self.device)
             for rows in order.split(config.batch):
                 batch = PpoBatch(episode.seen(rows), **{name: x[rows] for name, x in flat.items()})
                 loss, terms = ppo_loss(self.model, batch, config.weights, config.clip, done)
-                self._descend(loss, config.rate * (1 - 0.9 * done))
+                # Adam's first steps are as large as its rate, whatever the gradient: they ramp up.
+                ramp = min(1.0, (updates + 1) / _RAMP_UPDATES) if self.step == config.warm_rounds else 1.0
+                self._descend(loss, ramp * config.rate * (1 - 0.9 * done))
                 sums = {name: sums.get(name, 0) + term for name, term in terms.items()}
                 updates += 1
         return {

@@ -29,7 +29,9 @@ def make_panel(seed: int = 0, sessions: int = SESSIONS, assets: int = ASSETS) ->
     market = rng.normal(3e-4, 0.009, sessions)
     drift = rng.normal(3e-4, 6e-4, assets)
     size = rng.uniform(0.006, 0.02, assets)
-    returns = market[:, None] * rng.uniform(0.6, 1.4, assets) + drift + rng.normal(0, 1, (sessions, assets)) * size
+    returns = (
+        market[:, None] * rng.uniform(0.6, 1.4, assets) + drift + rng.normal(0, 1, (sessions, assets)) * size
+    )
     features = np.zeros((sessions, assets, len(FEATURE_COLUMNS)), np.float32)
     level = np.cumsum(np.vstack([np.zeros((252, assets)), returns]), axis=0)
     past = level[252 - 21 : 252 - 21 + sessions] - level[:sessions]

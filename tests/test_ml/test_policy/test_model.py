@@ -25,7 +25,9 @@ def test_z_of_zero_holds_exactly():
 def test_a_target_is_reached_by_the_z_that_it_asks_for():
     """Held: z = log(target / w); unheld: z = N target, as far as the clamp allows."""
     seen = random_observation(50, 7, seed=1)
-    seen = Observation(**{**{n: getattr(seen, n) for n in seen.__slots__}, "is_tradeable": torch.ones(50, 7) > 0})
+    seen = Observation(
+        **{**{n: getattr(seen, n) for n in seen.__slots__}, "is_tradeable": torch.ones(50, 7) > 0}
+    )
     goal = torch.softmax(torch.randn(50, 8, generator=torch.Generator().manual_seed(2)), -1)
     w, target = seen.weight[:, :-1], goal[:, :-1]
     held = w > 0
@@ -84,8 +86,7 @@ def test_a_shared_embedding_row_equals_the_same_row_for_each(model):
     seen = random_observation(5, 6)
     shared = Observation(**{n: getattr(seen, n) for n in seen.__slots__} | {"embedding": seen.embedding[:1]})
     each = Observation(
-        **{n: getattr(seen, n) for n in seen.__slots__}
-        | {"embedding": seen.embedding[:1].expand(5, -1, -1)}
+        **{n: getattr(seen, n) for n in seen.__slots__} | {"embedding": seen.embedding[:1].expand(5, -1, -1)}
     )
     assert torch.allclose(model(shared).logits, model(each).logits, atol=1e-6)
 
