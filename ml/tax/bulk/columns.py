@@ -7,23 +7,28 @@ from ml.compiled import PackageCompiler, source_hash
 
 COMPILER: Final = PackageCompiler(source_hash(Path(__file__).parent))
 
-# events: one row per booking that the engine sees, in the order of its household's pass
-E_KIND, E_DAY, E_ACCOUNT, E_HOLDING, E_SECURITY, E_QUANTITY = range(6)
-E_PRICE, E_AMOUNT, E_FEES, E_FLAGS, E_ORDER, E_KEY, E_REFERENCE = range(6, 13)
-EVENT_COLUMNS: Final = 13
+# events of one stream (a household's rows of one security), in order of time; a table of the stream alone
+E_KIND, E_DAY, E_ACCOUNT, E_HOLDING, E_QUANTITY = range(5)
+E_PRICE, E_AMOUNT, E_FEES, E_FLAGS, E_ORDER, E_KEY, E_REFERENCE = range(5, 12)
+EVENT_COLUMNS: Final = 12
 BUY, REINVESTMENT, SELL, DIVIDEND, SPLIT, OTHER = range(6)
 # a split carries its ratio's numerator in E_PRICE and its denominator in E_AMOUNT
 HAS_AMOUNT, HAS_PRICE, HAS_RATIO, REMOVES = 1, 2, 4, 8
 
 # accounts
-A_METHOD, A_DEFERRED, A_EMPLOYER, A_USER = range(4)
+A_METHOD, A_DEFERRED, A_EMPLOYER, A_USER, A_HOUSEHOLD = range(5)
 FIFO, LIFO, HIFO, AVERAGE = range(4)
 
 # holdings: one account's lots of one asset, a linked list in order of acquisition
-H_ACCOUNT, H_ASSET, H_FUND, H_DIGITAL, H_HEAD, H_TAIL, H_QUANTITY, H_TACKED, H_ENTRY, H_ENTRIES = range(10)
-HOLDING_COLUMNS: Final = 10
+H_ACCOUNT, H_ASSET, H_FUND, H_DIGITAL, H_HEAD, H_TAIL, H_QUANTITY, H_TACKED, H_ENTRY, H_ENTRIES, H_OTHER = (
+    range(11)
+)
+HOLDING_COLUMNS: Final = 11
 
-# securities of a household: recent purchases, losses that wait, shares sold
+# assets
+X_SECURITY, X_FUND, X_DIGITAL = range(3)
+
+# the stream's security: recent purchases, losses that wait, shares sold
 S_FIRST, S_LAST, S_WAIT_FIRST, S_WAIT_LAST, S_QUANTITY, S_SPLIT_DAY = range(6)
 S_CLOSED_KEY, S_CLOSED_DAY, S_CLOSED_OTHER_DAY = range(6, 9)
 SECURITY_COLUMNS: Final = 9
@@ -43,8 +48,26 @@ PIECE_COLUMNS: Final = 27
 D_EVENT, D_AMOUNT, D_QUANTITY, D_FAILED, D_NUMBER, D_PREVIOUS = range(6)
 ENTRY_COLUMNS: Final = 6
 
+# lots that sales name: the purchase as an event of the stream and as a place in the order of all rows
+F_EVENT, F_SUB, F_SHARES, F_NEXT, F_PLACE = range(5)
+REFERENCE_COLUMNS: Final = 5
+
+# results, one table of 32-bit and one of 64-bit integers each; a row is a column, so that columns are contiguous
+O_SOURCE, O_SUB, O_ACCOUNT, O_ASSET, O_ACQUIRED, O_START, O_USED = range(7)
+O_QUANTITY, O_COST, O_ADJUSTMENT = range(3)
+LOTS_NARROW, LOTS_WIDE = 7, 3
+Q_SALE, Q_SOURCE, Q_SUB, Q_DAY, Q_ACCOUNT, Q_ASSET, Q_ACQUIRED, Q_START = range(8)
+Q_CODES, Q_LONG, Q_PERMANENT, Q_PENDING = range(8, 12)
+Q_QUANTITY, Q_PROCEEDS, Q_COST, Q_DISALLOWED, Q_WAITING = range(5)
+PIECES_NARROW, PIECES_WIDE = 12, 5
+M_PIECE, M_ACCOUNT, M_ASSET, M_SOURCE, M_SUB, M_ACQUIRED, M_TACKED = range(7)
+M_QUANTITY, M_MOVED = range(2)
+MATCHES_NARROW, MATCHES_WIDE = 7, 2
+N_ROW, N_AMOUNT, N_QUANTITY, N_FAILED = range(4)
+ENTRIES_OUT: Final = 4
+
 # how many rows of each table are in use
-C_LOTS, C_PIECES, C_ENTRIES, C_ISSUES = range(4)
+C_LOTS, C_PIECES, C_ENTRIES, C_ISSUES, C_MATCHES = range(5)
 
 # convention codes as bits
 A1, A2, A3, A4, A5, A6, A8, A9, A10, A14, A15, A17, A18, AVERAGE_AS_FIFO = (1 << i for i in range(14))

@@ -1,4 +1,8 @@
-"""The compiled pass over all households: one event after the other, as ``ml.tax.household`` does it."""
+"""The compiled pass over a stream: one event after the other, as ``ml.tax.household`` does it.
+
+A stream is what one household books in one security: no rule of the ledger reaches across streams, so each
+runs alone, on tables that fit the processor's cache.
+"""
 
 from ml.tax.bulk.arithmetic import apportion, divisor_of, scale
 from ml.tax.bulk.columns import (
@@ -32,7 +36,6 @@ from ml.tax.bulk.columns import (
     E_PRICE,
     E_QUANTITY,
     E_REFERENCE,
-    E_SECURITY,
     EMPTY_SPLIT,
     FAR_DATE,
     FULL,
@@ -112,16 +115,16 @@ LARGEST_RATIO = 1 << 31
 
 
 @COMPILER.inner
-def buy(events, accounts, holdings, securities, lots, pieces, counts, subs, intact, joined, e):
+def buy(events, accounts, holdings, security, lots, pieces, counts, subs, intact, joined, e):
     """Open a lot, or add a fill to the lot of its order, and let it serve losses that wait."""
-    h, s, order = events[e, E_HOLDING], events[e, E_SECURITY], events[e, E_ORDER]
+    h, order = events[e, E_HOLDING], events[e, E_ORDER]
     quantity = events[e, E_QUANTITY]
     if events[e, E_FLAGS] & HAS_AMOUNT and events[e, E_AMOUNT] < 0:
         cost = -events[e, E_AMOUNT]
     else:
         cost = scale(events[e, E_PRICE], quantity, SHARE) + events[e, E_FEES]
     holdings[h, H_QUANTITY] += quantity
-    securities[s, S_QUANTITY] += quantity
+    security[S_QUANTITY] += quantity
     lot = NONE
     if order != NONE:
         lot = intact[order, 0]
@@ -133,7 +136,7 @@ def buy(events, accounts, holdings, securities, lots, pieces, counts, subs, inta
             lots[lot, L_CODES] |= A4
             joined[e] = lots[lot, L_SOURCE]
             intact[order, 1] = lots[lot, L_QUANTITY]
-            return serve(events, accounts, holdings, securities, lots, pieces, counts, subs, s, lot)
+            return serve(events, accounts, holdings, security, lots, pieces, counts, subs, lot)
     if counts[C_LOTS] >= lots.shape[0]:
         return FULL
     lot = counts[C_LOTS]
@@ -146,8 +149,8 @@ def buy(events, accounts, holdings, securities, lots, pieces, counts, subs, inta
     append_lot(lots, holdings, lot, h)
     if order != NONE:
         intact[order, 0], intact[order, 1] = lot, quantity
-    remember(lots, securities, lot, s)
-    return serve(events, accounts, holdings, securities, lots, pieces, counts, subs, s, lot)
+    remember(lots, security, lot)
+    return serve(events, accounts, holdings, security, lots, pieces, counts, subs, lot)
 
 
 @COMPILER.inner
@@ -190,22 +193,20 @@ def fail_dividends(lots, holdings, entries, h, lot, quantity, day):
 
 
 @COMPILER.inner
-def take(
-    events, holdings, securities, lots, pieces, counts, entries, table, e, lot, quantity, proceeds, keep
-):
+def take(events, holdings, security, lots, pieces, counts, entries, table, e, lot, quantity, proceeds, keep):
     """Close shares of a lot; record the piece unless the account is tax-deferred."""
     h, day = lots[lot, L_HOLDING], events[e, E_DAY]
-    s, whole = events[e, E_SECURITY], lots[lot, L_QUANTITY]
+    whole = lots[lot, L_QUANTITY]
     cost, adjustment = lots[lot, L_COST], lots[lot, L_ADJUSTMENT]
     if quantity >= whole:
-        close_lot(lots, holdings, securities, lot, s)
+        close_lot(lots, holdings, security, lot)
     else:
         cost, adjustment = scale(cost, quantity, whole), scale(adjustment, quantity, whole)
         lots[lot, L_QUANTITY] = whole - quantity
         lots[lot, L_COST] -= cost
         lots[lot, L_ADJUSTMENT] -= adjustment
     holdings[h, H_QUANTITY] -= quantity
-    securities[s, S_QUANTITY] -= quantity
+    security[S_QUANTITY] -= quantity
     fail_dividends(lots, holdings, entries, h, lot, quantity, day)
     if not keep:
         return DONE
@@ -236,7 +237,7 @@ def take(
 def realise(
     events,
     holdings,
-    securities,
+    security,
     lots,
     pieces,
     counts,
@@ -271,7 +272,7 @@ def realise(
             apportion(proceeds, weights, count, quantity, parts, rests)
         for i in range(count):
             status = take(
-                events, holdings, securities, lots, pieces, counts, entries, table,
+                events, holdings, security, lots, pieces, counts, entries, table,
                 e, owners[i], weights[i], parts[i], keep,
             )  # fmt: skip
             if status != DONE:
@@ -281,10 +282,9 @@ def realise(
 
 @COMPILER.inner
 def match_losses(
-    events, accounts, holdings, securities, lots, pieces, counts, subs, done, e, stop, first, end, order
+    events, accounts, holdings, security, lots, pieces, counts, subs, done, e, stop, first, end, order
 ):
     """Look for replacements of a sale's losses, pieces by acquisition; then note the shares as sold."""
-    s = events[e, E_SECURITY]
     for i in range(first, end):
         place = i - first
         while place > 0 and (
@@ -302,19 +302,19 @@ def match_losses(
         if pieces[piece, P_PROCEEDS] >= pieces[piece, P_COST]:
             continue
         status = match_loss(
-            events, accounts, holdings, securities, lots, pieces, counts, subs, done,
+            events, accounts, holdings, security, lots, pieces, counts, subs, done,
             e, stop, piece, first, end,
         )  # fmt: skip
         if status != DONE:
             return status
     for i in range(first, end):
-        note_closed(securities, s, pieces[i, P_KEY], pieces[i, P_ACQUIRED])
+        note_closed(security, pieces[i, P_KEY], pieces[i, P_ACQUIRED])
     return DONE
 
 
 @COMPILER.inner
 def sell(
-    events, accounts, holdings, securities, lots, pieces, counts, subs, joined, done, entries, issues,
+    events, accounts, holdings, security, lots, pieces, counts, subs, joined, done, entries, issues,
     references, table, e, stop, scratch, chosen, amounts, fills,
 ):  # fmt: skip
     """Close lots for an order: all its fills of the day at once, as one sale."""
@@ -350,7 +350,7 @@ def sell(
     keep = not accounts[holdings[h, H_ACCOUNT], A_DEFERRED]
     first = counts[C_PIECES]
     status = realise(
-        events, holdings, securities, lots, pieces, counts, entries, table,
+        events, holdings, security, lots, pieces, counts, entries, table,
         fills, fill_count, scratch, chosen, amounts, keep,
     )  # fmt: skip
     end = counts[C_PIECES]
@@ -361,7 +361,7 @@ def sell(
                     pieces[i, P_CODES] |= A18
         else:
             status = match_losses(
-                events, accounts, holdings, securities, lots, pieces, counts, subs, done,
+                events, accounts, holdings, security, lots, pieces, counts, subs, done,
                 e, stop, first, end, scratch[0],
             )  # fmt: skip
     if fill_count > 1:
@@ -371,11 +371,11 @@ def sell(
 
 
 @COMPILER.inner
-def split(events, holdings, securities, lots, pieces, e, scratch):
+def split(events, holdings, security, lots, pieces, e, scratch):
     """Multiply the shares of each lot; losses that wait count in new shares from here on."""
-    h, s = events[e, E_HOLDING], events[e, E_SECURITY]
+    h = events[e, E_HOLDING]
     new, old, flags = events[e, E_PRICE], events[e, E_AMOUNT], events[e, E_FLAGS]
-    held, stated = 0 if h == NONE else holdings[h, H_QUANTITY], events[e, E_QUANTITY]
+    held, stated = holdings[h, H_QUANTITY], events[e, E_QUANTITY]
     after = held
     if stated:
         after = held - stated if flags & REMOVES else held + stated
@@ -386,9 +386,9 @@ def split(events, holdings, securities, lots, pieces, e, scratch):
         if float(held) * new / old > LARGEST:
             return TOO_LARGE
         after = scale(held, new, old)
-    if new and abs(securities[s, S_SPLIT_DAY] - events[e, E_DAY]) > SAME_SPLIT_DAYS:
-        securities[s, S_SPLIT_DAY] = events[e, E_DAY]
-        piece = securities[s, S_WAIT_FIRST]
+    if new and abs(security[S_SPLIT_DAY] - events[e, E_DAY]) > SAME_SPLIT_DAYS:
+        security[S_SPLIT_DAY] = events[e, E_DAY]
+        piece = security[S_WAIT_FIRST]
         while piece != NONE:
             top, bottom = pieces[piece, P_NUMERATOR], pieces[piece, P_DENOMINATOR]
             if max(new, old) > LARGEST_RATIO or max(top, bottom) > LARGEST_RATIO:
@@ -405,7 +405,7 @@ def split(events, holdings, securities, lots, pieces, e, scratch):
         return DONE
     if after <= 0 or after > LARGEST:
         return EMPTY_SPLIT
-    resize(lots, holdings, securities, h, s, after, scratch)
+    resize(lots, holdings, security, h, after, scratch)
     return DONE
 
 
@@ -413,7 +413,7 @@ def split(events, holdings, securities, lots, pieces, e, scratch):
 def dividend(events, accounts, holdings, entries, counts, e):
     """Record a dividend whose qualified part waits for the holding test."""
     h = events[e, E_HOLDING]
-    if h == NONE or accounts[events[e, E_ACCOUNT], A_DEFERRED] or holdings[h, H_QUANTITY] <= 0:
+    if accounts[events[e, E_ACCOUNT], A_DEFERRED] or holdings[h, H_QUANTITY] <= 0:
         return
     entry = counts[C_ENTRIES]
     counts[C_ENTRIES] = entry + 1
@@ -426,68 +426,50 @@ def dividend(events, accounts, holdings, entries, counts, e):
 
 
 @COMPILER.inner
-def clear(events, holdings, securities, subs, intact, joined, done, starts, household):
-    """Set everything that belongs to a household to its beginning."""
-    for h in range(starts[household, 1], starts[household + 1, 1]):
+def clear(holdings, held, security, subs, joined, done, intact, events, count, counts):
+    """Set everything that belongs to a stream to its beginning."""
+    for h in range(held):
         holdings[h, H_HEAD] = holdings[h, H_TAIL] = holdings[h, H_ENTRY] = NONE
         holdings[h, H_QUANTITY] = holdings[h, H_TACKED] = holdings[h, H_ENTRIES] = 0
-    for s in range(starts[household, 2], starts[household + 1, 2]):
-        securities[s, S_FIRST] = securities[s, S_LAST] = NONE
-        securities[s, S_WAIT_FIRST] = securities[s, S_WAIT_LAST] = NONE
-        securities[s, S_QUANTITY] = 0
-        securities[s, S_SPLIT_DAY] = securities[s, S_CLOSED_DAY] = LONG_AGO
-        securities[s, S_CLOSED_KEY], securities[s, S_CLOSED_OTHER_DAY] = NONE, LONG_AGO
-    for e in range(starts[household, 0], starts[household + 1, 0]):
+    security[S_FIRST] = security[S_LAST] = security[S_WAIT_FIRST] = security[S_WAIT_LAST] = NONE
+    security[S_QUANTITY] = 0
+    security[S_SPLIT_DAY] = security[S_CLOSED_DAY] = security[S_CLOSED_OTHER_DAY] = LONG_AGO
+    security[S_CLOSED_KEY] = NONE
+    for e in range(count):
         subs[e] = done[e] = 0
         joined[e] = NONE
         if events[e, E_ORDER] != NONE:
             intact[events[e, E_ORDER], 0] = NONE
+    counts[:] = 0
 
 
-@COMPILER.compiled
-def run_households(
-    first, starts, events, accounts, holdings, securities, lots, pieces, entries, issues, references,
-    subs, intact, joined, done, counts, table, scratch, reasons,
+@COMPILER.inner
+def run_stream(
+    events, stop, accounts, holdings, held, security, lots, pieces, entries, issues, references,
+    subs, intact, joined, done, counts, table, scratch,
 ):  # fmt: skip
-    """Run households from ``first`` on; return the first that found a table full, or how many there are.
-
-    ``reasons`` says per household why it is left to the reference engine (0: it is not); such a
-    household leaves no rows.
-    """
+    """Run the events of one household and security from no lots on; return DONE or why it stopped."""
     chosen, amounts, fills = scratch[4], scratch[5], scratch[6]
-    before = counts.copy()
-    for household in range(first, starts.shape[0] - 1):
-        before[:] = counts
-        clear(events, holdings, securities, subs, intact, joined, done, starts, household)
-        status, stop = DONE, starts[household + 1, 0]
-        for e in range(starts[household, 0], stop):
-            kind = events[e, E_KIND]
-            if done[e]:
-                continue
-            if kind == BUY or kind == REINVESTMENT:
-                status = buy(
-                    events, accounts, holdings, securities, lots, pieces, counts, subs, intact, joined, e
-                )
-            elif kind == SELL:
-                status = sell(
-                    events, accounts, holdings, securities, lots, pieces, counts, subs, joined, done,
-                    entries, issues, references, table, e, stop, scratch, chosen, amounts, fills,
-                )  # fmt: skip
-            elif kind == DIVIDEND:
-                dividend(events, accounts, holdings, entries, counts, e)
-            elif kind == SPLIT:
-                status = split(events, holdings, securities, lots, pieces, e, scratch)
-            if status != DONE:
-                break
-        if status == DONE:
-            for h in range(starts[household, 1], starts[household + 1, 1]):
-                if accounts[holdings[h, H_ACCOUNT], A_METHOD] == AVERAGE and averages(
-                    events, lots, holdings, h
-                ):
-                    average(lots, holdings, h, scratch)
-        else:
-            counts[:] = before
-            if status == FULL:
-                return household
-            reasons[household] = status
-    return starts.shape[0] - 1
+    clear(holdings, held, security, subs, joined, done, intact, events, stop, counts)
+    status = DONE
+    for e in range(stop):
+        kind = events[e, E_KIND]
+        if done[e]:
+            continue
+        if kind == BUY or kind == REINVESTMENT:
+            status = buy(events, accounts, holdings, security, lots, pieces, counts, subs, intact, joined, e)
+        elif kind == SELL:
+            status = sell(
+                events, accounts, holdings, security, lots, pieces, counts, subs, joined, done,
+                entries, issues, references, table, e, stop, scratch, chosen, amounts, fills,
+            )  # fmt: skip
+        elif kind == DIVIDEND:
+            dividend(events, accounts, holdings, entries, counts, e)
+        elif kind == SPLIT:
+            status = split(events, holdings, security, lots, pieces, e, scratch)
+        if status != DONE:
+            return status
+    for h in range(held):
+        if accounts[holdings[h, H_ACCOUNT], A_METHOD] == AVERAGE and averages(events, lots, holdings, h):
+            average(lots, holdings, h, scratch)
+    return DONE

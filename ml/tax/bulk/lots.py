@@ -46,7 +46,7 @@ def append_lot(lots, holdings, lot, h):
 
 
 @COMPILER.inner
-def close_lot(lots, holdings, securities, lot, s):
+def close_lot(lots, holdings, security, lot):
     """Take a whole lot out of its holding and out of the recent purchases."""
     h = lots[lot, L_HOLDING]
     before, after = lots[lot, L_PREVIOUS], lots[lot, L_NEXT]
@@ -59,45 +59,45 @@ def close_lot(lots, holdings, securities, lot, s):
     else:
         lots[after, L_PREVIOUS] = before
     lots[lot, L_OPEN] = 0
-    forget(lots, securities, lot, s)
+    forget(lots, security, lot)
 
 
 @COMPILER.inner
-def remember(lots, securities, lot, s):
+def remember(lots, security, lot):
     """Add a purchase to the recent purchases of its security."""
-    last = securities[s, S_LAST]
+    last = security[S_LAST]
     lots[lot, L_RECENT], lots[lot, L_RECENT_PREVIOUS], lots[lot, L_RECENT_NEXT] = 1, last, NONE
     if last == NONE:
-        securities[s, S_FIRST] = lot
+        security[S_FIRST] = lot
     else:
         lots[last, L_RECENT_NEXT] = lot
-    securities[s, S_LAST] = lot
+    security[S_LAST] = lot
 
 
 @COMPILER.inner
-def forget(lots, securities, lot, s):
+def forget(lots, security, lot):
     """Take a lot out of the recent purchases: closed, used or too old."""
     if not lots[lot, L_RECENT]:
         return
     before, after = lots[lot, L_RECENT_PREVIOUS], lots[lot, L_RECENT_NEXT]
     if before == NONE:
-        securities[s, S_FIRST] = after
+        security[S_FIRST] = after
     else:
         lots[before, L_RECENT_NEXT] = after
     if after == NONE:
-        securities[s, S_LAST] = before
+        security[S_LAST] = before
     else:
         lots[after, L_RECENT_PREVIOUS] = before
     lots[lot, L_RECENT] = 0
 
 
 @COMPILER.inner
-def forget_older(lots, securities, s, first_day):
+def forget_older(lots, security, first_day):
     """Drop recent purchases from before the window."""
-    lot = securities[s, S_FIRST]
+    lot = security[S_FIRST]
     while lot != NONE and lots[lot, L_ACQUIRED] < first_day:
         after = lots[lot, L_RECENT_NEXT]
-        forget(lots, securities, lot, s)
+        forget(lots, security, lot)
         lot = after
 
 
@@ -163,7 +163,7 @@ def average(lots, holdings, h, scratch):
 
 
 @COMPILER.inner
-def resize(lots, holdings, securities, h, s, after, scratch):
+def resize(lots, holdings, security, h, after, scratch):
     """Give a holding ``after`` shares in all, lot by lot in proportion; lots without a share go."""
     weights, parts, rests = scratch[0], scratch[1], scratch[2]
     count = whole = 0
@@ -179,7 +179,7 @@ def resize(lots, holdings, securities, h, s, after, scratch):
         following = lots[lot, L_NEXT]
         lots[lot, L_QUANTITY] = parts[i]
         if parts[i] == 0:
-            close_lot(lots, holdings, securities, lot, s)
+            close_lot(lots, holdings, security, lot)
         lot = following
-    securities[s, S_QUANTITY] += after - holdings[h, H_QUANTITY]
+    security[S_QUANTITY] += after - holdings[h, H_QUANTITY]
     holdings[h, H_QUANTITY] = after

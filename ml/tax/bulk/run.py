@@ -3,17 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import lru_cache
 from typing import Final
 
-import numpy as np
 import polars as pl
 
 from ml.tax import frames
 from ml.tax.actions import latest_rows
-from ml.tax.bulk import columns as c
 from ml.tax.bulk import results
-from ml.tax.bulk.engine import run_households
 from ml.tax.bulk.prepare import Tables, tabulate
 from ml.tax.bulk.results import Outcome
 from ml.tax.bulk.screen import RUN_REASONS
@@ -22,9 +18,6 @@ from ml.tax.settings import TaxSettings
 from ml.tax.units import to_day
 from ml.tax.years import unit_years
 
-# Holding period starts that the engine knows, as days since 1970-01-01: 1860 to 2130.
-_FIRST_DAY: Final = -40_177
-_LAST_DAY: Final = 58_440
 # Rows of one pass: few enough for a processor's cache to help.
 BATCH_ROWS: Final = 200_000
 # Parts hold different accounts and are in order themselves: a stable sort by these keys joins them.
@@ -54,24 +47,6 @@ class BulkReport:
     compiled: int = 0
     reference: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
-
-
-@lru_cache(maxsize=1)
-def first_long_days() -> np.ndarray:
-    """Return the first long-term day by holding period start; entry 0 holds the first start's number.
-
-    Notes
-    -----
-    The rule of :func:`ml.tax.holding_period.first_long_term_date`, for all days at once.
-    """
-    day = np.arange(_FIRST_DAY, _LAST_DAY).astype("datetime64[D]")
-    month = day.astype("datetime64[M]")
-    into = (day - month.astype("datetime64[D]")).astype(np.int64)
-    is_last = (day + 1).astype("datetime64[M]") != month
-    after = (month + 12).astype("datetime64[D]") + into + 1
-    found = np.where(is_last, (month + 13).astype("datetime64[D]"), after).astype(np.int64)
-    found[0] = _FIRST_DAY
-    return found
 
 
 def run_bulk(
@@ -180,11 +155,11 @@ def _run_batch(
 ) -> tuple[LedgerResult, BulkReport]:
     """Run both engines over the households of one batch."""
     tables = tabulate(inputs, to_day(as_of_date), settings)
-    outcome, found = _run(tables)
-    for household, reason in zip(tables.households, found.tolist(), strict=True):
+    books = tables.ledger.run(tables.order, tables.skipped)
+    for household, reason in zip(tables.households, books.reasons.tolist(), strict=True):
         if reason and household not in tables.reasons:
             tables.reasons[household] = RUN_REASONS[reason]
-    compiled = _compiled_frames(outcome, inputs, as_of_date, found)
+    compiled = _compiled_frames(Outcome(tables, books), inputs, as_of_date)
     result = _join(compiled, inputs, tables, as_of_date, settings)
     counts: dict[str, int] = {}
     for reason in sorted(tables.reasons.values()):
@@ -193,84 +168,18 @@ def _run_batch(
     return result, BulkReport(len(tables.households) - left, left, counts)
 
 
-def _run(tables: Tables) -> tuple[Outcome, np.ndarray]:
-    """Run the engine over all households; tables that are full grow and the household runs again."""
-    count = len(tables.events)
-    kinds = tables.events[:, c.E_KIND] if count else np.empty(0, np.int64)
-    bought = int(np.isin(kinds, (c.BUY, c.REINVESTMENT)).sum())
-    sold = int((kinds == c.SELL).sum())
-    lots = np.empty((bought + bought // 4 + 64, c.LOT_COLUMNS), np.int64)
-    pieces = np.empty((2 * sold + 64, c.PIECE_COLUMNS), np.int64)
-    entries = np.empty((int((kinds == c.DIVIDEND).sum()), c.ENTRY_COLUMNS), np.int64)
-    issues = np.empty(sold, np.int64)
-    subs, done, joined = (np.empty(count, np.int64) for _ in range(3))
-    intact = np.empty((tables.orders, 2), np.int64)
-    counts, reasons = np.zeros(4, np.int64), np.zeros(len(tables.households), np.int64)
-    table = first_long_days()
-    largest = int(np.diff(tables.starts[:, 0]).max(initial=0))
-    household = 0
-    while household < len(tables.households):
-        # no sale has more pieces than the household has lots and fills; untouched memory costs nothing
-        scratch = np.empty((7, len(lots) + largest + 8), np.int64)
-        household = run_households(
-            household,
-            tables.starts,
-            tables.events,
-            tables.accounts,
-            tables.holdings,
-            tables.securities,
-            lots,
-            pieces,
-            entries,
-            issues,
-            tables.references,
-            subs,
-            intact,
-            joined,
-            done,
-            counts,
-            table,
-            scratch,
-            reasons,
-        )
-        if household < len(tables.households):
-            lots = _grown(lots, counts[c.C_LOTS])
-            pieces = _grown(pieces, counts[c.C_PIECES])
-    outcome = Outcome(
-        tables,
-        lots[: counts[c.C_LOTS]],
-        pieces[: counts[c.C_PIECES]],
-        entries[: counts[c.C_ENTRIES]],
-        issues[: counts[c.C_ISSUES]],
-        table,
-    )
-    return outcome, reasons
-
-
-def _grown(table: np.ndarray, used: int) -> np.ndarray:
-    """Return a table of twice the size with the rows in use."""
-    larger = np.empty((2 * len(table), table.shape[1]), table.dtype)
-    larger[:used] = table[:used]
-    return larger
-
-
-def _compiled_frames(
-    outcome: Outcome, inputs: LedgerInputs, as_of: date, found: np.ndarray
-) -> dict[str, pl.DataFrame]:
+def _compiled_frames(outcome: Outcome, inputs: LedgerInputs, as_of: date) -> dict[str, pl.DataFrame]:
     """Return the frames of the households that the engine took."""
     tables = outcome.tables
-    realized = results.realized_gains(outcome, as_of)
-    taken = found[tables.rows.get_column("household").to_numpy()] == 0
+    realized, order = results.realized_gains(outcome, as_of)
     infos = {a.account_id: a for a in tables.infos if a.household_id not in tables.reasons}
     return {
         "open_lots": results.open_lots(outcome, as_of),
-        "realized_gains": realized.drop("index"),
-        "tax_unit_years": unit_years(
-            results.gathered(outcome, taken, to_day(as_of)), infos, inputs.users, as_of
-        ),
+        "realized_gains": realized,
+        "tax_unit_years": unit_years(results.gathered(outcome, to_day(as_of)), infos, inputs.users, as_of),
         "issues": results.issues(outcome),
         "wash_windows": results.wash_windows(outcome, as_of),
-        "wash_sales": results.wash_sales(outcome, realized),
+        "wash_sales": results.wash_sales(outcome, realized, order),
     }
 
 

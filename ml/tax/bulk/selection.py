@@ -121,8 +121,9 @@ def pick_named(events, lots, head, references, fills, fill_count, joined, quanti
                 lot = head
                 while lot != NONE:
                     is_exact = lots[lot, L_SOURCE] == source and lots[lot, L_SUB] == sub
+                    # a purchase of another security has no place here (NONE) and no lot
                     same = lots[lot, L_SOURCE] == source or (
-                        joined[source] != NONE and joined[source] == lots[lot, L_SOURCE]
+                        source != NONE and joined[source] != NONE and joined[source] == lots[lot, L_SOURCE]
                     )
                     if (exact and is_exact) or (not exact and not is_exact and sub == 0 and same):
                         amount, count = take_named(lots, lot, wanted, left, chosen, amounts, count)

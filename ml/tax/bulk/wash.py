@@ -21,7 +21,6 @@ from ml.tax.bulk.columns import (
     E_DAY,
     E_KIND,
     E_QUANTITY,
-    E_SECURITY,
     EMPTY_PART,
     FULL,
     H_ACCOUNT,
@@ -81,26 +80,26 @@ from ml.tax.wash_sales import WINDOW_DAYS
 
 
 @COMPILER.inner
-def note_closed(securities, s, key, day):
+def note_closed(security, key, day):
     """Keep the latest acquisition among the shares sold, and the latest of another purchase (A8)."""
-    if securities[s, S_CLOSED_KEY] == key:
-        securities[s, S_CLOSED_DAY] = max(day, securities[s, S_CLOSED_DAY])
-    elif day > securities[s, S_CLOSED_DAY]:
-        securities[s, S_CLOSED_OTHER_DAY] = securities[s, S_CLOSED_DAY]
-        securities[s, S_CLOSED_KEY], securities[s, S_CLOSED_DAY] = key, day
-    elif day > securities[s, S_CLOSED_OTHER_DAY]:
-        securities[s, S_CLOSED_OTHER_DAY] = day
+    if security[S_CLOSED_KEY] == key:
+        security[S_CLOSED_DAY] = max(day, security[S_CLOSED_DAY])
+    elif day > security[S_CLOSED_DAY]:
+        security[S_CLOSED_OTHER_DAY] = security[S_CLOSED_DAY]
+        security[S_CLOSED_KEY], security[S_CLOSED_DAY] = key, day
+    elif day > security[S_CLOSED_OTHER_DAY]:
+        security[S_CLOSED_OTHER_DAY] = day
 
 
 @COMPILER.inner
-def nothing_left(events, done, securities, e, stop):
+def nothing_left(events, done, security, e, stop):
     """Say whether no share of the security is left at the end of the event's day (A9)."""
-    s, day = events[e, E_SECURITY], events[e, E_DAY]
-    left = securities[s, S_QUANTITY]
+    day = events[e, E_DAY]
+    left = security[S_QUANTITY]
     for other in range(e + 1, stop):
         if events[other, E_DAY] != day:
             break
-        if done[other] or events[other, E_SECURITY] != s:
+        if done[other]:
             continue
         kind = events[other, E_KIND]
         if kind <= REINVESTMENT:
@@ -126,13 +125,13 @@ def split_piece(pieces, counts, piece, quantity):
 
 
 @COMPILER.inner
-def disallow(events, accounts, holdings, securities, lots, pieces, counts, subs, s, piece, lot, quantity):
+def disallow(events, accounts, holdings, security, lots, pieces, counts, subs, piece, lot, quantity):
     """Disallow a wholly matched piece against ``quantity`` shares of a lot."""
     part = lot
     if quantity < lots[lot, L_QUANTITY]:
         part = divide(lots, holdings, counts, subs, lot, quantity)
     else:
-        forget(lots, securities, lot, s)
+        forget(lots, security, lot)
     lots[part, L_USED] = 1
     loss = pieces[piece, P_COST] - pieces[piece, P_PROCEEDS]
     pieces[piece, P_DISALLOWED] = loss
@@ -168,42 +167,42 @@ def disallow(events, accounts, holdings, securities, lots, pieces, counts, subs,
 
 
 @COMPILER.inner
-def wait(pieces, securities, s, piece):
+def wait(pieces, security, piece):
     """Queue a loss for purchases of the next 30 days."""
-    last = securities[s, S_WAIT_LAST]
+    last = security[S_WAIT_LAST]
     pieces[piece, P_PENDING], pieces[piece, P_PREVIOUS], pieces[piece, P_NEXT] = 1, last, NONE
     if last == NONE:
-        securities[s, S_WAIT_FIRST] = piece
+        security[S_WAIT_FIRST] = piece
     else:
         pieces[last, P_NEXT] = piece
-    securities[s, S_WAIT_LAST] = piece
+    security[S_WAIT_LAST] = piece
 
 
 @COMPILER.inner
-def leave_queue(pieces, securities, s, piece):
+def leave_queue(pieces, security, piece):
     """Take a piece out of the queue; whether it is pending is the caller's to say."""
     before, after = pieces[piece, P_PREVIOUS], pieces[piece, P_NEXT]
     if before == NONE:
-        securities[s, S_WAIT_FIRST] = after
+        security[S_WAIT_FIRST] = after
     else:
         pieces[before, P_NEXT] = after
     if after == NONE:
-        securities[s, S_WAIT_LAST] = before
+        security[S_WAIT_LAST] = before
     else:
         pieces[after, P_PREVIOUS] = before
 
 
 @COMPILER.inner
-def note_excluded(pieces, securities, s, piece, first_piece, end_piece, first_day):
+def note_excluded(pieces, security, piece, first_piece, end_piece, first_day):
     """Mark a loss that only shares sold with it (A9) or before it (A8) could have washed."""
     key = pieces[piece, P_KEY]
     for other in range(first_piece, end_piece):
         if pieces[other, P_KEY] != key and pieces[other, P_ACQUIRED] >= first_day:
             pieces[piece, P_CODES] |= A9
             break
-    day = securities[s, S_CLOSED_DAY]
-    if securities[s, S_CLOSED_KEY] == key:
-        day = securities[s, S_CLOSED_OTHER_DAY]
+    day = security[S_CLOSED_DAY]
+    if security[S_CLOSED_KEY] == key:
+        day = security[S_CLOSED_OTHER_DAY]
     if day >= first_day:
         pieces[piece, P_CODES] |= A8
 
@@ -217,10 +216,10 @@ def next_candidate(lots, lot, key):
 
 
 @COMPILER.inner
-def has_rival(accounts, holdings, securities, lots, s, lot, key):
+def has_rival(accounts, holdings, security, lots, lot, key):
     """Say whether accounts of the other kind bought replacements on the same day (A1)."""
     deferred = accounts[holdings[lots[lot, L_HOLDING], H_ACCOUNT], A_DEFERRED]
-    other = next_candidate(lots, securities[s, S_FIRST], key)
+    other = next_candidate(lots, security[S_FIRST], key)
     while other != NONE:
         same_day = lots[other, L_ACQUIRED] == lots[lot, L_ACQUIRED]
         if same_day and accounts[holdings[lots[other, L_HOLDING], H_ACCOUNT], A_DEFERRED] != deferred:
@@ -231,44 +230,42 @@ def has_rival(accounts, holdings, securities, lots, s, lot, key):
 
 @COMPILER.inner
 def match_loss(
-    events, accounts, holdings, securities, lots, pieces, counts, subs, done, e, stop, piece, first, end
+    events, accounts, holdings, security, lots, pieces, counts, subs, done, e, stop, piece, first, end
 ):
     """Match one loss with open purchases of the 30 days before; queue what is left of it."""
-    s, key = events[e, E_SECURITY], pieces[piece, P_KEY]
+    key = pieces[piece, P_KEY]
     first_day = events[e, E_DAY] - WINDOW_DAYS
-    forget_older(lots, securities, s, first_day)
-    lot = next_candidate(lots, securities[s, S_FIRST], key)
-    if lot != NONE and nothing_left(events, done, securities, e, stop):
+    forget_older(lots, security, first_day)
+    lot = next_candidate(lots, security[S_FIRST], key)
+    if lot != NONE and nothing_left(events, done, security, e, stop):
         pieces[piece, P_CODES] |= A9
         lot = NONE
     if lot == NONE:
-        note_excluded(pieces, securities, s, piece, first, end, first_day)
+        note_excluded(pieces, security, piece, first, end, first_day)
     while lot != NONE:
         if counts[C_LOTS] >= lots.shape[0] or counts[C_PIECES] >= pieces.shape[0]:
             return FULL
-        if has_rival(accounts, holdings, securities, lots, s, lot, key):
+        if has_rival(accounts, holdings, security, lots, lot, key):
             pieces[piece, P_CODES] |= A1
         following = next_candidate(lots, lots[lot, L_RECENT_NEXT], key)
         quantity, matched = min(pieces[piece, P_QUANTITY], lots[lot, L_QUANTITY]), piece
         if quantity < pieces[piece, P_QUANTITY]:
             matched = split_piece(pieces, counts, piece, quantity)
-        disallow(
-            events, accounts, holdings, securities, lots, pieces, counts, subs, s, matched, lot, quantity
-        )
+        disallow(events, accounts, holdings, security, lots, pieces, counts, subs, matched, lot, quantity)
         if matched == piece:
             return DONE
         lot = following
-    wait(pieces, securities, s, piece)
+    wait(pieces, security, piece)
     return DONE
 
 
 @COMPILER.inner
-def serve(events, accounts, holdings, securities, lots, pieces, counts, subs, s, lot):
+def serve(events, accounts, holdings, security, lots, pieces, counts, subs, lot):
     """Let a purchase replace losses that wait, earliest first."""
     first_day, key = lots[lot, L_ACQUIRED] - WINDOW_DAYS, lots[lot, L_KEY]
-    piece = securities[s, S_WAIT_FIRST]
+    piece = security[S_WAIT_FIRST]
     while piece != NONE and events[pieces[piece, P_SALE], E_DAY] < first_day:
-        leave_queue(pieces, securities, s, piece)
+        leave_queue(pieces, security, piece)
         piece = pieces[piece, P_NEXT]
     while piece != NONE and not lots[lot, L_USED]:
         if pieces[piece, P_KEY] == key:
@@ -282,7 +279,7 @@ def serve(events, accounts, holdings, securities, lots, pieces, counts, subs, s,
         if wanted == 0:
             return EMPTY_PART
         if wanted <= available:
-            leave_queue(pieces, securities, s, piece)
+            leave_queue(pieces, security, piece)
             pieces[piece, P_PENDING] = 0
             matched, quantity = piece, wanted
             piece = pieces[piece, P_NEXT]
@@ -291,7 +288,5 @@ def serve(events, accounts, holdings, securities, lots, pieces, counts, subs, s,
             if part <= 0 or part >= held:
                 return EMPTY_PART
             matched, quantity = split_piece(pieces, counts, piece, part), available
-        disallow(
-            events, accounts, holdings, securities, lots, pieces, counts, subs, s, matched, lot, quantity
-        )
+        disallow(events, accounts, holdings, security, lots, pieces, counts, subs, matched, lot, quantity)
     return DONE
