@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from ml.tax.bulk import columns as c
-from ml.tax.bulk.streams import arrange, run_streams
+from ml.tax.bulk.streams import STREAM_TABLES, arrange, run_streams
 
 # Holding period starts that the engine knows, as days since 1970-01-01: 1860 to 2130.
 _FIRST_DAY: Final = -40_177
@@ -155,8 +155,7 @@ class BulkLedger:
         )  # fmt: skip
         holdings = np.empty((longest, c.HOLDING_COLUMNS), np.int64)
         events = np.empty((longest, c.EVENT_COLUMNS), np.int64)
-        entries, issues = np.empty((longest, c.ENTRY_COLUMNS), np.int64), np.empty(longest, np.int64)
-        subs, joined, done = (np.empty(longest, np.int64) for _ in range(3))
+        entries = np.empty((longest, c.ENTRY_COLUMNS), np.int64)
         intact = np.empty((orders, 2), np.int64)
         slots = np.full(len(self.accounts), c.NONE, np.int64)
         dividends = int(np.count_nonzero(self.kind == c.DIVIDEND))
@@ -166,16 +165,16 @@ class BulkLedger:
         counts, before, resume = np.zeros(5, np.int64), np.zeros(5, np.int64), np.zeros(2, np.int64)
         while True:
             # no sale has more pieces than its stream has lots and fills
-            scratch = np.empty((7, room + longest + 8), np.int64)
+            scratch = np.empty((c.SCRATCH_ROWS, room + longest + 8), np.int64)
             run_streams(
                 resume, rows, orders, order.rows, order.starts, order.households, self.accounts, self.assets,
                 references, holdings, slots, events, np.empty((room, c.LOT_COLUMNS), np.int64),
-                np.empty((room, c.PIECE_COLUMNS), np.int64), entries, issues, subs, joined, done, intact,
+                np.empty((room, c.PIECE_COLUMNS), np.int64), entries, intact,
                 first_long_days(), scratch, *out, out_entries, out_issues, counts, before, reasons,
             )  # fmt: skip
             if resume[1] == 0:
                 break
-            if resume[1] == 1:
+            if resume[1] == STREAM_TABLES:
                 room *= 2
                 continue
             lots_size, pieces_size = (
@@ -186,13 +185,13 @@ class BulkLedger:
             for old, new in zip(out, grown, strict=True):
                 new[:, : old.shape[1]] = old
             out = grown
-        lots, pieces, matches = (int(counts[i]) for i in (c.C_LOTS, c.C_PIECES, c.C_MATCHES))
+        lots, pieces, matches = (int(counts[i]) for i in (c.T_LOTS, c.T_PIECES, c.T_MATCHES))
         return BulkBooks(
             *(table[:, :lots] for table in out[:2]),
             *(table[:, :pieces] for table in out[2:4]),
             *(table[:, :matches] for table in out[4:]),
-            out_entries[:, : counts[c.C_ENTRIES]],
-            out_issues[: counts[c.C_ISSUES]],
+            out_entries[:, : counts[c.T_ENTRIES]],
+            out_issues[: counts[c.T_ISSUES]],
             reasons,
         )
 

@@ -11,7 +11,7 @@ from ml.tax.bulk.columns import COMPILER
 from ml.tax.bulk.engine import run_stream
 
 # why the loop over streams comes back early: a table of a stream, or one of the results, is full
-_STREAM_TABLES, _RESULT_TABLES = 1, 2
+STREAM_TABLES, RESULT_TABLES = 1, 2
 
 
 @COMPILER.inner
@@ -124,7 +124,7 @@ def tie_groups(order, starts, day, time):
 
 
 @COMPILER.inner
-def _load(rows, order, first, end, orders, holdings, slots, assets, references, events):
+def _load(rows, order, first, end, orders, holdings, slots, accounts, assets, references, events):
     """Copy a stream's rows into its table of events and number its holdings; return how many there are."""
     kind, flags, day, account, asset, order_of, reference, quantity, price, amount, fees = rows
     held = 0
@@ -140,16 +140,23 @@ def _load(rows, order, first, end, orders, holdings, slots, assets, references, 
             held += 1
             holdings[h, c.H_ACCOUNT], holdings[h, c.H_ASSET], holdings[h, c.H_OTHER] = a, x, slots[a]
             holdings[h, c.H_FUND], holdings[h, c.H_DIGITAL] = assets[x, c.X_FUND], assets[x, c.X_DIGITAL]
+            holdings[h, c.H_METHOD], holdings[h, c.H_USER] = accounts[a, c.A_METHOD], accounts[a, c.A_USER]
+            holdings[h, c.H_DEFERRED] = accounts[a, c.A_DEFERRED]
+            holdings[h, c.H_EMPLOYER] = accounts[a, c.A_EMPLOYER]
             slots[a] = h
-        events[e, c.E_KIND], events[e, c.E_DAY], events[e, c.E_ACCOUNT] = kind[row], day[row], a
+        k, f = kind[row], flags[row]
+        events[e, c.E_KIND], events[e, c.E_FLAGS], events[e, c.E_DAY] = k, f, day[row]
         events[e, c.E_HOLDING], events[e, c.E_QUANTITY] = h, quantity[row]
-        events[e, c.E_PRICE], events[e, c.E_AMOUNT], events[e, c.E_FEES] = price[row], amount[row], fees[row]
-        events[e, c.E_FLAGS], events[e, c.E_ORDER] = flags[row], order_of[row]
+        events[e, c.E_AMOUNT] = amount[row]
+        # a trade's stated amount counts; what else it says costs memory reads
+        if k > c.SELL or not f & c.HAS_AMOUNT or (k != c.SELL and amount[row] >= 0):
+            events[e, c.E_PRICE], events[e, c.E_FEES] = price[row], fees[row]
         # what counts as one purchase (A4): the order, else the row
-        events[e, c.E_KEY] = order_of[row] if order_of[row] != c.NONE else orders + e
-        events[e, c.E_REFERENCE] = reference[row] if len(reference) else c.NONE
+        events[e, c.E_ORDER] = order_of[row] if orders else c.NONE
+        events[e, c.E_KEY] = events[e, c.E_ORDER] if events[e, c.E_ORDER] != c.NONE else orders + e
+        events[e, c.E_REFERENCE] = c.NONE
         if len(reference):
-            r = reference[row]
+            r = events[e, c.E_REFERENCE] = reference[row]
             while r != c.NONE:
                 named = references[r, c.F_PLACE] - first
                 references[r, c.F_EVENT] = named if 0 <= named < end - first else c.NONE
@@ -162,7 +169,7 @@ def _load(rows, order, first, end, orders, holdings, slots, assets, references, 
 @COMPILER.inner
 def _write_lots(lots, used, holdings, order, first, table, narrow, wide, counts):
     """Append the lots that are still open; return DONE, or FAR_DATE if a period starts out of range."""
-    n = counts[c.C_LOTS]
+    n = counts[c.T_LOTS]
     for lot in range(used):
         if not lots[lot, c.L_OPEN]:
             continue
@@ -177,17 +184,20 @@ def _write_lots(lots, used, holdings, order, first, table, narrow, wide, counts)
         wide[c.O_QUANTITY, n], wide[c.O_COST, n] = lots[lot, c.L_QUANTITY], lots[lot, c.L_COST]
         wide[c.O_ADJUSTMENT, n] = lots[lot, c.L_ADJUSTMENT]
         n += 1
-    counts[c.C_LOTS] = n
+    counts[c.T_LOTS] = n
     return c.DONE
 
 
 @COMPILER.inner
 def _write_pieces(
-    pieces, used, events, holdings, order, first, narrow, wide, match_narrow, match_wide, counts
+    pieces, used, events, holdings, order, first, table, narrow, wide, match_narrow, match_wide, counts
 ):
-    """Append the pieces sold, and a row for each that a wash sale matched."""
-    n, m = counts[c.C_PIECES], counts[c.C_MATCHES]
+    """Append the pieces sold, and a row for each that a wash sale matched; return DONE or FAR_DATE."""
+    n, m = counts[c.T_PIECES], counts[c.T_MATCHES]
     for piece in range(used):
+        place = pieces[piece, c.P_START] - table[0]
+        if place < 1 or place >= len(table):
+            return c.FAR_DATE
         h, sale = pieces[piece, c.P_HOLDING], pieces[piece, c.P_SALE]
         narrow[c.Q_SALE, n], narrow[c.Q_SOURCE, n] = (
             order[first + sale],
@@ -197,7 +207,8 @@ def _write_pieces(
         narrow[c.Q_ACCOUNT, n], narrow[c.Q_ASSET, n] = holdings[h, c.H_ACCOUNT], holdings[h, c.H_ASSET]
         narrow[c.Q_ACQUIRED, n], narrow[c.Q_START, n] = pieces[piece, c.P_ACQUIRED], pieces[piece, c.P_START]
         narrow[c.Q_CODES, n] = pieces[piece, c.P_CODES]
-        narrow[c.Q_LONG, n], narrow[c.Q_PERMANENT, n] = pieces[piece, c.P_LONG], pieces[piece, c.P_PERMANENT]
+        narrow[c.Q_LONG, n] = 1 if events[sale, c.E_DAY] >= table[place] else 0
+        narrow[c.Q_PERMANENT, n] = pieces[piece, c.P_PERMANENT]
         narrow[c.Q_PENDING, n] = pieces[piece, c.P_PENDING]
         wide[c.Q_QUANTITY, n], wide[c.Q_PROCEEDS, n] = (
             pieces[piece, c.P_QUANTITY],
@@ -221,13 +232,32 @@ def _write_pieces(
             match_wide[c.M_MOVED, m] = pieces[piece, c.R_MOVED]
             m += 1
         n += 1
-    counts[c.C_PIECES], counts[c.C_MATCHES] = n, m
+    counts[c.T_PIECES], counts[c.T_MATCHES] = n, m
+    return c.DONE
+
+
+@COMPILER.inner
+def _write_rest(events, size, entries, used, order, first, out_entries, out_issues, counts):
+    """Append the dividends that wait for the holding test, and the sales with an issue."""
+    for i in range(used):
+        n = counts[c.T_ENTRIES]
+        out_entries[c.N_ROW, n] = order[first + entries[i, c.D_EVENT]]
+        out_entries[c.N_AMOUNT, n], out_entries[c.N_FAILED, n] = (
+            entries[i, c.D_AMOUNT],
+            entries[i, c.D_FAILED],
+        )
+        out_entries[c.N_QUANTITY, n] = entries[i, c.D_QUANTITY]
+        counts[c.T_ENTRIES] = n + 1
+    for e in range(size):
+        if events[e, c.E_ODD]:
+            out_issues[counts[c.T_ISSUES]] = order[first + e]
+            counts[c.T_ISSUES] += 1
 
 
 @COMPILER.compiled
 def run_streams(
     resume, rows, orders, order, starts, households, accounts, assets, references,
-    holdings, slots, events, lots, pieces, entries, issues, subs, joined, done, intact, table, scratch,
+    holdings, slots, events, lots, pieces, entries, intact, table, scratch,
     out_lots, out_lots_wide, out_pieces, out_pieces_wide, out_matches, out_matches_wide,
     out_entries, out_issues, counts, before, reasons,
 ):  # fmt: skip
@@ -236,51 +266,44 @@ def run_streams(
     ``reasons`` says per household why it is left to the reference engine (0: it is not); such a household
     leaves no rows. ``before`` holds the counts at the beginning of the household that is being run.
     """
-    security, used = np.empty(c.SECURITY_COLUMNS, np.int64), np.zeros(5, np.int64)
+    state = np.empty(c.STATE_COLUMNS, np.int64)
     resume[1] = 0
     for stream in range(resume[0], len(starts) - 1):
-        household, first, end = households[stream], starts[stream], starts[stream + 1]
+        household, first, size = households[stream], starts[stream], starts[stream + 1] - starts[stream]
         resume[0] = stream
         if stream == 0 or households[stream - 1] != household:
             before[:] = counts
         if reasons[household]:
             continue
-        held = _load(rows, order, first, end, orders, holdings, slots, assets, references, events)
+        held = _load(
+            rows, order, first, first + size, orders, holdings, slots, accounts, assets, references, events
+        )
         status = run_stream(
-            events, end - first, accounts, holdings, held, security, lots, pieces, entries, issues, references,
-            subs, intact, joined, done, used, table, scratch,
-        )  # fmt: skip
+            events, size, holdings, held, lots, pieces, state, entries, references, intact, scratch
+        )
         if status == c.FULL:
-            resume[1] = _STREAM_TABLES
+            resume[1] = STREAM_TABLES
+            return
+        if (
+            counts[c.T_LOTS] + state[c.C_LOTS] > out_lots.shape[1]
+            or counts[c.T_PIECES] + state[c.C_PIECES] > out_pieces.shape[1]
+        ):
+            resume[1] = RESULT_TABLES
             return
         if status == c.DONE:
-            if (
-                counts[c.C_LOTS] + used[c.C_LOTS] > out_lots.shape[1]
-                or counts[c.C_PIECES] + used[c.C_PIECES] > out_pieces.shape[1]
-            ):
-                resume[1] = _RESULT_TABLES
-                return
             status = _write_lots(
-                lots, used[c.C_LOTS], holdings, order, first, table, out_lots, out_lots_wide, counts
+                lots, state[c.C_LOTS], holdings, order, first, table, out_lots, out_lots_wide, counts
             )
-        if status != c.DONE:
+        if status == c.DONE:
+            status = _write_pieces(
+                pieces, state[c.C_PIECES], events, holdings, order, first, table,
+                out_pieces, out_pieces_wide, out_matches, out_matches_wide, counts,
+            )  # fmt: skip
+        if status == c.DONE:
+            _write_rest(
+                events, size, entries, state[c.C_ENTRIES], order, first, out_entries, out_issues, counts
+            )
+        else:
             counts[:] = before
             reasons[household] = status
-            continue
-        _write_pieces(
-            pieces, used[c.C_PIECES], events, holdings, order, first,
-            out_pieces, out_pieces_wide, out_matches, out_matches_wide, counts,
-        )  # fmt: skip
-        for i in range(used[c.C_ENTRIES]):
-            n = counts[c.C_ENTRIES]
-            out_entries[c.N_ROW, n] = order[first + entries[i, c.D_EVENT]]
-            out_entries[c.N_AMOUNT, n], out_entries[c.N_QUANTITY, n] = (
-                entries[i, c.D_AMOUNT],
-                entries[i, c.D_QUANTITY],
-            )
-            out_entries[c.N_FAILED, n] = entries[i, c.D_FAILED]
-            counts[c.C_ENTRIES] = n + 1
-        for i in range(used[c.C_ISSUES]):
-            out_issues[counts[c.C_ISSUES]] = order[first + issues[i]]
-            counts[c.C_ISSUES] += 1
     resume[0] = len(starts) - 1
