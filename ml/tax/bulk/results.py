@@ -11,7 +11,7 @@ import polars as pl
 from ml.tax import frames
 from ml.tax.bulk import columns as c
 from ml.tax.bulk.ledger import BulkBooks, first_long_days
-from ml.tax.bulk.ordering import piece_numbers, sorted_rows, year_sums
+from ml.tax.bulk.ordering import picked, piece_numbers, sorted_rows, year_sums
 from ml.tax.bulk.prepare import Tables
 from ml.tax.selection import AVERAGE_FALLBACK
 from ml.tax.state import DividendEntry, Income
@@ -21,7 +21,7 @@ from ml.tax.wash_sales import WINDOW_DAYS
 from ml.tax.years import Ledgers, Sums
 
 _NO_ROWS: Final = np.empty(0, np.int32)
-_NO_KEYS: Final = np.empty((0, 0), np.int64)
+_CODES: Final = np.int32(1 << len(c.CODE_NAMES) + 2)  # more than there are codes
 
 
 @dataclass
@@ -34,7 +34,8 @@ class Outcome:
     def __post_init__(self) -> None:
         names = [a.account_id for a in self.tables.infos]
         self.account_ids = pl.Series(names, dtype=pl.String)
-        self.account_ranks = np.argsort(np.array(sorted(range(len(names)), key=names.__getitem__), np.int64))
+        by_name = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
+        self.account_ranks = np.argsort(by_name).astype(np.int32)
         self.asset_ids = pl.Series(self.tables.assets, dtype=pl.String)
         self.deferred = self.tables.ledger.accounts[:, c.A_DEFERRED].astype(bool)
 
@@ -80,14 +81,14 @@ def open_lots(outcome: Outcome, as_of: date) -> pl.DataFrame:
     """Return ``ml.tax_lots`` rows, sorted by account, asset, acquisition and lot_id."""
     lots, wide, day = outcome.books.lots, outcome.books.lots_wide, to_day(as_of)
     width, table = max(1, len(outcome.tables.assets)), first_long_days()
-    holding = outcome.account_ranks[lots[c.O_ACCOUNT]] * width + lots[c.O_ASSET]
+    holding = outcome.account_ranks[lots[c.O_ACCOUNT]].astype(np.int64) * width + lots[c.O_ASSET]
     # holdings in use, numbered in their order
     _, buckets = np.unique(holding, return_inverse=True)
     order = sorted_rows(
-        buckets, int(buckets.max(initial=-1)) + 1, lots[c.O_ACQUIRED], _NO_ROWS, lots[c.O_SOURCE], lots[c.O_SUB],
-        _NO_KEYS, *outcome.tables.rows.names,
+        buckets.astype(np.int32), int(buckets.max(initial=-1)) + 1, lots[c.O_ACQUIRED], _NO_ROWS,
+        lots[c.O_SOURCE], lots[c.O_SUB], tuple(wide), lots[c.O_USED], *outcome.tables.rows.names,
     )  # fmt: skip
-    lots, wide = lots[:, order], wide[:, order]
+    lots, wide = picked(lots, order), picked(wide, order)
     ids = outcome.ids.gather(lots[c.O_SOURCE])
     days = np.full(len(order), day, np.int32)
     columns = {
@@ -129,23 +130,17 @@ def realized_gains(outcome: Outcome, as_of: date) -> tuple[pl.DataFrame, np.ndar
     texts, codes = _code_texts(pieces[c.Q_CODES])
     sold = pieces[c.Q_DAY]
     first_day = int(sold.min(initial=day))
-    tail = np.stack(
-        [
-            wide[c.Q_DISALLOWED],
-            wide[c.Q_QUANTITY],
-            wide[c.Q_PROCEEDS],
-            -pieces[c.Q_LONG].astype(np.int64),
-            codes,
-        ]
-    )
+    # of equal amounts the long-term piece goes first, by the name of its term, then by codes
+    last = codes - _CODES * pieces[c.Q_LONG]
+    tail = (wide[c.Q_DISALLOWED], wide[c.Q_QUANTITY], wide[c.Q_PROCEEDS])
     order = sorted_rows(
-        sold - first_day, int(sold.max(initial=first_day - 1)) - first_day + 1,
+        sold - np.int32(first_day), int(sold.max(initial=first_day - 1)) - first_day + 1,
         outcome.account_ranks[pieces[c.Q_ACCOUNT]], pieces[c.Q_SALE], pieces[c.Q_SOURCE], pieces[c.Q_SUB],
-        tail, *outcome.tables.rows.names,
+        tail, last, *outcome.tables.rows.names,
     )  # fmt: skip
-    numbers = piece_numbers(order, pieces)
+    numbers = piece_numbers(order, pieces[c.Q_SALE], pieces[c.Q_SOURCE], pieces[c.Q_SUB])
     provisional = outcome.provisional(day)[order]
-    pieces, wide = pieces[:, order], wide[:, order]
+    pieces, wide = picked(pieces, order), picked(wide, order)
     gain = wide[c.Q_PROCEEDS] - wide[c.Q_COST]
     columns = {
         "as_of_date": np.full(len(order), day, np.int32),
@@ -254,7 +249,9 @@ def gathered(outcome: Outcome, as_of_day: int) -> Ledgers:
     if len(sold):
         first, last = (int(y) for y in years_of(np.array([sold.min(), sold.max()])))
         sums = year_sums(
-            books.pieces, books.pieces_wide, units, year_table(), first_long_days()[0], first,
+            *(books.pieces[x] for x in (c.Q_ACCOUNT, c.Q_DAY, c.Q_LONG, c.Q_PENDING)),
+            *(books.pieces_wide[x] for x in (c.Q_PROCEEDS, c.Q_COST, c.Q_DISALLOWED)),
+            units, year_table(), first_long_days()[0], first,
             last - first + 1, as_of_day - WINDOW_DAYS,
         )  # fmt: skip
         for unit, year in np.argwhere(sums[:, :, 4]).tolist():

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from ml.tax.bulk import columns as c
+from ml.tax.bulk.ordering import name_words
 from ml.tax.bulk.screen import KNOWN_KINDS
 from ml.tax.lots import AccountInfo
 from ml.tax.selection import parse_reference
@@ -55,12 +56,15 @@ class Rows:
     has_amount: np.ndarray
 
     @cached_property
-    def names(self) -> tuple[np.ndarray, np.ndarray]:
-        """Bytes of all transaction ids one after the other, and where each begins (and the end)."""
+    def names(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Transaction ids: ``ordering.name_words``, all their bytes, where each begins (and the end)."""
         ids = self.frame.get_column("transaction_id").rechunk().to_arrow()
         _, offsets, data = ids.buffers()
         starts = np.frombuffer(offsets, np.int64, len(ids) + 1, 8 * ids.offset)
-        return np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8), starts
+        # an empty buffer is not to be read from, and numpy marks none as writable that polars owns
+        found = np.frombuffer(data, np.uint8) if data is not None and data.size else np.empty(0, np.uint8)
+        found.flags.writeable = False
+        return name_words(found, starts), found, starts
 
     def text(self, column: str) -> pl.Series:
         """Return a text column; nulls where the frame has none of the name."""

@@ -136,7 +136,7 @@ def row_reasons(
     if split.any():
         has_ratio, spots = np.ones(len(split), bool), np.flatnonzero(split)
         has_ratio[spots] = (rows.ratio("ratio_new", spots) > 0) & (rows.ratio("ratio_old", spots) > 0)
-    data, _ = rows.names
+    _, data, _ = rows.names
     has_hash = np.empty(0, bool)
     if (data == ord("#")).any():
         has_hash = rows.frame.get_column("transaction_id").str.contains("#", literal=True).to_numpy()
