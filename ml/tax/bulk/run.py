@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from ml.tax import frames
@@ -66,14 +67,7 @@ def run_bulk(
     BulkReport
         How many households went which way, and why.
     """
-    settings = settings or TaxSettings()
-    if settings.changed():
-        count = latest_rows(inputs.accounts, ("account_id",)).get_column("household_id").n_unique()
-        reason = f"setting {settings.changed()[0]}"
-        return run_ledger(inputs, as_of_date=as_of_date, settings=settings), BulkReport(
-            0, count, {reason: count} if count else {}
-        )
-    parts = [_run_batch(batch, as_of_date, settings) for batch in _batches(inputs)]
+    parts = list(run_bulk_batches(inputs, as_of_date=as_of_date, settings=settings))
     if len(parts) == 1:
         return parts[0]
     reasons: dict[str, int] = {}
@@ -83,6 +77,33 @@ def run_bulk(
     report = BulkReport(sum(r.compiled for _, r in parts), sum(r.reference for _, r in parts), reasons)
     joined = {name: _merged(name, [getattr(result, name) for result, _ in parts]) for name in _MERGE}
     return LedgerResult(**joined), report
+
+
+def run_bulk_batches(
+    inputs: LedgerInputs, *, as_of_date: date, settings: TaxSettings | None = None
+) -> Iterator[tuple[LedgerResult, BulkReport]]:
+    """Compute :func:`run_bulk` by batches of whole households, so that results need not stay in memory.
+
+    Parameters
+    ----------
+    inputs, as_of_date, settings
+        As for ``run_bulk``. Batches are runs of households in the order of their names, of about
+        ``BATCH_ROWS`` rows; where households depend on each other there is one batch.
+
+    Yields
+    ------
+    LedgerResult, BulkReport
+        Of one batch; its frames are sorted in themselves. Together they hold ``run_bulk``'s rows.
+    """
+    settings = settings or TaxSettings()
+    if settings.changed():
+        count = latest_rows(inputs.accounts, ("account_id",)).get_column("household_id").n_unique()
+        reason = f"setting {settings.changed()[0]}"
+        result = run_ledger(inputs, as_of_date=as_of_date, settings=settings)
+        yield result, BulkReport(0, count, {reason: count} if count else {})
+        return
+    for batch in _batches(inputs):
+        yield _run_batch(batch, as_of_date, settings)
 
 
 def _merged(name: str, parts: list[pl.DataFrame]) -> pl.DataFrame:
@@ -97,42 +118,43 @@ def _batches(inputs: LedgerInputs) -> Iterator[LedgerInputs]:
     (they join securities for all).
     """
     owners = latest_rows(inputs.accounts, ("account_id",)).select("account_id", "household_id", "tax_unit_id")
+    units = owners.select("household_id", "tax_unit_id").unique().get_column("tax_unit_id")
     if (
         inputs.transactions.height <= BATCH_ROWS
-        or owners.select("household_id", "tax_unit_id")
-        .unique()
-        .get_column("tax_unit_id")
-        .is_duplicated()
-        .any()
+        or units.is_duplicated().any()
         or (inputs.transactions.get_column("kind") == "symbol_change").any()
     ):
         yield inputs
         return
-    rows = inputs.transactions.select("account_id").join(
-        owners, on="account_id", how="left", maintain_order="left"
-    )
-    sizes = rows.group_by("household_id").len().sort("household_id", nulls_last=False)
-    batch = (pl.col("len").cum_sum() - pl.col("len")) // BATCH_ROWS
-    numbers = owners.join(
-        sizes.select("household_id", batch.alias("batch")), on="household_id", how="left"
-    ).with_columns(pl.col("batch").fill_null(0))
+    households = owners.get_column("household_id").unique().sort()
+    household_of = owners.get_column("household_id").cast(pl.Enum(households)).to_physical().to_numpy()
+    # numbers, not names: the rows are many
+    account = inputs.transactions.get_column("account_id")
+    account = account.cast(pl.Enum(owners.get_column("account_id")), strict=False).to_physical()
+    sizes = np.bincount(household_of, weights=_counts(account, owners.height), minlength=len(households))
+    batch_of = (np.cumsum(sizes) - sizes).astype(np.int64) // BATCH_ROWS
+    batches = pl.Series("batch", batch_of[household_of], dtype=pl.Int32)
     # rows whose account is not known go with the first batch
-    place = rows.join(
-        numbers.select("account_id", "batch"), on="account_id", how="left", maintain_order="left"
-    )
-    place = place.get_column("batch").fill_null(0)
-    del rows
-    in_order = place.is_sorted()
-    for number in numbers.get_column("batch").unique().sort():
-        members = numbers.filter(pl.col("batch") == number).select("account_id")
-        yield replace(
-            inputs,
-            transactions=_slice(inputs.transactions, place, number)
-            if in_order
-            else inputs.transactions.filter(place == number),
-            accounts=(accounts := inputs.accounts.join(members, on="account_id", how="semi")),
-            users=_users_of(inputs.users, accounts),
+    place = batches.gather(account).fill_null(int(batch_of[0]))
+    order = None if place.is_sorted() else place.arg_sort()
+    if order is not None:
+        place = place.gather(order)
+    for number in batches.unique().sort():
+        first, end = (place.search_sorted(number, side) for side in ("left", "right"))
+        # batches that stand one after the other are read without a copy
+        rows = (
+            inputs.transactions.slice(first, end - first)
+            if order is None
+            else inputs.transactions[order[first:end].sort()]
         )
+        members = owners.filter(batches == number).select("account_id")
+        accounts = inputs.accounts.join(members, on="account_id", how="semi")
+        yield replace(inputs, transactions=rows, accounts=accounts, users=_users_of(inputs.users, accounts))
+
+
+def _counts(numbers: pl.Series, size: int) -> np.ndarray:
+    """Count the rows of each account; a null counts for none."""
+    return np.bincount(numbers.drop_nulls().to_numpy(), minlength=size)
 
 
 def _users_of(users: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
@@ -142,12 +164,6 @@ def _users_of(users: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
     own = pl.col("user_id").is_in(accounts.get_column("user_id").unique().implode())
     together = pl.col("household_id").is_in(accounts.get_column("household_id").unique().implode())
     return users.filter(own | together.fill_null(False))
-
-
-def _slice(frame: pl.DataFrame, place: pl.Series, number: int) -> pl.DataFrame:
-    """Return the rows of a batch without a copy, where batches stand one after the other."""
-    first, end = (place.search_sorted(number, side) for side in ("left", "right"))
-    return frame.slice(first, end - first)
 
 
 def _run_batch(
