@@ -15,6 +15,8 @@ from ml.tax.bulk.streams import STREAM_TABLES, arrange, run_streams
 # Holding period starts that the engine knows, as days since 1970-01-01: 1860 to 2130.
 _FIRST_DAY: Final = -40_177
 _LAST_DAY: Final = 58_440
+# Eighths of lots and pieces per row that tables begin with: two are rarely full, and then they grow.
+ROOM: Final = 16
 
 
 @lru_cache(maxsize=1)
@@ -160,7 +162,8 @@ class BulkLedger:
         slots = np.full(len(self.accounts), c.NONE, np.int64)
         dividends = int(np.count_nonzero(self.kind == c.DIVIDEND))
         out_entries, out_issues = np.empty((c.ENTRIES_OUT, dividends), np.int64), np.empty(sold, np.int64)
-        room, lots_size, pieces_size = 2 * longest + 64, len(self.kind) // 2 + 64, 2 * sold + 64
+        room = longest * ROOM // 8 + 8
+        lots_size, pieces_size = len(self.kind) * ROOM // 32 + 8, sold * ROOM // 8 + 8
         out = _result_tables(lots_size, pieces_size)
         counts, before, resume = np.zeros(5, np.int64), np.zeros(5, np.int64), np.zeros(2, np.int64)
         while True:
