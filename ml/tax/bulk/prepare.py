@@ -224,24 +224,49 @@ def _ledger(
             common = gcd(new, old) or 1
             price[row], amount[row] = new // common, old // common
             flags[row] = c.HAS_RATIO | (c.REMOVES if new < old else 0)
-    columns = [
-        kind, flags, rows.day, rows.time, rows.account, rows.asset, rows.order,
-        rows.quantity, price, amount, rows.fees,
-    ]  # fmt: skip
+    columns = {
+        "kind": kind,
+        "flags": flags,
+        "day": rows.day,
+        "time": rows.time,
+        "account": rows.account,
+        "asset": rows.asset,
+        "order": rows.order,
+        "quantity": rows.quantity,
+        "price": price,
+        "amount": amount,
+        "fees": rows.fees,
+    }
     if extra:
         day, account, asset, new, old = (np.array(x) for x in zip(*extra, strict=True))
         none, zero = np.full(len(day), c.NONE), np.zeros(len(day), np.int64)
-        # before all that is booked on their day
-        more = [none, none, day, zero + _FIRST_TIME, account, asset, none, zero, new, old, zero]
-        more[0], more[1] = zero + c.SPLIT, zero + c.HAS_RATIO
-        columns = [np.concatenate([a, b.astype(a.dtype)]) for a, b in zip(columns, more, strict=True)]
+        more = {
+            "kind": zero + c.SPLIT,
+            "flags": zero + c.HAS_RATIO,
+            "day": day,
+            "time": zero + _FIRST_TIME,  # before all that is booked on their day
+            "account": account,
+            "asset": asset,
+            "order": none,
+            "quantity": zero,
+            "price": new,
+            "amount": old,
+            "fees": zero,
+        }
+        columns = {k: np.concatenate([a, more[k].astype(a.dtype)]) for k, a in columns.items()}
         if len(reference):
             reference = np.concatenate([reference, none.astype(np.int32)])
     assets = np.zeros((len(known), 3), np.int64)
     assets[:, c.X_SECURITY] = joined
     assets[:, c.X_FUND] = [k.asset_class in FUND_CLASSES for k in known]
     assets[:, c.X_DIGITAL] = [k.tax_treatment == "digital_asset" for k in known]
-    return BulkLedger(*columns, _account_table(infos, household_of), assets, reference, references)
+    return BulkLedger(
+        **columns,
+        accounts=_account_table(infos, household_of),
+        assets=assets,
+        reference=reference,
+        references=references,
+    )
 
 
 def _account_table(infos: list[AccountInfo], household_of: np.ndarray) -> np.ndarray:

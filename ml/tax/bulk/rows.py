@@ -149,7 +149,10 @@ def read_rows(
         household_of[accounts].astype(np.int32),
         day.cast(pl.Int32).to_numpy(),
         frame.get_column("traded_at").to_physical().cast(pl.Int64).to_numpy(),
-        *numbers.values(),
+        numbers["quantity"],
+        numbers["price_usd"],
+        numbers["amount_usd"],
+        numbers["fees_usd"],
         units["price_usd"].is_not_null().to_numpy(),
         units["amount_usd"].is_not_null().to_numpy(),
     )
