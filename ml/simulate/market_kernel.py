@@ -15,8 +15,8 @@ from ml.simulate.market_factors import COMMODITY, CRYPTO, FIRST_SECTOR, MARKET, 
 # Columns of a bar, of an asset's state, of an event; kinds of events.
 OPEN, HIGH, LOW, CLOSE, ADJUSTED, VOLUME = range(6)
 (S_CLOSE, S_ADJUSTED, S_VARIANCE, S_MEAN_PRICE, S_SHARES, S_VOLUME, S_DIVIDEND, S_SPLIT_AT, S_SPLIT_RATIO,
- S_OPENED) = range(10)  # fmt: skip
-STATE_COLUMNS = 10
+ S_OPENED, S_OWN) = range(11)  # fmt: skip
+STATE_COLUMNS = 11
 E_SESSION, E_KIND, E_VALUE, E_KNOWN, E_SHARES = range(5)
 DIVIDEND, SPLIT, MERGER = 0, 1, 2
 ANNOUNCED_BEFORE = 15
@@ -28,11 +28,13 @@ _YIELD_MOVE = 0.0052  # relative price change per year of duration times the yie
 _OWN_JUMP_CHANCE = 0.002
 
 (_BETA, _SECTOR, _SECTOR_LOADING, _DURATION, _COMMODITY, _CRYPTO, _OWN, _DRIFT, _NU, _ALPHA, _GAMMA, _GARCH,
- _JUMP, _YIELD, _PAYS, _PHASE, _PRICE, _SHARES, _TURNOVER, _LINK, _LISTED, _MERGED, _SPLITS, _CARRY) = (
+ _JUMP, _YIELD, _PAYS, _PHASE, _PRICE, _SHARES, _TURNOVER, _LINK, _LISTED, _MERGED, _SPLITS, _CARRY,
+ _BOUNCE) = (
     TRAIT[name]
     for name in (
         "beta sector sector_loading duration commodity crypto own_volatility drift nu alpha gamma garch_beta "
-        "jump_scale yield_ratio pays phase price shares turnover volume_link listed_at merged_at splits carry"
+        "jump_scale yield_ratio pays phase price shares turnover volume_link listed_at merged_at splits carry "
+        "bounce"
     ).split()
 )  # fmt: skip
 
@@ -50,7 +52,10 @@ def _own_return(key, t, p, state):
     report = (t + 21) % 63 == int(p[_PHASE])
     if p[_JUMP] > 0 and (report or uniform(key, t, 102, 0) < _OWN_JUMP_CHANCE):
         jump = p[_JUMP] * inverse_normal(uniform(key, t, 103, 0))
-    return p[_OWN] * e + jump
+    now = p[_OWN] * e + jump
+    own = now + p[_BOUNCE] * state[S_OWN]
+    state[S_OWN] = now
+    return own
 
 
 @inner

@@ -133,8 +133,17 @@ def structure_facts(r: np.ndarray, sector: np.ndarray) -> Facts:
     }
 
 
-def lot_facts(r: np.ndarray) -> Facts:
-    """Chances of a lot bought on a random session: below cost, below -10 %, above +20 % later, (T, N)."""
+def lot_facts(r: np.ndarray, index_drift: float) -> Facts:
+    """Chances of a lot bought on a random session: below cost, below -10 %, above +20 % later.
+
+    Parameters
+    ----------
+    r : ndarray of shape (T, N)
+    index_drift : float
+        Mean simple return of the equal-weighted index a session that the chances are stated at: all stocks are
+        shifted alike to have it, so that they compare how outcomes spread and not how good the years were.
+    """
+    r = r + (index_drift - np.expm1(r).mean())
     level = np.cumsum(np.vstack([np.zeros(r.shape[1]), r]), axis=0)
     facts = {}
     for sessions in LOT_SESSIONS:
