@@ -19,7 +19,7 @@ REAL_ESTATE = SECTORS.index("Real Estate")
 _SECTOR_SCALE = np.array(
     (0.0085, 0.0052, 0.0035, 0.0038, 0.0050, 0.0050, 0.0055, 0.0045, 0.0050, 0.0070, 0.0070)
 )
-_SECTOR_DURATION = np.array((-6.0, -4.0, -3.0, -1.0, 4.0, 1.0, -7.0, -1.0, 4.0, 10.0, 9.0))
+_SECTOR_DURATION = np.array((-8.0, -5.0, -4.0, -1.0, 5.0, 2.0, -9.0, -1.0, 5.0, 13.0, 11.0))
 
 # Columns of the trait table that the price kernel reads.
 TRAITS = (
@@ -143,16 +143,16 @@ def _draw_risk(table: np.ndarray, keys: np.ndarray, kind: np.ndarray, thematic: 
     # Stocks that follow the market more also move more on their own.
     with_beta = np.where(kind == EQUITY, (np.maximum(table[:, T["beta"]], 0.1) / 0.97) ** 0.6, 1.0)
     table[:, T["own_volatility"]] = own * with_beta * np.exp(wide * normals(keys, 16))
-    table[:, T["nu"]] = np.clip(5.0 * np.exp(0.25 * normals(keys, 17)), 3.6, 12.0)
-    table[:, T["alpha"]] = 0.03
-    table[:, T["gamma"]] = np.where(kind == CRYPTO_CLASS, 0.0, 0.06)
-    table[:, T["garch_beta"]] = np.clip(0.925 + 0.014 * normals(keys, 18), 0.87, 0.937)
+    table[:, T["nu"]] = np.clip(5.8 * np.exp(0.25 * normals(keys, 17)), 3.8, 12.0)
+    table[:, T["alpha"]] = 0.018
+    table[:, T["gamma"]] = np.where(kind == CRYPTO_CLASS, 0.0, 0.075)
+    table[:, T["garch_beta"]] = np.clip(0.931 + 0.014 * normals(keys, 18), 0.87, 0.942)
     # Prices between bid and ask turn back a little the next session, some more than others.
     bounce = _by_class(kind, (-0.03, 0.0, 0.0, -0.03, 0.0, 0.0, 0.0, 0.0))
     spread = _by_class(kind, (0.05, 0.0, 0.0, 0.05, 0.0, 0.0, 0.0, 0.0))
     table[:, T["bounce"]] = bounce + spread * normals(keys, 40)
     jump = np.where(
-        kind == EQUITY, 0.041 * np.exp(0.35 * normals(keys, 19)), np.where(kind == REIT, 0.02, 0.0)
+        kind == EQUITY, 0.041 * np.exp(0.3 * normals(keys, 19)), np.where(kind == REIT, 0.02, 0.0)
     )
     table[:, T["jump_scale"]] = np.where(kind == CRYPTO_CLASS, 0.05, jump)
     table[:, T["drift"]] = _by_class(kind, (0.0, 0.0, 0.00004, 0.0, 0.00004, 0.0, 0.0008, 0.0))

@@ -21,7 +21,7 @@ FACTORS = FIRST_SECTOR + len(SECTORS)
 # Calm to turbulent and back; mean simple return and scale a session of the equity market.
 _LEAVE_CALM, _LEAVE_TURBULENT = 0.0055, 0.0155
 _MEAN = (0.00072, -0.00047)
-_SCALE = (0.0077, 0.0178)
+_SCALE = (0.0078, 0.0172)
 # alpha, gamma, beta, degrees of freedom, largest variance of each kind of factor; unit unconditional variance.
 # Rises calm the equity market (alpha below 0), falls unsettle it.
 _MARKET_GARCH = (-0.094, 0.218, 0.902, 11.0, 11.6)

@@ -23,7 +23,6 @@ ANNOUNCED_BEFORE = 15
 MERGER_NOTICE = 20
 _SPLIT_ABOVE, _REVERSE_BELOW = 180.0, 3.0
 _OVERNIGHT = 0.25
-_TURBULENT_LOADING = 1.12
 _YIELD_MOVE = 0.0052  # relative price change per year of duration times the yield factor, in percent
 _OWN_JUMP_CHANCE = 0.002
 
@@ -59,10 +58,9 @@ def _own_return(key, t, p, state):
 
 
 @inner
-def _common_return(p, factors, turbulent, rate):
-    """Return what the factors contribute; equity loadings rise in turmoil."""
-    load = _TURBULENT_LOADING if turbulent == 1 else 0.985
-    out = p[_DRIFT] + p[_BETA] * load * factors[MARKET]
+def _common_return(p, factors, rate):
+    """Return what the factors contribute."""
+    out = p[_DRIFT] + p[_BETA] * factors[MARKET]
     if p[_SECTOR] >= 0:
         out += p[_SECTOR_LOADING] * factors[FIRST_SECTOR + int(p[_SECTOR])]
     out -= p[_DURATION] * _YIELD_MOVE / 10.0 * factors[YIELDS]
@@ -121,11 +119,11 @@ def _shape_bar(key, t, previous, close, scale, bar):
 
 
 @inner
-def _step(key, t, p, factors, turbulent, rate, state, bar, event, n_events):
+def _step(key, t, p, factors, rate, state, bar, event, n_events):
     """Advance one asset by one session: fill the bar, log events, return their new number."""
     noticed = t >= p[_MERGED] - MERGER_NOTICE
     own = _own_return(key, t, p, state)
-    total = _common_return(p, factors, turbulent, rate) + own
+    total = _common_return(p, factors, rate) + own
     if noticed:
         # An agreed cash price pins the share: a premium on the announcement, small moves after it.
         total = 0.25 + 0.02 * own if t == p[_MERGED] - MERGER_NOTICE else 0.0002 + 0.05 * own
@@ -185,14 +183,14 @@ def _trade(key, t, p, state, surprise, ratio, bar):
 
 
 @compiled
-def advance(keys, traits, factors, turbulent, rates, first, state, bars, events, counts):
+def advance(keys, traits, factors, rates, first, state, bars, events, counts):
     """Advance all assets over ``bars.shape[0]`` sessions from session index ``first``.
 
     Parameters
     ----------
     keys, traits:
         uint64 keys and the trait table of the assets.
-    factors, turbulent, rates:
+    factors, rates:
         Whole-horizon arrays of :class:`ml.simulate.market_factors.MarketFactors`.
     state:
         [assets, STATE_COLUMNS], zeros before the first stretch; updated.
@@ -214,5 +212,5 @@ def advance(keys, traits, factors, turbulent, rates, first, state, bars, events,
                 own[S_CLOSE], own[S_ADJUSTED], own[S_VARIANCE] = p[_PRICE], p[_PRICE], 1.0
                 own[S_MEAN_PRICE], own[S_SHARES], own[S_SPLIT_AT] = p[_PRICE], p[_SHARES], -1.0
                 own[S_OPENED] = t
-            n = _step(keys[a], t, p, factors[t], turbulent[t], rates[t], own, bars[i, a], events[a], n)
+            n = _step(keys[a], t, p, factors[t], rates[t], own, bars[i, a], events[a], n)
         counts[a] = n
