@@ -19,7 +19,7 @@ REAL_ESTATE = SECTORS.index("Real Estate")
 _SECTOR_SCALE = np.array(
     (0.0085, 0.0052, 0.0035, 0.0038, 0.0050, 0.0050, 0.0055, 0.0045, 0.0050, 0.0070, 0.0070)
 )
-_SECTOR_DURATION = np.array((-8.0, -5.0, -4.0, -1.0, 5.0, 2.0, -9.0, -1.0, 5.0, 13.0, 11.0))
+_SECTOR_DURATION = np.array((-8.0, -5.0, -4.0, -1.0, 5.0, 2.0, -8.0, -1.0, 5.0, 12.0, 8.0))
 
 # Columns of the trait table that the price kernel reads.
 TRAITS = (
@@ -144,9 +144,9 @@ def _draw_risk(table: np.ndarray, keys: np.ndarray, kind: np.ndarray, thematic: 
     with_beta = np.where(kind == EQUITY, (np.maximum(table[:, T["beta"]], 0.1) / 0.97) ** 0.6, 1.0)
     table[:, T["own_volatility"]] = own * with_beta * np.exp(wide * normals(keys, 16))
     table[:, T["nu"]] = np.clip(5.8 * np.exp(0.25 * normals(keys, 17)), 3.8, 12.0)
-    table[:, T["alpha"]] = 0.018
-    table[:, T["gamma"]] = np.where(kind == CRYPTO_CLASS, 0.0, 0.075)
-    table[:, T["garch_beta"]] = np.clip(0.931 + 0.014 * normals(keys, 18), 0.87, 0.942)
+    table[:, T["alpha"]] = 0.026
+    table[:, T["gamma"]] = np.where(kind == CRYPTO_CLASS, 0.0, 0.085)
+    table[:, T["garch_beta"]] = np.clip(0.921 + 0.013 * normals(keys, 18), 0.86, 0.93)
     # Prices between bid and ask turn back a little the next session, some more than others.
     bounce = _by_class(kind, (-0.03, 0.0, 0.0, -0.03, 0.0, 0.0, 0.0, 0.0))
     spread = _by_class(kind, (0.05, 0.0, 0.0, 0.05, 0.0, 0.0, 0.0, 0.0))
