@@ -144,15 +144,17 @@ def _draw_risk(table: np.ndarray, keys: np.ndarray, kind: np.ndarray, thematic: 
     with_beta = np.where(kind == EQUITY, (np.maximum(table[:, T["beta"]], 0.1) / 0.97) ** 0.6, 1.0)
     table[:, T["own_volatility"]] = own * with_beta * np.exp(wide * normals(keys, 16))
     table[:, T["nu"]] = np.clip(5.8 * np.exp(0.25 * normals(keys, 17)), 3.8, 12.0)
-    table[:, T["alpha"]] = 0.026
-    table[:, T["gamma"]] = np.where(kind == CRYPTO_CLASS, 0.0, 0.085)
-    table[:, T["garch_beta"]] = np.clip(0.921 + 0.013 * normals(keys, 18), 0.86, 0.93)
+    persistence = np.clip(0.985 + 0.010 * normals(keys, 18), 0.93, 0.996)
+    gamma = np.where(kind == CRYPTO_CLASS, 0.0, 0.08)
+    table[:, T["alpha"]] = np.clip(0.032 * np.exp(0.5 * normals(keys, 41)), 0.005, 0.09)
+    table[:, T["gamma"]] = gamma
+    table[:, T["garch_beta"]] = persistence - table[:, T["alpha"]] - 0.5 * gamma
     # Prices between bid and ask turn back a little the next session, some more than others.
-    bounce = _by_class(kind, (-0.03, 0.0, 0.0, -0.03, 0.0, 0.0, 0.0, 0.0))
+    bounce = _by_class(kind, (-0.05, 0.0, 0.0, -0.05, 0.0, 0.0, 0.0, 0.0))
     spread = _by_class(kind, (0.05, 0.0, 0.0, 0.05, 0.0, 0.0, 0.0, 0.0))
     table[:, T["bounce"]] = bounce + spread * normals(keys, 40)
     jump = np.where(
-        kind == EQUITY, 0.041 * np.exp(0.3 * normals(keys, 19)), np.where(kind == REIT, 0.02, 0.0)
+        kind == EQUITY, 0.039 * np.exp(0.35 * normals(keys, 19)), np.where(kind == REIT, 0.02, 0.0)
     )
     table[:, T["jump_scale"]] = np.where(kind == CRYPTO_CLASS, 0.05, jump)
     table[:, T["drift"]] = _by_class(kind, (0.0, 0.0, 0.00004, 0.0, 0.00004, 0.0, 0.0008, 0.0))
