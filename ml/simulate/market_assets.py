@@ -146,9 +146,9 @@ def _draw_risk(table: np.ndarray, keys: np.ndarray, kind: np.ndarray, thematic: 
     with_beta = np.where(kind == EQUITY, (np.maximum(table[:, T["beta"]], 0.1) / 0.97) ** 0.6, 1.0)
     table[:, T["own_volatility"]] = own * with_beta * np.exp(wide * normals(keys, 16))
     table[:, T["nu"]] = np.clip(6.4 * np.exp(0.27 * normals(keys, 17)), 4.0, 14.0)
-    persistence = np.clip(0.987 + 0.010 * normals(keys, 18), 0.93, 0.997)
-    gamma = np.where(kind == CRYPTO_CLASS, 0.0, 0.08)
-    table[:, T["alpha"]] = np.clip(0.041 * np.exp(0.5 * normals(keys, 41)), 0.005, 0.11)
+    persistence = np.clip(0.988 + 0.009 * normals(keys, 18), 0.93, 0.997)
+    gamma = np.where(kind == CRYPTO_CLASS, 0.0, 0.092)
+    table[:, T["alpha"]] = np.clip(0.039 * np.exp(0.55 * normals(keys, 41)), 0.004, 0.11)
     table[:, T["gamma"]] = gamma
     table[:, T["garch_beta"]] = persistence - table[:, T["alpha"]] - 0.5 * gamma
     # Prices between bid and ask turn back a little the next session, some more than others.

@@ -19,7 +19,7 @@ MARKET, YIELDS, COMMODITY, CRYPTO, FIRST_SECTOR = 0, 1, 2, 3, 4
 FACTORS = FIRST_SECTOR + len(SECTORS)
 
 # Calm to turbulent and back; mean simple return and scale a session of the equity market.
-_LEAVE_CALM, _LEAVE_TURBULENT = 0.0050, 0.0150
+_LEAVE_CALM, _LEAVE_TURBULENT = 0.0050, 0.0145
 _MEAN = (0.00072, -0.00047)
 _SCALE = (0.0075, 0.0167)
 # alpha, gamma, beta, degrees of freedom, largest variance of each kind of factor; unit unconditional variance.
@@ -88,14 +88,15 @@ def garch_paths(key, sessions, parameters):
 
 @compiled
 def regime_path(key, market, leave_calm, leave_turbulent):
-    """Return 0 (calm) or 1 (turbulent) per session, starting calm.
+    """Return 0 (calm) or 1 (turbulent) per session, starting in either as often as it lasts.
 
     Turmoil tends to start on a fall: leaving calm is eight times as likely after a shock below -0.8
     (about 18 % of the sessions) as otherwise, which adds to the leverage effect.
     """
     sessions = market.shape[0]
     out = np.zeros(sessions, np.int64)
-    state = 0
+    state = 1 if uniform(key, 0, 5, 0) < leave_calm / (leave_calm + leave_turbulent) else 0
+    out[0] = state
     for t in range(sessions):
         chance = leave_turbulent
         if state == 0:
