@@ -146,7 +146,7 @@ def _draw_risk(table: np.ndarray, keys: np.ndarray, kind: np.ndarray, thematic: 
     with_beta = np.where(kind == EQUITY, (np.maximum(table[:, T["beta"]], 0.1) / 0.97) ** 0.6, 1.0)
     table[:, T["own_volatility"]] = own * with_beta * np.exp(wide * normals(keys, 16))
     table[:, T["nu"]] = np.clip(6.4 * np.exp(0.27 * normals(keys, 17)), 4.0, 14.0)
-    persistence = np.clip(0.988 + 0.009 * normals(keys, 18), 0.93, 0.997)
+    persistence = np.clip(0.990 + 0.008 * normals(keys, 18), 0.93, 0.998)
     gamma = np.where(kind == CRYPTO_CLASS, 0.0, 0.092)
     table[:, T["alpha"]] = np.clip(0.039 * np.exp(0.55 * normals(keys, 41)), 0.004, 0.11)
     table[:, T["gamma"]] = gamma
@@ -156,7 +156,7 @@ def _draw_risk(table: np.ndarray, keys: np.ndarray, kind: np.ndarray, thematic: 
     spread = _by_class(kind, (0.05, 0.0, 0.0, 0.05, 0.0, 0.0, 0.0, 0.0))
     table[:, T["bounce"]] = bounce + spread * normals(keys, 40)
     jump = np.where(
-        kind == EQUITY, 0.0375 * np.exp(0.27 * normals(keys, 19)), np.where(kind == REIT, 0.02, 0.0)
+        kind == EQUITY, 0.0365 * np.exp(0.27 * normals(keys, 19)), np.where(kind == REIT, 0.02, 0.0)
     )
     table[:, T["jump_scale"]] = np.where(kind == CRYPTO_CLASS, 0.05, jump)
     table[:, T["drift"]] = _by_class(kind, (0.0, 0.0, 0.00004, 0.0, 0.00004, 0.0, 0.0008, 0.0))

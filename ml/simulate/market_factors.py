@@ -21,10 +21,10 @@ FACTORS = FIRST_SECTOR + len(SECTORS)
 # Calm to turbulent and back; mean simple return and scale a session of the equity market.
 _LEAVE_CALM, _LEAVE_TURBULENT = 0.0050, 0.0145
 _MEAN = (0.00072, -0.00047)
-_SCALE = (0.0075, 0.0167)
+_SCALE = (0.0074, 0.0165)
 # alpha, gamma, beta, degrees of freedom, largest variance of each kind of factor; unit unconditional variance.
 # Rises calm the equity market (alpha below 0), falls unsettle it.
-_MARKET_GARCH = (-0.110, 0.250, 0.895, 11.0, 10.0)
+_MARKET_GARCH = (-0.115, 0.258, 0.896, 11.0, 9.0)
 _SECTOR_GARCH = (0.05, 0.02, 0.93, 7.0, 30.0)
 _YIELD_GARCH = (0.05, 0.0, 0.93, 8.0, 30.0)
 _COMMODITY_GARCH = (0.05, 0.0, 0.93, 7.0, 30.0)
