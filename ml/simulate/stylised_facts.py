@@ -8,6 +8,7 @@ Finance* 1(2).
 from collections.abc import Iterable
 
 import numpy as np
+from scipy.ndimage import minimum_filter1d
 
 from ml.simulate.volatility_fits import fit_garch
 
@@ -150,9 +151,8 @@ def lot_facts(r: np.ndarray, index_drift: float) -> Facts:
         gain = np.expm1(level[sessions:] - level[:-sessions])
         for name, hit in (("loss", gain < 0), ("<-10%", gain < -0.1), (">+20%", gain > 0.2)):
             facts[f"lot {name} after {sessions}"] = float(hit.mean())
-    lowest = level[1 : len(level) - _YEAR + 1].copy()
-    for k in range(2, _YEAR + 1):
-        np.minimum(lowest, level[k : len(level) - _YEAR + k], out=lowest)
+    # the window of an even filter starts at the session itself when its origin is moved by half of it
+    lowest = minimum_filter1d(level[1:], _YEAR, axis=0, origin=-_YEAR // 2)[: len(level) - _YEAR]
     ever = np.expm1(lowest - level[: len(level) - _YEAR]) <= -0.1
     return facts | {"lot ever <=-10% within 252": float(ever.mean())}
 

@@ -117,3 +117,8 @@ def test_lots_are_stated_at_one_drift():
     assert facts["lot >+20% after 252"] == 1.0
     assert facts["lot ever <=-10% within 252"] == 0.0
     assert lot_facts(r, index_drift=-0.001)["lot ever <=-10% within 252"] == 1.0
+    walk = np.random.default_rng(2).normal(0, 0.01, (700, 2))
+    drift = np.expm1(walk).mean()
+    level = np.vstack([np.zeros(2), np.cumsum(walk, axis=0)])
+    ever = [np.expm1(level[t + 1 : t + 253].min(axis=0) - level[t]) <= -0.1 for t in range(len(level) - 252)]
+    assert lot_facts(walk, drift)["lot ever <=-10% within 252"] == pytest.approx(np.mean(ever), abs=1e-12)
