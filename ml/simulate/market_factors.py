@@ -1,8 +1,11 @@
 """Common factors of the simulated market: regime, equity market, sectors, yields, commodities, crypto.
 
 Every factor is a GJR-GARCH(1,1) with Student-t shocks (Glosten, Jagannathan & Runkle 1993), the equity
-market's scale following a two-state Markov regime fitted on the S&P 500 of 1990-2022 (mean stays of 74
-and 34 sessions). Draws are addressed by session: a longer horizon leaves the earlier part as it was.
+market's scale following a two-state Markov regime. Chances, scales and shape of the equity market were searched
+so that its simulated histories give the figures of US stocks of 2010-2016 and the two-state fit of the S&P 500 of
+1990-2016 (``calibration_targets.py``); volatility that clusters within a regime makes that fit see shorter stays
+than were simulated. Yields, commodities and crypto are design values. Draws are addressed by session: a longer
+horizon leaves the earlier part as it was.
 """
 
 import math
