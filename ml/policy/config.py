@@ -31,7 +31,7 @@ class PolicyConfig:
     hidden: int = 64
     head_hidden: int = 32
     z_limit: float = 6.0
-    kappa_start: float = 500.0
+    kappa_start: float = 1500.0
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -106,12 +106,14 @@ class TrainConfig:
         Rollouts that the warm start learns from, and optimiser steps after each.
     iterations, epochs : int
         PPO: rollouts and passes over each.
-    batch : int
-        Decisions in one optimiser step.
+    warm_batch, batch : int
+        Decisions in one optimiser step of the warm start, of PPO.
     warm_rate, rate : float
         Learning rates of Adam; the second falls linearly to a tenth.
     clip : float
         Of the probability ratio.
+    target_kl : float
+        An iteration ends with the epoch in which the mean divergence from the rollout's policy passes it.
     gae_lambda : float
     clip_norm : float
     save_every : int
@@ -126,16 +128,18 @@ class TrainConfig:
     assets: int = 24
     weeks: int = 39
     universes: int = 32
-    per_universe: int = 16
+    per_universe: int = 12
     mixed_share: float = 0.25
     warm_rounds: int = 3
-    warm_steps: int = 60
-    iterations: int = 8
+    warm_steps: int = 120
+    iterations: int = 6
     epochs: int = 2
+    warm_batch: int = 512
     batch: int = 1024
     warm_rate: float = 3e-3
-    rate: float = 3e-4
+    rate: float = 1e-4
     clip: float = 0.2
+    target_kl: float = 0.05
     gae_lambda: float = 0.95
     clip_norm: float = 0.5
     save_every: int = 10
@@ -157,11 +161,12 @@ PROFILES: Final = {
         universes=256,
         per_universe=32,
         warm_rounds=8,
-        warm_steps=400,
+        warm_steps=500,
         iterations=120,
         epochs=3,
+        warm_batch=4096,
         batch=16_384,
         warm_rate=2e-3,
-        rate=2e-4,
+        rate=1e-4,
     ),
 }

@@ -14,6 +14,11 @@ SHARE_MIN: Final = 1e-6
 """Sampled shares are clipped here and renormalised before the density is taken."""
 
 
+def standard_gamma(alpha: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+    """Gamma draws of scale 1; ``torch.distributions.Gamma`` takes no generator."""
+    return torch._standard_gamma(alpha, generator=generator)  # pyright: ignore[reportPrivateImportUsage]
+
+
 @dataclass(frozen=True, slots=True)
 class MaskedDirichlet:
     """Dirichlet over the entries of a mask; the other entries are no part of it.
@@ -38,7 +43,7 @@ class MaskedDirichlet:
 
     def sample(self, generator: torch.Generator | None = None) -> torch.Tensor:
         """Shares (B, M), 0 outside the mask, each >= about 1e-6 inside, rows summing to 1."""
-        gamma = torch._standard_gamma(self.alpha.detach(), generator=generator)
+        gamma = standard_gamma(self.alpha.detach(), generator)
         return self._clipped(torch.where(self.mask, gamma, 0))
 
     def _clipped(self, raw: torch.Tensor) -> torch.Tensor:

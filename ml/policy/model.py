@@ -98,7 +98,7 @@ class MoEPolicy(nn.Module):
         self.context = nn.Linear(width, width, bias=False)
         self.outer = nn.Linear(width, width)
         self.final = nn.Linear(width, width)
-        self.heads = nn.ModuleList(_head(width, small, len(ACTIONS)) for _ in EXPERTS)
+        self.heads = ExpertHeads(width, small)
         self.cash_heads = nn.ModuleList(_head(width, small, 1) for _ in EXPERTS)
         self.router = _head(objectives + regime, small, len(EXPERTS))
         self.values = nn.ModuleList(_head(width + objectives, small, 1) for _ in OBJECTIVES)
@@ -120,7 +120,7 @@ class MoEPolicy(nn.Module):
         hidden = hidden + silu(self.final(hidden))
         valued = torch.cat([pooled, seen.mix], -1)
         return PolicyOutput(
-            expert_logits=torch.stack([head(hidden) for head in self.heads], 1),
+            expert_logits=self.heads(hidden, seen.position),
             expert_cash=torch.cat([head(pooled) for head in self.cash_heads], -1),
             router_logits=self.router(torch.cat([seen.mix, regime], -1)),
             value=torch.cat([head(valued) for head in self.values], -1),
@@ -149,6 +149,30 @@ class MoEPolicy(nn.Module):
             ],
             1,
         )
+
+
+class ExpertHeads(nn.Module):
+    """Four heads of one hidden layer each, computed in one product, with a straight path for position features.
+
+    What a tax lot asks for (sell what lost, wait for what turns long-term) is close to linear in them: the
+    path learns it within a short warm start.
+    """
+
+    def __init__(self, width: int, small: int) -> None:
+        super().__init__()
+        self.small = small
+        self.enter = nn.Linear(width, len(EXPERTS) * small)
+        self.straight = nn.Linear(len(POSITION_FEATURES), len(EXPERTS) * len(ACTIONS), bias=False)
+        bound = small**-0.5
+        self.leave = nn.Parameter(torch.empty(len(EXPERTS), small, len(ACTIONS)).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(len(EXPERTS), 1, len(ACTIONS)))
+
+    def forward(self, hidden: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+        """Logits of each expert, (B, 4, N, 3), of (B, N, width) and (B, N, 11)."""
+        count, assets = hidden.shape[:2]
+        inner = silu(self.enter(hidden)).view(count, assets, len(EXPERTS), self.small)
+        direct = self.straight(position).view(count, assets, len(EXPERTS), len(ACTIONS))
+        return torch.einsum("bnks,ksa->bkna", inner, self.leave) + direct.transpose(1, 2) + self.bias
 
 
 def mean_weights(z: torch.Tensor, cash_z: torch.Tensor, seen: Observation, limit: float) -> torch.Tensor:

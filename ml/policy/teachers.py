@@ -94,7 +94,8 @@ def _tax_aware(
     harvested = torch.minimum(lots.harvestable * tradeable, held)
     free = torch.minimum(lots.free * tradeable, held)
     kept = held - harvested
-    limit = (2.0 / tradeable.sum(1, keepdim=True).clamp(min=1)).clamp(min=OVERWEIGHT_LIMIT)
+    names = tradeable.sum(1, keepdim=True).clamp(min=1).to(held.dtype)
+    limit = (2.0 / names).clamp(min=OVERWEIGHT_LIMIT)
     trim = torch.minimum(TRIM_RATE * (kept - limit).relu(), (free - harvested).relu())
     has_one = (substitute >= 0) & (harvested.gather(1, substitute.clamp(min=0)) <= 0)
     moved = torch.where(has_one, harvested, 0)

@@ -31,12 +31,13 @@ from ml.policy.objectives import OBJECTIVE_SPECS
 from ml.policy.observation import Observation
 from ml.policy.ppo import PpoBatch, act_distribution, ppo_loss, target_weights
 from ml.policy.trained import TrainedPolicy
-from ml.policy.warm_start import wandering_actor, warm_loss
+from ml.policy.warm_start import shared_actor, wandering_actor, warm_loss
 from ml.types import OBJECTIVES
 
 Progress = Callable[[dict[str, Any]], None]
 WARM_START, PPO = "warm_start", "ppo"
 _EVALUATION = 10**6  # seeds of evaluation lie apart from those of iterations
+_RAMP_UPDATES = 20
 _PASS_DECISIONS = 8192  # of one pass without gradients
 
 
@@ -162,15 +163,24 @@ class _Run:
         return int(np.random.SeedSequence([self.seed, step, 0]).generate_state(1)[0])
 
     def _warm_round(self) -> dict[str, Any]:
-        """Show the teachers' answers to a wandering rollout, and learn them."""
+        """Show the teachers' answers in many states, and learn them.
+
+        From the second round on half of the states are those that the policy itself comes to (DAgger, Ross et
+        al. 2011): its samples spread small weights over all assets, which no teacher does.
+        """
         config = self.config
         players = draw_players(self.windows, config, self._episode_seed(self.step))
-        episode = play(players, wandering_actor(len(players.mix), self._generator(1)))
+        actor = wandering_actor(len(players.mix), self._generator(1))
+        if self.step:
+            actor = shared_actor(actor, self._sampling_actor())
+        episode = play(players, actor)
         teacher = episode.teacher.flatten(0, 1)
         chooser = self._generator(2)
         terms: dict[str, torch.Tensor] = {}
         for update in range(config.warm_steps):
-            rows = torch.randint(episode.decisions, (config.batch,), generator=chooser, device=self.device)
+            rows = torch.randint(
+                episode.decisions, (config.warm_batch,), generator=chooser, device=self.device
+            )
             loss, terms = warm_loss(self.model, episode.seen(rows), teacher[rows])
             done = (self.step * config.warm_steps + update) / (config.warm_rounds * config.warm_steps)
             self._descend(loss, config.warm_rate * (1 - 0.9 * done))
@@ -256,12 +266,16 @@ class _Run:
         chooser = self._generator(5)
         sums: dict[str, torch.Tensor] = {}
         updates = 0
-        for _ in range(config.epochs):
+        for epoch in range(config.epochs):
+            if epoch and float(sums["kl"]) > config.target_kl * updates:
+                break
             order = torch.randperm(episode.decisions, generator=chooser, device=self.device)
             for rows in order.split(config.batch):
                 batch = PpoBatch(episode.seen(rows), **{name: x[rows] for name, x in flat.items()})
                 loss, terms = ppo_loss(self.model, batch, config.weights, config.clip, done)
-                self._descend(loss, config.rate * (1 - 0.9 * done))
+                # Adam's first steps are as large as its rate, whatever the gradient: they ramp up.
+                ramp = min(1.0, (updates + 1) / _RAMP_UPDATES) if self.step == config.warm_rounds else 1.0
+                self._descend(loss, ramp * config.rate * (1 - 0.9 * done))
                 sums = {name: sums.get(name, 0) + term for name, term in terms.items()}
                 updates += 1
         return {

@@ -9,6 +9,7 @@ from typing import Final
 import torch
 from torch.nn.functional import cross_entropy
 
+from ml.policy.dirichlet import standard_gamma
 from ml.policy.episodes import Action, Actor, fixed_router
 from ml.policy.model import BUY, HOLD, SELL, MoEPolicy
 from ml.policy.observation import Observation
@@ -32,7 +33,7 @@ def wandering_actor(count: int, generator: torch.Generator) -> Actor:
         On the device of the portfolios.
     """
     device = generator.device
-    raw = torch._standard_gamma(torch.full((count, len(EXPERTS)), 0.5, device=device), generator=generator)
+    raw = standard_gamma(torch.full((count, len(EXPERTS)), 0.5, device=device), generator)
     experts = raw / raw.sum(1, keepdim=True).clamp(min=1e-12)
 
     def act(seen: Observation, teacher: torch.Tensor) -> Action:
@@ -40,6 +41,17 @@ def wandering_actor(count: int, generator: torch.Generator) -> Actor:
         pace = torch.rand(count, 1, generator=generator, device=device) * 1.5 - 0.25
         target = seen.weight + pace.clamp(0, 1) * (wanted - seen.weight)
         return Action.fixed(target / target.sum(1, keepdim=True).clamp(min=1e-12))
+
+    return act
+
+
+def shared_actor(first: Actor, second: Actor) -> Actor:
+    """Portfolios at even places follow the first actor, the others the second."""
+
+    def act(seen: Observation, teacher: torch.Tensor) -> Action:
+        one, two = first(seen, teacher), second(seen, teacher)
+        even = torch.arange(len(one.log_prob), device=one.log_prob.device) % 2 == 0
+        return Action.fixed(torch.where(even[:, None], one.target, two.target))
 
     return act
 

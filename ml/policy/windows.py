@@ -8,8 +8,8 @@ Decisions are taken at the close of each week's first session and filled at the 
 where the panel knows it, else at its close.
 """
 
-from dataclasses import dataclass, fields
-from typing import Final
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -129,8 +129,8 @@ def join_windows(windows: list[MarketWindow]) -> MarketWindow:
 
 def take_groups(window: MarketWindow, groups: torch.Tensor) -> MarketWindow:
     """A window with some of the universes."""
-    values = {field.name: getattr(window, field.name) for field in fields(MarketWindow)}
-    return MarketWindow(**{name: None if v is None else v[groups] for name, v in values.items()})
+    values: dict[str, Any] = {field.name: getattr(window, field.name) for field in fields(MarketWindow)}
+    return replace(window, **{name: v[groups] for name, v in values.items() if v is not None})
 
 
 @dataclass(slots=True)

@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+import torch
+
+from ml.policy.experts import expert_targets
+from ml.policy.panels import AccountPanel
+from ml.policy.regime import regime_features
+from ml.policy.teachers import LotShares, teacher_targets
+from ml.policy.windows import WindowError, decision_sessions, join_windows, make_windows, take_groups
+from tests.test_ml.test_policy.policy_helpers import ASSETS, FeatureEmbedder, make_panel
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return make_panel()
+
+
+@pytest.fixture(scope="module")
+def embeddings(panel):
+    return FeatureEmbedder().embed_panel(panel, np.arange(len(panel.dates)))
+
+
+def test_decisions_are_the_first_sessions_of_weeks():
+    dates = np.array(["2024-01-05", "2024-01-09", "2024-01-10", "2024-01-16", "2024-01-17"], "datetime64[D]")
+    assert decision_sessions(dates).tolist() == [0, 1, 3]
+    assert decision_sessions(dates[:4]).tolist() == [0, 1]  # nothing after the last one fills it
+
+
+def test_windows_have_the_shapes_that_they_say_and_repeat(panel, embeddings):
+    wanted = {"groups": 3, "weeks": 6, "assets": 7}
+    one = make_windows(panel, embeddings, **wanted, seed=4)
+    two = make_windows(panel, embeddings, **wanted, seed=4)
+    other = make_windows(panel, embeddings, **wanted, seed=5)
+    assert one.sizes == (3, 6, 7)
+    assert one.embedding.shape == (3, 7, 7, 64)
+    assert torch.allclose(one.expert_target.sum(-1), torch.ones(3, 7, 3), atol=1e-6)
+    assert (one.fill_day[:, 1:] > one.fill_day[:, :-1]).all()
+    for name in one.__slots__:
+        assert torch.equal(getattr(one, name), getattr(two, name)), name
+    assert not torch.equal(one.decision_price, other.decision_price)
+    assert join_windows([one, other]).sizes == (6, 6, 7)
+    assert torch.equal(take_groups(one, torch.tensor([2])).regime[0], one.regime[2])
+
+
+def test_padding_cannot_be_traded(panel, embeddings):
+    window = make_windows(panel, embeddings, groups=2, weeks=4, assets=ASSETS + 3, seed=0)
+    assert not window.is_tradeable[..., ASSETS:].any()
+    assert (window.decision_price[..., ASSETS:] == 1).all()
+    assert (window.expert_target[..., ASSETS:-1] == 0).all()
+
+
+def test_the_open_is_the_fill_where_it_is_known(panel, embeddings):
+    gaps = panel.channels.copy()
+    gaps[:, :, 2] = 0.01
+    from dataclasses import replace
+
+    opened = make_windows(replace(panel, channels=gaps), embeddings, groups=1, weeks=4, assets=5, seed=0)
+    assert torch.allclose(opened.fill_price / opened.decision_price, torch.tensor(0.01).exp(), atol=1e-5)
+    closed = make_windows(panel, embeddings, groups=1, weeks=4, assets=5, seed=0)
+    assert torch.equal(opened.decision_price, closed.decision_price)
+
+
+def test_the_past_does_not_see_the_future(panel, embeddings):
+    """Altered returns after a window's week change nothing that was known by then."""
+    window = make_windows(panel, embeddings, groups=1, weeks=5, assets=ASSETS, seed=2)
+    day = int(window.fill_day[0, 2])
+    session = int(np.searchsorted(panel.dates.astype(np.int64), day))
+    channels = panel.channels.copy()
+    channels[session + 1 :, :, 0] += 0.02
+    from dataclasses import replace
+
+    later = make_windows(
+        replace(panel, channels=channels), embeddings, groups=1, weeks=5, assets=ASSETS, seed=2
+    )
+    for name in ("decision_price", "fill_price", "regime", "expert_target", "substitute"):
+        assert torch.equal(getattr(window, name)[:, :3], getattr(later, name)[:, :3]), name
+        if name != "substitute":
+            assert not torch.equal(getattr(window, name)[:, 3:], getattr(later, name)[:, 3:]), name
+
+
+def test_delisted_assets_are_said_so(panel, embeddings):
+    from dataclasses import replace
+
+    channels, present = panel.channels.copy(), panel.is_present.copy()
+    channels[380:, 0, 0], present[380:, 0] = np.nan, False
+    gone = replace(panel, channels=channels, is_present=present)
+    window = make_windows(gone, embeddings, groups=4, weeks=40, assets=ASSETS, seed=1)
+    delisted = window.is_delisted.any(1).any(0)
+    assert delisted.sum() >= 1
+    assert not (window.is_delisted & window.is_tradeable).any()
+
+
+def test_too_short_a_panel_is_refused(panel, embeddings):
+    with pytest.raises(WindowError, match="do not fit"):
+        make_windows(panel, embeddings, groups=1, weeks=500, assets=4, seed=0)
+    with pytest.raises(WindowError, match="embed more"):
+        make_windows(panel, embeddings[:9], groups=1, weeks=20, assets=4, seed=0, sessions=np.arange(9))
+
+
+def test_the_regime_by_hand():
+    market = np.array([np.nan] + [0.01, -0.01] * 40)
+    returns = np.tile([0.001, -0.001, np.nan], (80, 1))
+    found = regime_features(market, returns)
+    assert found[0] == pytest.approx(market[-21:].std(ddof=1) * np.sqrt(252))
+    assert found[2] == pytest.approx(market[-63:].sum())
+    assert found[3] == pytest.approx(0.0)
+    assert found[4] == pytest.approx(0.063)
+    assert np.isfinite(regime_features(np.array([]), np.zeros((0, 0)))).all()
+    assert np.array_equal(found, regime_features(market, returns[:, [2, 1, 0]]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_teachers_equal_the_experts(build, seed):
+    """Same targets as ``expert_targets`` where no substitute is itself harvested."""
+    assets, accounts = 8, 60
+    tradeable = np.arange(assets) != 3 if seed % 2 else np.ones(assets, dtype=bool)
+    market = build.market(seed=seed, assets=assets, tradeable=tradeable)
+    panel: AccountPanel = build.random(seed, accounts, assets)
+    from ml.policy.experts import SAME_SERIES_CORRELATION, plan_market
+    from ml.policy.market_window import MarketWindow
+    from ml.policy.serve import AccountTax, portfolio_state
+
+    zeros = np.zeros(accounts)
+    tax = AccountTax(zeros, zeros, zeros, zeros, zeros, 0.5, np.zeros((accounts, assets), dtype=bool))
+    state = portfolio_state(market, panel, tax)
+    plan = plan_market(market)
+    closeness = plan.risk.correlation_block(np.arange(assets), np.arange(assets))
+    usable = tradeable[None] & (closeness < SAME_SERIES_CORRELATION) & ~np.eye(assets, dtype=bool)
+    substitute = np.where(usable, closeness, -np.inf).argmax(1)
+    portfolios = np.stack([plan.momentum, plan.growth_anchor, plan.defensive])
+    empty = torch.zeros(1, 1, assets)
+    window = MarketWindow(
+        empty, empty, empty[..., 0].int(), empty > 0, empty > 0, empty, empty, empty[..., 0],
+        torch.from_numpy(portfolios)[None, None], torch.from_numpy(substitute)[None, None],
+    )  # fmt: skip
+    loss = -panel.lot_gain_ratio * panel.lot_value_usd / (1 + panel.lot_gain_ratio)
+    deferred = panel.is_tax_deferred[panel.lot_account]
+    harvest = (panel.lot_gain_ratio <= -0.05) & (loss >= 50) & ~deferred
+    gain = panel.lot_gain_ratio
+    free = deferred | (gain <= 0) | (panel.lot_is_long_term & np.isfinite(gain))
+    flat = panel.lot_account * assets + panel.lot_asset
+
+    def summed(chosen):
+        total = np.bincount(flat[chosen], panel.lot_weight[chosen], minlength=accounts * assets)
+        return torch.from_numpy(total.reshape(accounts, assets))
+
+    lots = LotShares(summed(harvest), summed(free))
+    ours = teacher_targets(window, 0, torch.zeros(accounts, dtype=torch.int64), state, lots).numpy()
+    theirs = expert_targets(market, panel)
+    harvested = lots.harvestable.numpy() * tradeable
+    shared = ((harvested > 0) & (harvested[:, substitute] > 0)).any(1)
+    assert shared.mean() < 0.9
+    assert np.abs(ours[:, :3] - theirs[:, :3]).max() < 1e-9
+    assert np.abs(ours[~shared, 3] - theirs[~shared, 3]).max() < 1e-9
