@@ -103,10 +103,11 @@ def train_encoder(
                 on_progress(row)
         if resume_folder is not None and (run.step % config.save_every == 0 or run.step == config.steps):
             run.save(resume_folder)
+    statistics = run.statistics(_STATISTICS_DATES).to("cpu")  # before the model leaves the device
     return TrainedEncoder(
         run.model.eval().cpu(),
         normalizer,
-        run.statistics(_STATISTICS_DATES).to("cpu"),
+        statistics,
         config,
         branch.model_id,
         seed,
