@@ -131,7 +131,7 @@ class TrainConfig:
     peak_rate: float = 2e-3
     weight_decay: float = 0.01
     clip_norm: float = 1.0
-    chronos_series: int = 24_000
+    chronos_series: int = 18_000
     hide_patches: float = 0.3
     hide_features: float = 0.2
     hide_chronos: float = 0.5
@@ -158,7 +158,7 @@ PROFILES: Final = {
         dates_per_step=32,
         assets_per_date=128,
         peak_rate=1e-3,
-        chronos_series=3_000_000,
+        chronos_series=2_000_000,
         report_every=200,
         check_from=2_000,
         save_every=2_000,

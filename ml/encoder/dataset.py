@@ -23,6 +23,8 @@ HORIZON: Final = 21
 MIN_TARGET_RETURNS: Final = 15
 MIN_ASSETS: Final = 4
 """A session with fewer assets has no cross-section to learn from."""
+_SERIES: Final = 65_536
+"""Series that Chronos reads at once: bounds the memory."""
 
 
 class EncoderDataError(ValueError):
@@ -76,17 +78,16 @@ def chronos_for(
     wanted = panel.is_present[sessions] if is_wanted is None else is_wanted
     has = wanted & (counts[sessions] >= window)
     embeddings = np.zeros((*has.shape, branch.whitening.matrix.shape[1]), np.float32)
-    prices = np.empty((int(has.sum()), window + 1))
+    # Known returns of one asset after the other, so that gaps close.
+    flat = returns.T[known.T]
+    begin = np.concatenate([[0], np.cumsum(known.sum(0))[:-1]])
     rows, columns = np.nonzero(has)
-    for asset in np.unique(columns):
-        mine = np.flatnonzero(columns == asset)
-        series = returns[known[:, asset], asset]
-        ends = counts[sessions[rows[mine]], asset]
-        cut = series[ends[:, None] - window + np.arange(window)]
-        prices[mine, 0] = 1.0
-        prices[mine, 1:] = np.exp(np.cumsum(cut, axis=1))
-    if len(prices):
-        embeddings[has] = embed_prices(branch.pipeline, branch.whitening, prices)
+    ends = begin[columns] + counts[sessions[rows], columns]
+    for first in range(0, len(rows), _SERIES):
+        part = slice(first, first + _SERIES)
+        cut = flat[ends[part, None] - window + np.arange(window)]
+        prices = np.exp(np.pad(np.cumsum(cut, axis=1), ((0, 0), (1, 0))))
+        embeddings[rows[part], columns[part]] = embed_prices(branch.pipeline, branch.whitening, prices)
     return embeddings, has
 
 

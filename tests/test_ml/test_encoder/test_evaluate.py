@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ml.encoder.card import card, evaluate_encoder
 from ml.encoder.embed import EncoderServer
 from ml.encoder.evaluate import (
     REPRESENTATIONS,
@@ -56,3 +57,11 @@ def test_gates_are_told_by_class(samples):
     assert table["asset_class"].to_list() == ["equity"]
     assert 0 < table["gate_mean"][0] < 1
     assert table["cells"][0] == len(samples[0].date)
+
+
+def test_the_card_names_what_is_ahead(run, panel, chronos):
+    reports = evaluate_encoder(run.trained, chronos, [panel], [("walks", make_panel(seed=9, source="other"))])
+    text = card(run.trained, reports)
+    assert "## Held out: walks" in text and run.trained.compatibility_id[:16] in text
+    assert "momentum_63d_now: raw features" in text
+    assert reports[0].as_dict()["collapse"]["dates"] > 20

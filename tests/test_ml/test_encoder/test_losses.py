@@ -87,7 +87,7 @@ def test_unknown_targets_do_not_count():
     predicted = torch.tensor([[0.0, 1.0]], requires_grad=True)
     loss = known_huber(predicted, torch.tensor([[0.5, torch.nan]]))
     loss.backward()
-    assert float(loss) == pytest.approx(0.125)
+    assert loss.item() == pytest.approx(0.125)
     assert torch.equal(predicted.grad, torch.tensor([[-0.5, 0.0]]))
     assert float(masked_mean(torch.tensor([torch.nan]), torch.tensor([False]))) == 0
 

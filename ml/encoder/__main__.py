@@ -1,0 +1,98 @@
+"""``python -m ml.encoder --output DIR``: train on simulated markets, evaluate, write checkpoint and card.
+
+``--packaged FILE.npz`` adds a stored panel up to 2016-12-30 to the training data and its later years to the
+held-out panels. ``--state DIR`` keeps a training state there and continues it if one is found.
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ml.chronos.config import CUT_OFF
+from ml.encoder.card import card, evaluate_encoder
+from ml.encoder.config import PROFILES
+from ml.encoder.dataset import load_chronos
+from ml.encoder.train import train_encoder
+from ml.features.panel import FeaturePanel
+from ml.features.simulated_panel import simulated_panel
+
+# Profile -> (markets, assets, years) of the simulated training panels.
+MARKETS: Final = {"quick": (3, 50, 6), "full": (12, 400, 12)}
+HELD_OUT_ASSETS: Final = 260
+HELD_OUT_YEARS: Final = 4
+_FIRST_SEED: Final = 2016
+_HELD_OUT_SEED: Final = 990_001
+
+
+def load_panel(file: Path, source: str) -> FeaturePanel:
+    """A panel from an ``.npz`` whose arrays are named as the attributes of :class:`FeaturePanel`."""
+    with np.load(file) as stored:
+        return FeaturePanel(
+            stored["dates"].astype("datetime64[D]"),
+            tuple(str(one) for one in stored["asset_ids"]),
+            stored["features"],
+            stored["channels"],
+            stored["is_present"],
+            stored["is_stale"],
+            source,
+        )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m ml.encoder", description=__doc__)
+    parser.add_argument("--profile", choices=sorted(PROFILES), default="quick")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--steps", type=int, help="instead of the profile's")
+    parser.add_argument("--packaged", type=Path, help="a stored panel of real prices (.npz)")
+    parser.add_argument("--state", type=Path, help="folder of the training state")
+    parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to write")
+    given = parser.parse_args(arguments)
+    config = PROFILES[given.profile]
+    config = replace(config, steps=given.steps or config.steps)
+    markets, assets, years = MARKETS[given.profile]
+    panels = [
+        simulated_panel(assets=assets, years=years, seed=_FIRST_SEED + market) for market in range(markets)
+    ]
+    held_out = [
+        (
+            f"{HELD_OUT_ASSETS} assets of another simulated market",
+            simulated_panel(assets=HELD_OUT_ASSETS, years=HELD_OUT_YEARS, seed=_HELD_OUT_SEED),
+        )
+    ]
+    if given.packaged:
+        real = load_panel(given.packaged, "packaged")
+        end = int(np.searchsorted(real.dates, np.datetime64(CUT_OFF), side="right"))
+        panels.append(real.take(slice(0, end)))
+        held_out.append((f"packaged prices after {CUT_OFF}", real.take(slice(end, None))))
+    branch = load_chronos(device=given.device)
+    trained = train_encoder(
+        panels,
+        config,
+        device=given.device,
+        seed=given.seed,
+        on_progress=_print_row,
+        resume_folder=given.state,
+        chronos=branch,
+    )
+    reports = evaluate_encoder(trained, branch, panels[:4] + panels[-1:], held_out, device=given.device)
+    digest = trained.save(given.output, {"held_out": [one.as_dict() for one in reports]})
+    text = card(trained, reports)
+    (given.output / "README.md").write_text(text)
+    print(text)
+    print(f"wrote {given.output} (digest {digest[:12]})")
+    return 0
+
+
+def _print_row(row: dict[str, float]) -> None:
+    shown = ("loss", "feature", "volatility", "mean_cosine", "effective_rank", "gate_mean")
+    print(f"step {row['step']:6.0f}  " + "  ".join(f"{name} {row[name]:.3f}" for name in shown), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
