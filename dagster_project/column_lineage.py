@@ -1,7 +1,8 @@
 """Which columns a dbt model's columns come from, by sqlglot, on the SQL that dbt compiled.
 
 A model is qualified once and every column is walked in that one scope; results are cached by the
-model's checksum and its parents' columns, since literals that change nightly change no lineage.
+model's and its macros' source and its parents' columns, since literals that change nightly change no
+lineage.
 What does not belong here: events and Dagster metadata (``dbt_metadata.py``).
 """
 
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+# Under the home of an installation.
+CACHE_FILE = Path("cache") / "column_lineage.json"
 Columns = dict[str, str]
 Lineage = dict[str, list[tuple[str, str]]]
 
@@ -39,17 +42,29 @@ class LineageCache:
                 for key, value in stored.items()
             }
 
-    def get(
-        self, node: Mapping[str, Any], sql: str, schema: Mapping[str, Columns], parents: Sequence[str]
-    ) -> Lineage:
+    def find(self, version: str, schema: Mapping[str, Columns], parents: Sequence[str]) -> Lineage | None:
+        """Lineage of a model if it is stored for this source and these columns of its parents.
+
+        Parameters
+        ----------
+        version : str
+            From :func:`model_version`.
+        schema : mapping of str to dict
+            Columns with types of every table, by ``schema.table``.
+        parents : sequence of str
+            The tables that it reads.
+        """
+        return self._entries.get(_key(version, schema, parents))
+
+    def get(self, version: str, sql: str, schema: Mapping[str, Columns], parents: Sequence[str]) -> Lineage:
         """Lineage of a model, computed if its SQL or its parents' columns are new.
 
         Parameters
         ----------
-        node : mapping
-            The model in dbt's manifest.
+        version : str
+            From :func:`model_version`.
         sql : str
-            Its compiled SQL.
+            The compiled SQL.
         schema : mapping of str to dict
             Columns with types of every table, by ``schema.table``.
         parents : sequence of str
@@ -60,9 +75,7 @@ class LineageCache:
         dict of str to list of (str, str)
             For each column its source columns as (``schema.table``, column).
         """
-        known = {name: schema.get(name) for name in parents}
-        identity = json.dumps([node["unique_id"], node["checksum"]["checksum"], known], sort_keys=True)
-        key = hashlib.sha256(identity.encode()).hexdigest()
+        key = _key(version, schema, parents)
         if key not in self._entries:
             self._entries[key] = column_lineage(sql, schema)
             self._changed = True
@@ -75,6 +88,39 @@ class LineageCache:
             part = self.path.with_suffix(".part")
             part.write_text(json.dumps(self._entries, sort_keys=True))
             part.replace(self.path)
+
+
+def _key(version: str, schema: Mapping[str, Columns], parents: Sequence[str]) -> str:
+    known = {name: list(schema.get(name, ())) for name in parents}
+    return hashlib.sha256(json.dumps([version, known], sort_keys=True).encode()).hexdigest()
+
+
+def model_version(manifest: Mapping[str, Any], unique_id: str) -> str:
+    """Hash of what a model's SQL is compiled from: its own source and that of the project's macros it uses.
+
+    Parameters
+    ----------
+    manifest : mapping
+        dbt's manifest.
+    unique_id : str
+        The model in it.
+
+    Returns
+    -------
+    str
+        64 hex digits.
+    """
+    node = manifest["nodes"][unique_id]
+    waiting, sources = list(node["depends_on"]["macros"]), {}
+    while waiting:
+        name = waiting.pop()
+        macro = manifest["macros"].get(name)
+        if name in sources or macro is None or macro["package_name"] != node["package_name"]:
+            continue
+        sources[name] = macro["macro_sql"]
+        waiting += macro["depends_on"]["macros"]
+    identity = [unique_id, node["checksum"]["checksum"], sources]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def column_lineage(sql: str, schema: Mapping[str, Columns]) -> Lineage:

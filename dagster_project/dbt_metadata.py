@@ -4,7 +4,7 @@ dagster-dbt can fetch these itself, through dbt's adapter and a fresh sqlglot pa
 a minute a night here. This reads counts and columns from one open connection and caches lineage.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import dagster as dg
 from dagster_dbt import DbtCliInvocation
 from sqlglot.errors import SqlglotError
 
-from dagster_project.column_lineage import Columns, Lineage, LineageCache
+from dagster_project.column_lineage import CACHE_FILE, Columns, Lineage, LineageCache, model_version
 from dagster_project.resources.warehouse import Warehouse
 
 
@@ -26,10 +26,10 @@ def with_metadata(invocation: DbtCliInvocation, warehouse: Warehouse) -> Iterato
     warehouse : Warehouse
         Where it builds; only read here.
     """
-    cache = LineageCache(warehouse.settings.home / "cache" / "column_lineage.json")
+    cache = LineageCache(warehouse.settings.home / CACHE_FILE)
     nodes: dict[str, Any] = {**invocation.manifest["nodes"], **invocation.manifest["sources"]}
     with warehouse.connection() as con:
-        columns = _columns(con)
+        columns = lake_columns(con)
         for event in invocation.stream():
             unique_id = _unique_id(event)
             if (
@@ -39,12 +39,13 @@ def with_metadata(invocation: DbtCliInvocation, warehouse: Warehouse) -> Iterato
             ):
                 yield event
                 continue
+            version = model_version(invocation.manifest, unique_id)
             yield dg.Output(
                 value=event.value,
                 output_name=event.output_name,
                 metadata={
                     **event.metadata,
-                    **_model_metadata(con, columns, nodes, unique_id, invocation.target_path, cache),
+                    **_model_metadata(con, columns, nodes, unique_id, version, invocation.target_path, cache),
                 },
                 data_version=event.data_version,
             )
@@ -63,25 +64,26 @@ def _model_metadata(
     columns: dict[str, Columns],
     nodes: dict[str, Any],
     unique_id: str,
+    version: str,
     target_path: Path,
     cache: LineageCache,
 ) -> dict[str, Any]:
     node = nodes[unique_id]
-    built = con.execute(f"describe {_table(node)}").fetchall()
-    columns[_table(node)] = {name: str(kind).lower() for name, kind, *_ in built}
+    built = con.execute(f"describe {table_of(node)}").fetchall()
+    columns[table_of(node)] = {name: str(kind).lower() for name, kind, *_ in built}
     metadata: dict[str, Any] = {
         "dagster/column_schema": dg.TableSchema(
-            columns=[dg.TableColumn(name, kind) for name, kind in columns[_table(node)].items()]
+            columns=[dg.TableColumn(name, kind) for name, kind in columns[table_of(node)].items()]
         )
     }
     if node["config"]["materialized"] != "view":
-        row = con.execute(f"select count(*) from {_table(node)}").fetchone()
+        row = con.execute(f"select count(*) from {table_of(node)}").fetchone()
         metadata["dagster/row_count"] = row[0] if row else 0
-    compiled = _compiled_sql(target_path, node)
+    compiled = compiled_sql(target_path, node)
     if compiled is not None:
-        parents = {_table(nodes[name]): name for name in node["depends_on"]["nodes"] if name in nodes}
+        parents = {table_of(nodes[name]): name for name in node["depends_on"]["nodes"] if name in nodes}
         try:
-            lineage = cache.get(node, compiled, columns, list(parents))
+            lineage = cache.get(version, compiled, columns, list(parents))
         except (
             SqlglotError
         ) as error:  # a construct that sqlglot cannot follow: said where the lineage would stand
@@ -104,11 +106,12 @@ def _table_lineage(lineage: Lineage, parents: set[str]) -> dg.TableColumnLineage
     )
 
 
-def _table(node: dict[str, Any]) -> str:
+def table_of(node: Mapping[str, Any]) -> str:
+    """``schema.name`` of a node of dbt's manifest."""
     return f"{node['schema']}.{node.get('identifier') or node['name']}"
 
 
-def _columns(con: Any) -> dict[str, Columns]:
+def lake_columns(con: Any) -> dict[str, Columns]:
     """Columns with types of every table and view of the lake, by ``schema.table``."""
     rows = con.execute(
         "select table_schema || '.' || table_name, column_name, lower(data_type) from information_schema.columns "
@@ -120,6 +123,7 @@ def _columns(con: Any) -> dict[str, Columns]:
     return found
 
 
-def _compiled_sql(target_path: Path, node: dict[str, Any]) -> str | None:
+def compiled_sql(target_path: Path, node: Mapping[str, Any]) -> str | None:
+    """SQL of a model as dbt last compiled it under a target folder; None if it never did."""
     path = target_path / "compiled" / node["package_name"] / node["original_file_path"]
     return path.read_text() if path.exists() else None

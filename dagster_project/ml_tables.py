@@ -213,6 +213,21 @@ ML_TABLES: dict[str, dict[str, str]] = {
         ("inputs_snapshot_id", "bigint"),
         ("settings_hash", "varchar"),
     ),
+    # One row per pair of columns; of the project as it stands, not of a night. A column without a source has
+    # one row without upstream and an origin that says why.
+    "column_lineage": _columns(
+        ("downstream_schema", "varchar"),
+        ("downstream_table", "varchar"),
+        ("downstream_column", "varchar"),
+        ("downstream_depth", "integer"),
+        ("upstream_schema", "varchar"),
+        ("upstream_table", "varchar"),
+        ("upstream_column", "varchar"),
+        ("kind", "varchar"),
+        ("via", "varchar"),
+        ("origin", "varchar"),
+        ("code_version", "varchar"),
+    ),
 }
 
 
@@ -222,6 +237,7 @@ _DUCKDB_TYPES = {
     "Date": "date",
     "Float64": "double",
     "Int64": "bigint",
+    "List(Float32)": "float[]",
 }
 
 
@@ -246,6 +262,7 @@ def ml_tables() -> dict[str, dict[str, str]]:
     from ml.features.behaviour import BEHAVIOUR_SCHEMA
     from ml.intent.parse import PARSED_SCHEMA
     from ml.personalization.mix import MIX_SCHEMA
+    from ml.personalization.serve import REVEALED_SCHEMA
     from ml.tax.broker_view import BROKER_DIFFERENCES
     from ml.tax.form_8949 import FORM_8949
     from ml.tax.wash_frames import WASH_SALES
@@ -255,6 +272,7 @@ def ml_tables() -> dict[str, dict[str, str]]:
         **ML_TABLES,
         "behaviour": _from_polars(BEHAVIOUR_SCHEMA),
         "parsed_intents": _from_polars(PARSED_SCHEMA),
+        "user_adapters": _from_polars(REVEALED_SCHEMA),
         "user_mixes": _from_polars(MIX_SCHEMA),
         "wash_sales": _from_polars(WASH_SALES),
         "form_8949": _from_polars(FORM_8949),

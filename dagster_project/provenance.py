@@ -15,7 +15,7 @@ _CODE_SUFFIXES = {".py", ".sql", ".yml", ".csv", ".txt"}
 
 
 def step_metadata(
-    frame: pl.DataFrame, *, read_snapshot: int, write_snapshot: int | None = None
+    frame: pl.DataFrame, *, read_snapshot: int, write_snapshot: int | None = None, table: str | None = None
 ) -> dict[str, Any]:
     """Metadata of one written table.
 
@@ -25,6 +25,8 @@ def step_metadata(
         The rows written.
     read_snapshot, write_snapshot : int
         The warehouse snapshots before and after.
+    table : str, optional
+        ``schema.name`` of the table; its declared column lineage is added.
     """
     metadata: dict[str, Any] = {
         "dagster/row_count": frame.height,
@@ -35,7 +37,38 @@ def step_metadata(
     }
     if write_snapshot is not None:
         metadata["write_snapshot"] = write_snapshot
+    if table is not None:
+        metadata["dagster/column_lineage"] = declared_lineage(table)
     return metadata
+
+
+def declared_lineage(table: str) -> dg.TableColumnLineage:
+    """Lineage of a table of schema ``ml`` as the UI shows it.
+
+    Parameters
+    ----------
+    table : str
+        ``ml.<name>``.
+
+    Raises
+    ------
+    KeyError
+        ``python_lineage`` has no entry for the table.
+    """
+    from dagster_project.python_lineage import python_lineage
+
+    columns = python_lineage()[table.removeprefix("ml.")]
+    return dg.TableColumnLineage(
+        {
+            column: [
+                dg.TableColumnDep(
+                    asset_key=dg.AssetKey(source.table.split(".", 1)), column_name=source.column
+                )
+                for source in declared.sources
+            ]
+            for column, declared in columns.items()
+        }
+    )
 
 
 def markdown_table(frame: pl.DataFrame, limit: int = 20) -> dg.MarkdownMetadataValue:

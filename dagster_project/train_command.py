@@ -12,9 +12,9 @@ from dagster_project.settings import Settings
 
 # Phase on the command line -> the step that trains it, in the order in which they build on each other.
 PHASES = {
-    "encoder": "encoder_checkpoint",
-    "policy": "policy_checkpoint",
-    "personalization": "personalization_checkpoint",
+    "encoder": "ml__encoder_checkpoint",
+    "policy": "ml__policy_checkpoint",
+    "personalization": "ml__personalization_checkpoint",
 }
 
 

@@ -6,15 +6,16 @@ Not an asset. What does not belong here: any model (``ml``), where checkpoints l
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from dagster_project.ml_tables import ml_ddl
 from dagster_project.reads import NightReader
 from dagster_project.resources.artifacts import Artifacts
+from dagster_project.resources.lake import LakeResource
 from dagster_project.resources.warehouse import TableWrite
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 # What ships is trained on prices up to here, so that later ones can test it.
 SHIPPED_UNTIL = dt.date(2016, 12, 30)
-WARMUP_SESSIONS = 252  # sessions before a panel's first, whose windows are not yet full
+# Simulated markets beside the warehouse's: number, assets and years of each.
+SIMULATED_MARKETS = {"quick": (3, 50, 6), "full": (24, 200, 10)}
 
 
 class TrainConfig(dg.Config):
@@ -40,44 +42,39 @@ class TrainConfig(dg.Config):
     )
 
 
-@dataclass(frozen=True)
-class TrainingData:
-    """Panels and where they came from."""
-
-    panels: list["FeaturePanel"]
-    read_snapshot: int | None
+def open_for_training(lake: LakeResource) -> tuple[Artifacts, NightReader]:
+    """The models of the installation, and reads as of the night that the warehouse holds."""
+    warehouse = lake.open()
+    reader = NightReader.of_current_night(warehouse)
+    warehouse.bootstrap(ml_ddl())  # a warehouse of an earlier version lacks the registry
+    return Artifacts(lake.settings(), warehouse), reader
 
 
 def training_panels(
-    context: dg.AssetExecutionContext,
-    reader: NightReader | None,
-    config: TrainConfig,
-    simulated: Sequence[Any],
-) -> TrainingData:
-    """The warehouse's panel up to ``config.until`` beside simulated ones.
-
-    Parameters
-    ----------
-    reader : NightReader or None
-        None trains on simulation alone.
-    simulated : sequence
-        Keyword arguments of ``simulated_panel``, one mapping a panel.
-    """
+    context: dg.AssetExecutionContext, reader: NightReader, config: TrainConfig
+) -> list["FeaturePanel"]:
+    """The warehouse's panel up to ``config.until`` beside simulated ones, all from the run's seed."""
     from ml.features.simulated_panel import simulated_panel
 
-    panels = []
-    if reader is not None:
-        until = min(dt.date.fromisoformat(config.until), reader.as_of_date)
-        panels.append(reader.panel(dt.date(1900, 1, 1), until, source=f"warehouse to {until}"))
-    for choice in simulated:
-        context.log.info(f"progress: simulating {choice['assets']} assets, seed {choice['seed']}")
-        panels.append(simulated_panel(**choice))
-    return TrainingData(panels, reader.snapshot if reader is not None else None)
+    until = min(dt.date.fromisoformat(config.until), reader.as_of_date)
+    panels = [reader.panel(dt.date(1900, 1, 1), until, source=f"warehouse to {until}")]
+    count, assets, years = SIMULATED_MARKETS[config.profile]
+    for number in range(count):
+        panels.append(simulated_panel(assets=assets, years=years, seed=1000 * config.seed + number))
+    cells = sum(int(panel.is_present.sum()) for panel in panels)
+    context.log.info(f"progress: {len(panels)} markets, {cells:,} asset sessions")
+    return panels
 
 
-def progress_logger(context: dg.AssetExecutionContext) -> Callable[[str], None]:
-    """Pass a trainer's progress lines to the run's log, where the console picks them up."""
-    return lambda message: context.log.info(f"progress: {message}")
+def progress_logger(context: dg.AssetExecutionContext) -> Callable[[Mapping[str, Any]], None]:
+    """Pass a trainer's metric rows to the run's log, where the console picks them up."""
+
+    def log(row: Mapping[str, Any]) -> None:
+        values = [f"{name} {value:.3g}" for name, value in row.items() if isinstance(value, float)]
+        where = f"{row.get('phase', 'step')} {row['step']}/{row.get('steps', '?')}"
+        context.log.info(f"progress: {where}  {'  '.join(values[:8])}")
+
+    return log
 
 
 def metric_rows(
@@ -93,7 +90,7 @@ def metric_rows(
         }
         for row in metrics
         for name, value in row.items()
-        if name not in ("step", "phase") and value is not None
+        if name not in ("step", "steps", "phase") and isinstance(value, int | float)
     ]
     schema = {"phase": pl.String, "step": pl.Int64, "metric": pl.String, "value": pl.Float64}
     return pl.DataFrame(rows, schema=schema).select(

@@ -1,8 +1,8 @@
 """Checkpoint folders: the only module that touches weight files.
 
 What belongs here: writing and reading a folder of ``config.json``, ``model.safetensors``,
-``metrics.json`` and ``manifest.json`` (SHA-256 of the others). What does not: any model. Weights are
-safetensors, never pickle: reading one runs no code.
+``metrics.json`` and ``manifest.json`` (SHA-256 of the others), and bare weight files for other libraries.
+What does not: any model. Weights are safetensors, never pickle: reading one runs no code.
 """
 
 import hashlib
@@ -67,7 +67,7 @@ def save_checkpoint(
     folder.mkdir(parents=True, exist_ok=True)
     contents = {
         CONFIG_FILE: _json(config),
-        MODEL_FILE: save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}),
+        MODEL_FILE: _safetensors(tensors),
         METRICS_FILE: _json(metrics),
     }
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
@@ -75,6 +75,20 @@ def save_checkpoint(
         (folder / name).write_bytes(data)
     (folder / MANIFEST_FILE).write_bytes(_json({"sha256": hashes}))
     return _digest(hashes)
+
+
+def save_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
+    """Write one safetensors file for another library to read; equal contents give equal bytes.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File; its folder is created if missing.
+    tensors : dict of str to ndarray
+        Weights by the names that the other library expects.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_safetensors(tensors))
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -104,6 +118,10 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(
         _read_json(folder, CONFIG_FILE), tensors, _read_json(folder, METRICS_FILE), _digest(hashes)
     )
+
+
+def _safetensors(tensors: dict[str, np.ndarray]) -> bytes:
+    return save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
 
 
 def _json(value: dict[str, Any]) -> bytes:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project.assets.night import SESSION_ASSET, as_of_date, write_tables
+from dagster_project.assets.night import NIGHT_DEPS, SESSION_ASSET, as_of_date, write_tables
 from dagster_project.reads import NightReader
 from dagster_project.resources.lake import LakeResource
 
@@ -14,7 +14,7 @@ from dagster_project.resources.lake import LakeResource
     "this session and model lack are computed.",
     owners=["team:encoder"],
     kinds={"python", "pytorch", "ducklake"},
-    deps=[["core", "fct_asset_prices__daily"]],
+    deps=[*NIGHT_DEPS, ["core", "dim_sessions"], ["core", "fct_asset_prices__daily"]],
     **SESSION_ASSET,
 )
 def chronos_embeddings(context: dg.AssetExecutionContext, lake: LakeResource):
@@ -38,14 +38,22 @@ def chronos_embeddings(context: dg.AssetExecutionContext, lake: LakeResource):
         "select * from ml.chronos_embeddings where as_of_date between $first and $as_of_date", first=days[0]
     )
     ours = stored.filter(pl.col("model_id") == whitening.model_id)
-    # A total-return index from the returns that the core holds: splits and dividends are already in it.
-    index = pl.col("total_return_log").fill_null(0).cum_sum().over("asset_id", order_by="as_of_date").exp()
-    bars = reader.prices().select("asset_id", trade_date="as_of_date", adjusted_close=index)
-    # A series that is too short for the window is never stored, so it must not count as missing either.
-    place = pl.int_range(pl.len()).over("asset_id", order_by="trade_date")
-    wanted = bars.filter((place >= whitening.window) & pl.col("trade_date").is_in(days)).select(
-        "asset_id", as_of_date="trade_date"
+    # A total-return index over sessions with a return: splits and dividends are already in it.
+    known = pl.col("total_return_log").is_not_null()
+    prices = reader.prices().with_columns(
+        known.cum_sum().over("asset_id", order_by="as_of_date").alias("n_returns"),
+        pl.col("total_return_log")
+        .fill_null(0)
+        .cum_sum()
+        .over("asset_id", order_by="as_of_date")
+        .exp()
+        .alias("adjusted_close"),
     )
+    bars = prices.filter(known).select("asset_id", pl.col("as_of_date").alias("trade_date"), "adjusted_close")
+    # A series that is too short for the window is never stored, so it must not count as missing either.
+    wanted = prices.filter(
+        (pl.col("n_returns") > whitening.window) & pl.col("as_of_date").is_in(days)
+    ).select("asset_id", "as_of_date")
     missing = wanted.join(ours, on=["asset_id", "as_of_date"], how="anti")
     fresh = []
     if missing.height:

@@ -10,6 +10,7 @@ from dagster_project.resources.lake import LakeResource
 from dagster_project.training import (
     TrainConfig,
     metric_rows,
+    open_for_training,
     progress_logger,
     record_training,
     training_panels,
@@ -35,32 +36,36 @@ _INPUTS = [
 def encoder_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, config: TrainConfig):
     """Train, keep the folder, record curves and collapse metrics."""
     from dagster_project.pictures import curves
-    from ml.encoder.config import profile_config
+    from ml.encoder.config import PROFILES
     from ml.encoder.train import train_encoder
 
-    artifacts = Artifacts(lake.settings(), lake.open())
-    reader = NightReader.of_current_night(lake.open())
-    choices = profile_config(config.profile)
-    data = training_panels(context, reader, config, choices.simulated_panels)
+    artifacts, reader = open_for_training(lake)
+    panels = training_panels(context, reader, config)
     with artifacts.staging("encoder") as folder:
         trained = train_encoder(
-            data.panels, choices, device=config.device, seed=config.seed, on_progress=progress_logger(context)
+            panels,
+            PROFILES[config.profile],
+            device=config.device,
+            seed=config.seed,
+            on_progress=progress_logger(context),
         )
         trained.save(folder)
         model = artifacts.keep("encoder", folder)
-    metrics = metric_rows(trained.metrics, run_id=context.run_id, model=model, seed=config.seed)
+    metrics = metric_rows(trained.history, run_id=context.run_id, model=model, seed=config.seed)
     metadata = record_training(context, artifacts, model, metrics)
-    panels = {
-        "losses": ("loss", "reconstruction", "features", "contrast", "volatility", "rank"),
-        "collapse": ("mean_cosine", "gate_mean"),
-        "rank": ("effective_rank",),
+    drawn = {
+        "losses": ("loss", "patch", "feature", "contrast", "volatility", "rank", "variance", "covariance"),
+        "collapse and gate": ("mean_cosine", "gate_mean"),
+        "effective rank of 64": ("effective_rank",),
     }
+    last = {name: value for name, value in trained.history[-1].items() if name != "steps"}
     return dg.MaterializeResult(
         metadata={
             **metadata,
-            "read_snapshot": data.read_snapshot,
-            "curves": curves(metrics, panels, "encoder training"),
-            **{name: value for name, value in trained.summary.items()},
+            **last,
+            "read_snapshot": reader.snapshot,
+            "trained_on": list(trained.sources),
+            "curves": curves(metrics, drawn, "encoder training"),
         }
     )
 
@@ -77,19 +82,21 @@ def encoder_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, co
 )
 def asset_embeddings(context: dg.AssetExecutionContext, lake: LakeResource):
     """Embed the week's sessions with the encoder in use."""
-    from ml.encoder.embed import EncoderServer, embeddings_frame
+    from ml.encoder.config import WINDOW
+    from ml.encoder.embed import EncoderServer
+    from ml.encoder.frames import embed_sessions
 
     reader = NightReader.open(lake.open(), as_of_date(context))
     model = Artifacts(lake.settings(), reader.warehouse).in_use(reader.snapshot)["encoder"]
     server = EncoderServer.load(model.folder)
-    panel, days = reader.week_panel(server.window_sessions)
+    panel, days = reader.week_panel(WINDOW)
     chronos = reader.query(
         "select asset_id, as_of_date, embedding from ml.chronos_embeddings "
         "where as_of_date between $first and $as_of_date and model_id = $model",
         first=days[0],
         model=server.chronos_model_id,
     )
-    frame = embeddings_frame(server, panel, days, chronos)
+    frame = embed_sessions(server, panel, days, chronos, model.model_id)
     yield from write_tables(
         context,
         reader,

@@ -60,6 +60,15 @@ def _group(table: str) -> str:
             description="The one night that is being computed: its session, its close, its price sources.",
             owners=["team:data-platform"],
             kinds={"python", "ducklake"},
+            deps=[["raw", "market__sessions"]],
+        ),
+        dg.AssetSpec(
+            ["ml", "night_accounts"],
+            group_name="ingest",
+            description="The accounts and users that the night covers; a user without an account has a null one.",
+            owners=["team:data-platform"],
+            kinds={"python", "ducklake"},
+            deps=[["raw", "brokerage__accounts"], ["raw", "brokerage__users"]],
         ),
     ],
     name=INGEST_OP,
@@ -88,10 +97,8 @@ def ingest(context: dg.AssetExecutionContext, config: NightConfig, lake: LakeRes
     }
     writes = [TableWrite(f"raw.{name}", frame) for name, frame in frames.items()]
     writes += _session_writes(warehouse, read_snapshot)
-    writes += [
-        TableWrite("ml.night", _night_row(config, session), "true"),
-        TableWrite("ml.night_accounts", covered, "true"),
-    ]
+    night = {"night": _night_row(config, session), "night_accounts": covered}
+    writes += [TableWrite(f"ml.{name}", frame, "true") for name, frame in night.items()]
     snapshot = warehouse.write(context.run_id, writes, f"ingest {config.source} for {session}")
     for name, contract in RAW_TABLES.items():
         frame = frames.get(name, pl.DataFrame(schema=contract.polars_schema))
@@ -100,7 +107,11 @@ def ingest(context: dg.AssetExecutionContext, config: NightConfig, lake: LakeRes
         if name == "ingestion_counts":
             metadata["counts"] = markdown_table(frame.drop("run_id", "ingested_at"))
         yield dg.MaterializeResult(asset_key=["raw", name], metadata=metadata)
-    yield dg.MaterializeResult(asset_key=["ml", "night"], metadata={"accounts": covered.height})
+    for name, frame in night.items():
+        metadata = step_metadata(
+            frame, read_snapshot=read_snapshot, write_snapshot=snapshot, table=f"ml.{name}"
+        )
+        yield dg.MaterializeResult(asset_key=["ml", name], metadata=metadata)
 
 
 def _batches(config: NightConfig, cache_dir: Path) -> list[Batch]:

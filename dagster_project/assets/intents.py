@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project.assets.night import SESSION_ASSET, as_of_date, write_tables
+from dagster_project.assets.night import NIGHT_DEPS, SESSION_ASSET, as_of_date, write_tables
 from dagster_project.reads import NightReader
 from dagster_project.resources.lake import LakeResource
 
@@ -14,7 +14,7 @@ from dagster_project.resources.lake import LakeResource
     "risk, exclusions and tax wishes; what was not understood is listed.",
     owners=["team:personalization"],
     kinds={"python", "ducklake"},
-    deps=[["core", "fct_goal_statements"]],
+    deps=[*NIGHT_DEPS, ["core", "fct_goal_statements"]],
     **SESSION_ASSET,
 )
 def parsed_intents(context: dg.AssetExecutionContext, lake: LakeResource):

@@ -13,6 +13,8 @@ from dagster_project.provenance import step_metadata
 from dagster_project.reads import NightReader
 from dagster_project.resources.warehouse import TableWrite
 
+# What every step's reader looks up: the night itself, and the accounts and users that it covers.
+NIGHT_DEPS: Final = (["ml", "night"], ["ml", "night_accounts"])
 SESSION_ASSET: Final[dict[str, Any]] = {"partitions_def": nyse_sessions, "pool": WAREHOUSE_WRITER}
 
 
@@ -61,7 +63,9 @@ def write_tables(
         yield dg.MaterializeResult(
             asset_key=["ml", name],
             metadata={
-                **step_metadata(frame, read_snapshot=reader.snapshot, write_snapshot=snapshot),
+                **step_metadata(
+                    frame, read_snapshot=reader.snapshot, write_snapshot=snapshot, table=f"ml.{name}"
+                ),
                 **(metadata or {}).get(name, {}),
             },
         )

@@ -3,12 +3,11 @@
 import dagster as dg
 
 from dagster_project.pools import WAREHOUSE_WRITER
-from dagster_project.reads import NightReader
-from dagster_project.resources.artifacts import Artifacts
 from dagster_project.resources.lake import LakeResource
 from dagster_project.training import (
     TrainConfig,
     metric_rows,
+    open_for_training,
     progress_logger,
     record_training,
     training_panels,
@@ -35,30 +34,28 @@ def policy_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, con
     """Embed the training panels, train, keep, record, promote."""
     from dagster_project.pictures import curves, heatmap
     from ml.encoder.embed import EncoderServer
-    from ml.policy.config import profile_config
+    from ml.policy.config import PROFILES
     from ml.policy.train import train_policy
     from ml.types import EXPERTS, OBJECTIVES
 
-    artifacts = Artifacts(lake.settings(), lake.open())
-    reader = NightReader.of_current_night(lake.open())
+    artifacts, reader = open_for_training(lake)
     encoder = artifacts.newest_trained("encoder")
-    choices = profile_config(config.profile)
-    data = training_panels(context, reader, config, choices.simulated_panels)
+    panels = training_panels(context, reader, config)
     with artifacts.staging("policy") as folder:
         trained = train_policy(
-            data.panels,
+            panels,
             EncoderServer.load(encoder.folder),
-            choices,
+            PROFILES[config.profile],
             device=config.device,
             seed=config.seed,
             on_progress=progress_logger(context),
         )
         trained.save(folder)
         model = artifacts.keep("policy", folder)
-    metrics = metric_rows(trained.metrics, run_id=context.run_id, model=model, seed=config.seed)
+    metrics = metric_rows(trained.history, run_id=context.run_id, model=model, seed=config.seed)
     metadata = record_training(context, artifacts, model, metrics)
     artifacts.promote(context.run_id, [encoder, model], "trained together")
-    panels = {
+    drawn = {
         "rewards": tuple(f"reward_{name}" for name in OBJECTIVES),
         "against collapse": ("active_share", "turnover"),
         "PPO": ("kl", "entropy", "clip_fraction", "explained_variance"),
@@ -67,8 +64,8 @@ def policy_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, con
         metadata={
             **metadata,
             "encoder": encoder.model_id,
-            "read_snapshot": data.read_snapshot,
-            "curves": curves(metrics, panels, "policy training"),
+            "read_snapshot": reader.snapshot,
+            "curves": curves(metrics, drawn, "policy training"),
             "router": heatmap(OBJECTIVES, EXPERTS, trained.expert_load, "share of each expert by objective"),
             **trained.summary,
         }

@@ -8,7 +8,7 @@ import datetime as dt
 import dagster as dg
 import polars as pl
 
-from dagster_project.assets.night import SESSION_ASSET, as_of_date
+from dagster_project.assets.night import NIGHT_DEPS, SESSION_ASSET, as_of_date
 from dagster_project.content import recommendation_hash
 from dagster_project.provenance import code_hash, step_metadata
 from dagster_project.reads import NightReader
@@ -23,7 +23,14 @@ from dagster_project.resources.warehouse import TableWrite
     "recommendation rows, so that a rerun can be compared.",
     owners=["team:audit"],
     kinds={"python", "ducklake"},
-    deps=[["ml", "rec_portfolios"], ["ml", "rec_target_weights"], ["ml", "rec_lot_orders"]],
+    # Lineage too: a night is published with the table that explains its columns.
+    deps=[
+        *NIGHT_DEPS,
+        ["ml", "rec_portfolios"],
+        ["ml", "rec_target_weights"],
+        ["ml", "rec_lot_orders"],
+        ["ml", "column_lineage"],
+    ],
     **SESSION_ASSET,
 )
 def audit_nights(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
@@ -49,7 +56,9 @@ def audit_nights(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Ma
     )
     return dg.MaterializeResult(
         metadata={
-            **step_metadata(frame, read_snapshot=reader.snapshot, write_snapshot=snapshot),
+            **step_metadata(
+                frame, read_snapshot=reader.snapshot, write_snapshot=snapshot, table="ml.audit_nights"
+            ),
             "content_hash": digest,
         }
     )

@@ -3,7 +3,7 @@
 import dagster as dg
 import polars as pl
 
-from dagster_project.assets.night import SESSION_ASSET, as_of_date, write_tables
+from dagster_project.assets.night import NIGHT_DEPS, SESSION_ASSET, as_of_date, write_tables
 from dagster_project.inputs import night_inputs
 from dagster_project.provenance import markdown_table
 from dagster_project.reads import NightReader
@@ -16,6 +16,7 @@ TABLES = {
     "rec_lot_orders": "One row per lot to sell and per asset to buy, with term, gain, tax and wash-sale state.",
 }
 _DEPS = [
+    *NIGHT_DEPS,
     ["core", "dim_sessions"],
     ["core", "dim_accounts"],
     ["core", "dim_users"],

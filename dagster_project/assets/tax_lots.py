@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project.assets.night import SESSION_ASSET, as_of_date, write_tables
+from dagster_project.assets.night import NIGHT_DEPS, SESSION_ASSET, as_of_date, write_tables
 from dagster_project.reads import NightReader
 from dagster_project.resources.lake import LakeResource
 
@@ -20,6 +20,22 @@ TABLES = {
     "ledger_issues": "Rows the ledger refused to book or total, with the reason.",
     "wash_windows": "Loss sales and purchases of the last 30 days that can still meet in a wash sale.",
 }
+_DEPS = [
+    *NIGHT_DEPS,
+    ["core", "fct_transactions"],
+    ["core", "fct_corporate_actions"],
+    ["core", "dim_accounts"],
+    ["core", "dim_users"],
+    ["core", "dim_assets"],
+    ["core", "dim_sessions"],
+]
+# Reports on tables of the same pass.
+_MADE_FIRST = {
+    "wash_sales": ["realized_gains"],
+    "form_8949": ["realized_gains"],
+    "tax_year_summary": ["realized_gains", "tax_unit_years"],
+    "broker_differences": ["realized_gains", "wash_sales"],
+}
 
 
 @dg.multi_asset(
@@ -30,14 +46,7 @@ TABLES = {
             description=description,
             owners=["team:tax"],
             kinds={"python", "ducklake"},
-            deps=[
-                ["core", "fct_transactions"],
-                ["core", "fct_corporate_actions"],
-                ["core", "dim_accounts"],
-                ["core", "dim_users"],
-                ["core", "dim_assets"],
-                ["core", "dim_sessions"],
-            ],
+            deps=[*_DEPS, *(["ml", made_first] for made_first in _MADE_FIRST.get(name, ()))],
         )
         for name, description in TABLES.items()
     ],

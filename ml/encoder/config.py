@@ -81,8 +81,8 @@ class LossWeights:
     """How much each term of the loss counts."""
 
     patch: float = 0.5
-    feature: float = 1.0
-    contrast: float = 0.1
+    feature: float = 2.0
+    contrast: float = 0.05
     volatility: float = 0.5
     rank: float = 0.1
     variance: float = 1.0
@@ -115,6 +115,8 @@ class TrainConfig:
         Of the contrastive loss.
     whitening_floor : float
         Added to the variances before the embeddings are whitened, so that noise is not blown up.
+    between_weight : float
+        How much more variance between dates is scaled down than variance between assets.
     report_every, check_from, save_every : int
         Steps between metrics rows, before the first check for collapse, between training states.
     """
@@ -132,10 +134,11 @@ class TrainConfig:
     chronos_series: int = 24_000
     hide_patches: float = 0.3
     hide_features: float = 0.2
-    hide_chronos: float = 0.1
+    hide_chronos: float = 0.5
     noise: float = 0.1
     temperature: float = 0.2
     whitening_floor: float = 0.05
+    between_weight: float = 4.0
     report_every: int = 50
     check_from: int = 200
     save_every: int = 1000

@@ -64,6 +64,11 @@ class EncoderServer:
         )
         return cls(stored, device)
 
+    @property
+    def chronos_size(self) -> int:
+        """Length of the Chronos embeddings that it reads."""
+        return self._model.config.chronos_size
+
     def check_chronos(self, model_id: str) -> None:
         """Refuse the embeddings of another Chronos model.
 

@@ -4,6 +4,7 @@ What belongs here: measures on panels that training did not see. What does not: 
 passes or fails by, pictures.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -11,8 +12,8 @@ import numpy as np
 import polars as pl
 import torch
 
-from ml.encoder.dataset import ChronosBranch, chronos_for, forward_targets, pad_channels, ranks
 from ml.encoder.config import WINDOW
+from ml.encoder.dataset import ChronosBranch, chronos_for, forward_targets, pad_channels, ranks
 from ml.encoder.embed import EncoderServer
 from ml.encoder.losses import effective_rank, mean_cosine
 from ml.encoder.model import EncoderInput
@@ -118,6 +119,18 @@ def sample_panel(
     )
 
 
+def join_samples(samples: Sequence[Sample]) -> Sample:
+    """One sample of several panels; their dates stay apart."""
+    shift = np.concatenate([[0], np.cumsum([int(one.date.max(initial=-1)) + 1 for one in samples])])
+    return Sample(
+        np.concatenate([one.date + begin for one, begin in zip(samples, shift, strict=False)]),
+        {name: np.concatenate([one.representations[name] for one in samples]) for name in REPRESENTATIONS},
+        {name: np.concatenate([one.targets[name] for one in samples]) for name in samples[0].targets},
+        np.concatenate([one.gate for one in samples]),
+        np.concatenate([one.asset_class for one in samples]),
+    )
+
+
 def probe_table(fit: Sample, test: Sample) -> pl.DataFrame:
     """Linear probes of every representation, fitted on one sample and scored on another.
 
@@ -129,7 +142,8 @@ def probe_table(fit: Sample, test: Sample) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        target, representation, measure (``r2``, ``accuracy``, ``rank_ic``), score, n_fit, n_test.
+        target, representation, measure (``r2``, ``accuracy``, ``rank_ic``), score (nan where the test's
+        target does not vary), n_fit, n_test.
     """
     rows = []
     for target, actual in test.targets.items():
@@ -226,7 +240,8 @@ def _score(target: str, guess: np.ndarray, actual: np.ndarray, date: np.ndarray)
     if target.startswith("return_rank"):
         per_date = [_correlation(_rank(guess[date == one]), actual[date == one]) for one in np.unique(date)]
         return "rank_ic", float(np.nanmean(per_date))
-    return "r2", 1 - float(((actual - guess) ** 2).mean() / actual.var())
+    variance = actual.var()
+    return "r2", 1 - float(((actual - guess) ** 2).mean() / variance) if variance > 0 else float("nan")
 
 
 def _rank(values: np.ndarray) -> np.ndarray:

@@ -11,6 +11,8 @@ from ml.features.catalog import FEATURES
 
 _SEEN_WEIGHT = 0.5
 """Weight of an input that the view showed, against one it hid."""
+_FLAG_WEIGHT = 8.0
+"""Scores have variance 1, a flag that every tenth asset has about an eighth."""
 _TARGET_DEVIATION = 1.0
 _IS_FLAG = tuple(spec.unit == "flag" for spec in FEATURES)
 
@@ -36,7 +38,7 @@ def patch_loss(predicted: torch.Tensor, actual: torch.Tensor, is_hidden: torch.T
 def feature_loss(
     predicted: torch.Tensor, scores: torch.Tensor, is_hidden: torch.Tensor, is_asset: torch.Tensor
 ) -> torch.Tensor:
-    """Reconstruction of the 50 features: squared error of scores, cross-entropy of flags.
+    """Squared error of the 50 features, of flags in units of a typical flag's variance.
 
     Hidden features count double: predicting them needs what the others say, while the rest keeps
     momentum and volatility in the embedding.
@@ -50,8 +52,7 @@ def feature_loss(
         bool.
     """
     is_flag = torch.tensor(_IS_FLAG, device=predicted.device)
-    flags = functional.binary_cross_entropy_with_logits(predicted, scores.clamp(0, 1), reduction="none")
-    error = torch.where(is_flag, flags, (predicted - scores).square())
+    error = (predicted - scores).square() * torch.where(is_flag, _FLAG_WEIGHT, 1.0)
     weight = torch.where(is_hidden, 1.0, _SEEN_WEIGHT) * is_asset[..., None]
     return masked_mean(error, weight)
 

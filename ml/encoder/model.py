@@ -83,7 +83,7 @@ class HeadOutput:
     patches : Tensor of shape (B, N, 64, 5)
         Channels, from the states of their patches and z.
     features : Tensor of shape (B, N, 50)
-        Normal scores (logits for flags), from z.
+        Normal scores, from z.
     log_volatility : Tensor of shape (B, N)
         Log of the daily volatility of the next 21 sessions, against 1 %.
     rank : Tensor of shape (B, N)
@@ -124,6 +124,7 @@ class CrossAssetEncoder(nn.Module):
         )
         self.own_norm = nn.LayerNorm(width)
         self.own_out = nn.Linear(width, size)
+        self.shortcut = nn.Linear(N_FEATURES + N_LEVELS, size, bias=False)
         self.chronos_out = nn.Linear(config.chronos_size, size)
         self.gate = nn.Linear(size + config.chronos_size, size)
         self.heads = _Heads(config)
@@ -144,7 +145,7 @@ class CrossAssetEncoder(nn.Module):
         asset = self.join(torch.cat([tokens.mean(2), newest, self.feature_mlp(facts)], dim=-1))
         for block in self.cross_asset:
             asset = block(asset, inputs.is_asset)
-        own = self.own_out(self.own_norm(asset))
+        own = self.own_out(self.own_norm(asset)) + self.shortcut(facts)
         has_chronos = inputs.has_chronos[..., None]
         chronos = torch.where(has_chronos, inputs.chronos, 0.0)
         gate = torch.sigmoid(self.gate(torch.cat([own, chronos], dim=-1)))

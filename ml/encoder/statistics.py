@@ -16,9 +16,9 @@ class EmbeddingStatistics:
     Attributes
     ----------
     mean : Tensor of shape (64,)
-        Over training cells.
+        Over training dates, each counting alike.
     matrix : Tensor of shape (64, 64)
-        Symmetric; inverse root of the covariance within dates plus a floor.
+        Symmetric; inverse root of a covariance plus a floor.
     """
 
     mean: torch.Tensor
@@ -33,28 +33,35 @@ class EmbeddingStatistics:
         return EmbeddingStatistics(self.mean.to(device), self.matrix.to(device))
 
 
-def fit_statistics(z: torch.Tensor, date: torch.Tensor, floor: float) -> EmbeddingStatistics:
-    """Whitening of the differences between assets of one date (symmetric, so that axes keep their meaning).
+def fit_statistics(
+    z: torch.Tensor, date: torch.Tensor, floor: float, between_weight: float
+) -> EmbeddingStatistics:
+    """Symmetric whitening (axes keep their meaning) of the differences between assets of one date.
 
-    Within dates, because a portfolio chooses among the assets of one date: what all of them share then
-    stays small beside what sets them apart.
+    The covariance is that within dates plus `between_weight` times that of the dates' means: a direction
+    that all assets of a date share, such as the state of the market, sets none apart and is scaled down.
+    The map stays linear and invertible, so nothing is lost.
 
     Parameters
     ----------
     z : Tensor of shape (n, 64)
         Network outputs of training cells.
     date : Tensor of shape (n,)
-        int64, 0 .. number of dates - 1: which date each cell is of.
+        int64, 0 .. number of dates - 1: which date each cell is of; every date counts alike.
     floor : float
         Added to every variance: a direction without variance is not blown up.
+    between_weight : float
+        1 whitens the total covariance.
     """
     z = z.double().cpu()
     date = date.cpu()
     n_dates = int(date.max()) + 1
-    counts = torch.bincount(date, minlength=n_dates).clamp(min=1)[:, None]
+    counts = torch.bincount(date, minlength=n_dates)[:, None]
     means = torch.zeros(n_dates, z.shape[1], dtype=z.dtype).index_add_(0, date, z) / counts
     rows = z - means[date]
-    covariance = rows.T @ rows / max(len(rows) - n_dates, 1)
-    values, vectors = torch.linalg.eigh(covariance)
+    centre = means.mean(0)
+    spread = means - centre
+    within = rows.T @ rows / max(len(rows) - n_dates, 1)
+    values, vectors = torch.linalg.eigh(within + between_weight * spread.T @ spread / n_dates)
     matrix = (vectors / (values.clamp(min=0) + floor).sqrt()) @ vectors.T
-    return EmbeddingStatistics(z.mean(0).float(), matrix.float())
+    return EmbeddingStatistics(centre.float(), matrix.float())

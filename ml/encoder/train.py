@@ -213,7 +213,8 @@ class _Run:
         """Embedding statistics of the network as it is now, over evenly spaced training dates."""
         z = [one for one, _, _ in self._clean(dates)]
         date = torch.cat([torch.full((len(one),), i) for i, one in enumerate(z)])
-        return fit_statistics(torch.cat(z), date, self.config.whitening_floor)
+        config = self.config
+        return fit_statistics(torch.cat(z), date, config.whitening_floor, config.between_weight)
 
     def report(self, terms: dict[str, torch.Tensor]) -> dict[str, float]:
         """Append a metrics row and check for collapse.

@@ -120,9 +120,9 @@ def behaviour_counts(
         columns :data:`BEHAVIOUR_COLUMNS`.
     """
     rows = transactions.filter(pl.col("trade_date") <= as_of_date)
-    owners = _owners(transactions, accounts)
-    sales = _sales(realized_gains.filter(pl.col("trade_date") <= as_of_date), owners)
-    trades = _trades(rows)
+    owners = account_owners(transactions, accounts)
+    sales = voluntary_sales(realized_gains.filter(pl.col("trade_date") <= as_of_date), owners)
+    trades = order_totals(rows)
     open_lots = None if lots is None else _open_lots(lots, owners, as_of_date)
     parts = [
         _tempo(rows, trades, _invested(sales, open_lots, as_of_date), as_of_date),
@@ -140,7 +140,7 @@ def behaviour_counts(
     )
 
 
-def _owners(transactions: pl.DataFrame, accounts: pl.DataFrame | None) -> pl.DataFrame:
+def account_owners(transactions: pl.DataFrame, accounts: pl.DataFrame | None) -> pl.DataFrame:
     """List account_id, user_id, lot_method, is_tax_deferred, one row per account."""
     deferred = (
         pl.col("account_type").is_in(TAX_DEFERRED_ACCOUNT_TYPES).fill_null(False).alias("is_tax_deferred")
@@ -159,7 +159,7 @@ def _open_lots(lots: pl.DataFrame, owners: pl.DataFrame, as_of_date: date) -> pl
     return lots.join(owners.select("account_id", "user_id"), on="account_id", how="inner")
 
 
-def _trades(rows: pl.DataFrame) -> pl.DataFrame:
+def order_totals(rows: pl.DataFrame) -> pl.DataFrame:
     """Orders per (account, asset, session, kind), with the USD they moved."""
     return (
         rows.filter(pl.col("kind").is_in(ORDER_KINDS))
@@ -170,7 +170,7 @@ def _trades(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _sales(realized: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
+def voluntary_sales(realized: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
     """Voluntary realised parts with their owner, gain and days held."""
     return (
         realized.filter(pl.col("is_voluntary").fill_null(True))

@@ -69,6 +69,41 @@ def price_history(prices: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def buy_sessions(
+    buys: pl.DataFrame, history: pl.DataFrame, *, max_sessions: int = MAX_SESSIONS
+) -> pl.DataFrame:
+    """Count ranked purchases per session and cell beside the universe that could have been bought.
+
+    Parameters
+    ----------
+    buys : polars.DataFrame
+        account_id, asset_id, trade_date; distinct.
+    history : polars.DataFrame
+        From :func:`price_history`.
+    max_sessions : int
+        Latest sessions of each account that count.
+
+    Returns
+    -------
+    polars.DataFrame
+        account_id, trade_date, made, ``bought__`` per cell, available (assets ranked in that session)
+        and ``available__`` per cell, sorted by account and date.
+    """
+    ranked = history.filter(pl.col("buy_cell").is_not_null())
+    made = _latest_sessions(buys, max_sessions).join(
+        ranked, left_on=["asset_id", "trade_date"], right_on=["asset_id", "as_of_date"], how="inner"
+    )
+    universe = ranked.group_by("as_of_date").agg(
+        pl.len().alias("available"), *_count_cells("buy_cell", BUY_CELLS, "available__")
+    )
+    return (
+        made.group_by("account_id", "trade_date")
+        .agg(pl.len().alias("made"), *_count_cells("buy_cell", BUY_CELLS, "bought__"))
+        .join(universe, left_on="trade_date", right_on="as_of_date", how="inner")
+        .sort("account_id", "trade_date")
+    )
+
+
 def buy_choices(buys: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
     """Count purchases per cell beside what random purchases of the same number would give.
 
@@ -85,21 +120,9 @@ def buy_choices(buys: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
         account_id, n_buy_choices and ``bought__`` / ``bought_expected__`` per cell, sorted; accounts
         without a ranked purchase are absent.
     """
-    ranked = history.filter(pl.col("buy_cell").is_not_null())
-    made = _latest_sessions(buys).join(
-        ranked, left_on=["asset_id", "trade_date"], right_on=["asset_id", "as_of_date"], how="inner"
-    )
-    universe = ranked.group_by("as_of_date").agg(
-        pl.len().alias("available"), *_count_cells("buy_cell", BUY_CELLS, "available__")
-    )
-    sessions = (
-        made.group_by("account_id", "trade_date")
-        .agg(pl.len().alias("made"), *_count_cells("buy_cell", BUY_CELLS, "bought__"))
-        .join(universe, left_on="trade_date", right_on="as_of_date", how="inner")
-        .sort("account_id", "trade_date")
-    )
     return (
-        sessions.group_by("account_id", maintain_order=True)
+        buy_sessions(buys, history)
+        .group_by("account_id", maintain_order=True)
         .agg(
             pl.col("made").sum().cast(pl.Int64).alias("n_buy_choices"),
             *(pl.col(f"bought__{cell}").sum().cast(pl.Float64) for cell in BUY_CELLS),
@@ -112,10 +135,15 @@ def buy_choices(buys: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def sale_choices(
-    realized: pl.DataFrame, lots: pl.DataFrame, lot_methods: pl.DataFrame, history: pl.DataFrame
+def sale_sessions(
+    realized: pl.DataFrame,
+    lots: pl.DataFrame,
+    lot_methods: pl.DataFrame,
+    history: pl.DataFrame,
+    *,
+    max_sessions: int = MAX_SESSIONS,
 ) -> pl.DataFrame:
-    """Count lots sold per cell beside what random sales of the same number of lots would give.
+    """Count units sold and eligible per sale session and cell.
 
     A unit of choice is what could have been sold next: under FIFO, LIFO and HIFO the lot next in
     line of each asset, else (specific identification, average, min-tax) any lot. Sessions in which
@@ -131,12 +159,14 @@ def sale_choices(
         account_id, lot_method.
     history : polars.DataFrame
         From :func:`price_history`.
+    max_sessions : int
+        Latest sale sessions of each account that count.
 
     Returns
     -------
     polars.DataFrame
-        account_id, n_sale_choices, gains_sold, gains_eligible, losses_sold, losses_eligible and
-        ``sold__`` / ``sold_expected__`` per cell, sorted; accounts without a choice are absent.
+        account_id, trade_date, sold, eligible, gains_sold, gains_eligible, losses_sold,
+        losses_eligible, ``sold__`` and ``eligible__`` per cell, sorted by account and date.
     """
     key = ["account_id", "asset_id", "lot_id", "acquired_date"]
     cost = (pl.col("cost_basis_usd").cast(pl.Float64) / pl.col("quantity").cast(pl.Float64)).alias(
@@ -148,7 +178,7 @@ def sale_choices(
             lots.select(*key, cost, pl.lit(None, dtype=pl.Date).alias("end_date")),
         ]
     ).filter(pl.col("acquired_date").is_not_null())
-    sessions = _latest_sessions(realized.select("account_id", "trade_date").unique())
+    sessions = _latest_sessions(realized.select("account_id", "trade_date").unique(), max_sessions)
     # What was gone before the first session that counts was no choice in any of them.
     first = sessions.group_by("account_id").agg(pl.col("trade_date").min().alias("first_date"))
     still_there = pl.col("end_date").is_null() | (pl.col("end_date") >= pl.col("first_date"))
@@ -158,19 +188,34 @@ def sale_choices(
         for part_pieces, part_sessions in _parts(pieces, sessions)
     ]
     per_session = pl.concat(counted) if counted else _count_sessions(pieces, sessions, lot_methods, history)
-    total = pl.col("eligible")
+    return per_session.sort("account_id", "trade_date")
+
+
+def sale_choices(
+    realized: pl.DataFrame, lots: pl.DataFrame, lot_methods: pl.DataFrame, history: pl.DataFrame
+) -> pl.DataFrame:
+    """Count lots sold per cell beside what random sales of the same number of lots would give.
+
+    Parameters
+    ----------
+    realized, lots, lot_methods, history : polars.DataFrame
+        As for :func:`sale_sessions`.
+
+    Returns
+    -------
+    polars.DataFrame
+        account_id, n_sale_choices, gains_sold, gains_eligible, losses_sold, losses_eligible and
+        ``sold__`` / ``sold_expected__`` per cell, sorted; accounts without a choice are absent.
+    """
     return (
-        per_session.sort("account_id", "trade_date")
+        sale_sessions(realized, lots, lot_methods, history)
         .group_by("account_id", maintain_order=True)
         .agg(
             pl.len().cast(pl.Int64).alias("n_sale_choices"),
             *(pl.col(name).sum().cast(pl.Float64) for name in _GAIN_COUNTS),
             *(pl.col(f"sold__{cell}").sum().cast(pl.Float64) for cell in SALE_CELLS),
             *(
-                (pl.col("sold") * pl.col(f"eligible__{cell}") / total)
-                .sum()
-                .round(9)
-                .alias(f"sold_expected__{cell}")
+                _expected("sold", "eligible", f"eligible__{cell}", f"sold_expected__{cell}")
                 for cell in SALE_CELLS
             ),
         )
@@ -192,9 +237,9 @@ def _count_cells(column: str, cells: tuple[str, ...], prefix: str) -> list[pl.Ex
     ]
 
 
-def _latest_sessions(rows: pl.DataFrame) -> pl.DataFrame:
+def _latest_sessions(rows: pl.DataFrame, count: int) -> pl.DataFrame:
     """Keep the rows of each account's latest sessions."""
-    recent = pl.col("trade_date").rank("dense", descending=True).over("account_id") <= MAX_SESSIONS
+    recent = pl.col("trade_date").rank("dense", descending=True).over("account_id") <= count
     return rows.filter(recent).sort(rows.columns)
 
 

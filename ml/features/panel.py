@@ -2,7 +2,7 @@
 
 What belongs here: the shape that every source of market data is brought into (the feature store's rows,
 a simulated market). What does not: the computation of features (SQL in ``dbt/``, its mirror for
-simulated markets in ``simulated_panel.py``), normalisation (``ml/encoder``).
+simulated markets in ``compute.py``), normalisation (``ml/encoder``).
 """
 
 from dataclasses import dataclass

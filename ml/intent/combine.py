@@ -21,7 +21,8 @@ from ml.intent.text import CleanText
 WHOLE_CUT_OFF: Final = 0.72
 SENTENCE_CUT_OFF: Final = 0.90
 OVERRULE_CUT_OFF: Final = 0.97
-VETO_CUT_OFF: Final = 0.60
+VETO_CUT_OFF: Final = 0.85
+NAMED_VETO_CUT_OFF: Final = 0.90
 LEANING_CUT_OFF: Final = 0.25
 _OVERRULING: Final = ("long_term_gains_only", "tax_loss_harvesting")
 _MIN_LETTERS: Final = 8
@@ -66,9 +67,12 @@ def combine(
     probabilities = model.probabilities([piece for _, _, piece in pieces])
     is_long = len(text.lower.strip(" \n\x01")) >= LONG_TEXT
     is_weak = ranked.primary is not None and not any(m.weight >= 1.0 or m.rank > 0 for m in mentions)
-    if is_weak and not is_long:
-        # Where nothing but the weak words speaks of money, the classifier's leaning is enough.
-        cut_off = LEANING_CUT_OFF if _is_about_something_else(text, mentions) else VETO_CUT_OFF
+    # Nothing but the objective's own words speaks of money: they may belong to another walk of life.
+    is_alone = ranked.primary is not None and not is_long and _is_about_something_else(text, mentions)
+    if (is_weak and not is_long) or is_alone:
+        cut_off = NAMED_VETO_CUT_OFF
+        if is_weak:
+            cut_off = LEANING_CUT_OFF if is_alone else VETO_CUT_OFF
         if float(probabilities[0][model.labels.index(NONE_LABEL)]) >= cut_off:
             return Ranked(None, None, False), None
     best: tuple[float, str, tuple[int, int]] | None = None

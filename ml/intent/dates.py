@@ -81,7 +81,7 @@ _NUMBER = rf"(?:\d{{1,3}}(?:\.\d)?|{WORD_NUMBER}|an?|a\s+couple(?:\s+of)?|a\s+fe
 # Common slips of the keyboard are read too: a horizon of "20 yeers" is stated.
 _UNIT = r"(?:days?|weeks?|wks?|weeeks|weks|months?|mos?|mths?|mnths?|monhts|motnhs|quarters?(?!\s+of\b)|years?|yrs?|yeers?|yers|yeras|yeasr|yaers|eyars|decades?)"
 _DURATION = re.compile(
-    rf"(?<![\w.$])(?P<low>{_NUMBER})(?P<plus>\s?\+)?(?:\s?(?:-|to|or|and)\s?(?P<high>{_NUMBER}))?(?P<plus2>\s?\+)?[\s-]?(?P<unit>{_UNIT})\b(?P<more>\s(?:or|and)\s(?:more|longer|beyond))?"
+    rf"(?<![\w.$])(?P<low>{_NUMBER})(?P<plus>\s?\+)?(?:\s?(?:-|to|or|and)\s?(?P<high>{_NUMBER}))?(?P<plus2>\s?\+)?[\s-]?(?:(?:trading|business|working|calendar|full|more|odd)\s)?(?P<unit>{_UNIT})\b(?P<more>\s(?:or|and)\s(?:more|longer|beyond))?"
 )
 _BARE = re.compile(
     r"\b(?:the\s+)?(?:next|coming|following)\s+(?P<unit>days|weeks|months|years|decade|year or so|year or two)\b"
@@ -107,7 +107,7 @@ _QUARTER = re.compile(
     rf"{_BEFORE}\b(?:q(?P<q>[1-4])|(?P<word>first|second|third|fourth|last) quarter)(?:\s+(?:of\s+)?(?P<y>20\d\d))?\b"
 )
 _SEASON = re.compile(
-    rf"{_BEFORE}\b(?P<season>(?:spring|fall)(?!\s+(?:back|for|apart|off|into))|summer|autumn|winter)\b(?:\s+(?:of\s+)?(?P<y>20\d\d))?"
+    rf"{_BEFORE}\b(?P<season>(?:(?<=next )|(?<=this )|(?<=in )|(?<=by )|(?<=the ))(?:spring|fall)|(?:spring|fall)(?!\s+(?:back|for|apart|off|into))|summer|autumn|winter)\b(?:\s+(?:of\s+)?(?P<y>20\d\d))?"
 )
 _EVENT = re.compile(rf"{_BEFORE}\b(?P<event>" + "|".join(re.escape(e) for e in _EVENTS) + r")\b")
 _CALENDAR = re.compile(
@@ -434,6 +434,9 @@ def _unit_name(unit: str) -> str:
 
 def _is_memory(before: str, after: str) -> bool:
     """Say whether a duration looks back, or is an age."""
+    # "it should be big after 18 years" looks ahead.
+    if re.search(r"\b(?:should|shall|will|must|be|want\w*|need\w*)\b[^.;!?\n]{0,24}\bafter\s+\Z", before):
+        return False
     return bool(
         re.search(
             r"\b(?:last|past|previous|prior|after|age(?:d)?|for over the past|since|every|each|held(?: for)?|been \w+ for)\s+(?:the\s+)?\Z",

@@ -93,7 +93,7 @@ _CUE: Final = re.compile(
     r"\b(?:no|never|without|avoid(?:ing|s)?|exclud(?:e|es|ing)|except(?:\s+for)?|skip(?:ping)?|leav(?:e|ing)\s+out|keep(?:ing)?\s+(?:me\s+|it\s+|us\s+|this\s+|everything\s+)?(?:out\s+of|away\s+from|clear\s+of|free\s+of)|"
     r"stay(?:ing)?\s+(?:out\s+of|away\s+from|clear\s+of|far\s+from)|steer(?:ing)?\s+clear\s+of|hands\s+off|"
     r"(?:don'?t|do\s+not|won'?t|will\s+not|wouldn'?t|can'?t|cannot|not|refuse\s+to|rather\s+not|hate\s+to|not\s+going\s+to|wish\s+not\s+to|prefer\s+not\s+to)|nothing|none|zero|ban(?:ning)?|hate|opposed\s+to|object\s+to|boycott(?:ing)?|divest(?:ing)?(?:\s+from)?|"
-    r"free\s+of|minus|apart\s+from|other\s+than|anything\s+but|everything\s+but|all\s+but|omit(?:ting)?|remov(?:e|ing)|blacklist|screen(?:ing)?\s+out|drop|ditch|(?:am|i'm|we're|are|is)\s+against|leave|keep|filter\s+out|weed\s+out|cut|lose|get\s+rid\s+of|rule\s+out|bars?|bans|forbids?|prohibits?|disallows?|rules\s+out|pass(?:ed|ing)?\s+on|stop\s+buying|allergic\s+to|restricted\s+from|barred\s+from)\b"
+    r"free\s+of|minus|apart\s+from|other\s+than|anything\s+but|everything\s+but|all\s+but|omit(?:ting)?|remov(?:e|ing)|blacklist|screen(?:ing)?\s+out|drop|ditch|(?:am|i'm|we're|are|is)\s+against|leave|keep|filter\s+out|weed\s+out|cut|lose|get\s+rid\s+of|rule\s+out|bars?|bans|forbids?|prohibits?|disallows?|rules\s+out|pass(?:ed|ing)?\s+on|stop\s+buying|allergic\s+to|restricted\s+from|barred\s+from)\b|\b(?:restrictions?|exclusions?|prohibited|forbidden|off[\s-]limits|screened|do\s+not\s+(?:buy|own))\s?:"
 )
 _NEEDS_OUT: Final = re.compile(r"^(?:leave|keep|cut|screen\w*|take|filter|weed)$")
 _GAP_WORDS = (
@@ -101,7 +101,7 @@ _GAP_WORDS = (
     "compan(?:y|ies)|exposure|invest|invested|investing|investments?|money|put|putting|include|including|add|adding|touch|touching|like|do|does|anymore|more|single|kinds?|sorts?|types?|out|"
     "away|clear|it|i|we|see|related|connected|tied|that|which|are|is|make|makes|making|made|maker|makers|get|give|have|having|has|please|ever|again|sectors?|industr(?:y|ies)|names?|funds?|etfs?|for|by|"
     "holdings?|allowed|permitted|able|supposed|positions?|cent|penny|dime|dollar|bit|trace|good|conscience|individual|foreign|these|those|either|involved|profit|profits|profiting|linked|producers?|dealing|deals?|supporting|support|be|being|account|portfolio|this|my|our|on|even|also|go|going|near|anywhere|at|whatsoever|whole|entire|so-called|big|ties|"
-    "employer|work|firms?|business(?:es)?|manufactur\\w+|things|except|such|as|no|nor|not|or|and|both|especially|particularly|certainly|absolutely|definitely|really|much|there|ones|owned|tied|heavy|trade|trading"
+    "one|employer|work|firms?|business(?:es)?|manufactur\\w+|things|except|such|as|no|nor|not|or|and|both|especially|particularly|certainly|absolutely|definitely|really|much|there|ones|owned|tied|heavy|trade|trading"
 )
 _FIRST_GAP: Final = re.compile(rf"^(?:\s|[-'\"/&,]|\b(?:{_GAP_WORDS})\b){{0,24}}$")
 _NEXT_GAP: Final = re.compile(

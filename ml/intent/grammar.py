@@ -28,6 +28,7 @@ from ml.intent.text import CleanText, Piece
 from ml.types import OBJECTIVES
 
 LONG_TEXT: Final = 900
+SHORT_TEXT: Final = 160
 _NAMED_WEIGHT: Final = 1.0
 
 
@@ -68,8 +69,10 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
 
 
 def strengthen(text: CleanText, mentions: list[Mention], times: list[TimeSpan]) -> list[Mention]:
-    """Take weak words of growth for its name where their sentence gives a time of a year or more."""
+    """Take weak words of growth for its name where their sentence, or a short text, gives a time of a year or more."""
     long = [t.start for t in times if t.months is not None and t.months[0] >= 12]
+    if long and len(text.lower.strip(" \n\x01")) <= SHORT_TEXT:
+        long = [m.start for m in mentions]
     homes = [s for s in text.sentences() if any(s.start <= start < s.end for start in long)]
     return [
         replace(m, weight=_NAMED_WEIGHT)
@@ -151,7 +154,7 @@ def rank_objectives(text: CleanText, mentions: list[Mention], risk: set[str]) ->
     for mention in mentions:
         weight[mention.objective] += mention.weight
         strong[mention.objective] |= mention.weight >= _NAMED_WEIGHT or mention.rank > 0
-    is_short = len(text.lower.strip(" \n\x01")) <= 160
+    is_short = len(text.lower.strip(" \n\x01")) <= SHORT_TEXT
     named = [
         name
         for name in OBJECTIVES
@@ -174,6 +177,10 @@ def rank_objectives(text: CleanText, mentions: list[Mention], risk: set[str]) ->
     torn |= "high" in risk and named == ["capital_preservation"] and is_short
     torn |= UNDECIDED.search(text.lower) is not None and len(named) != 1
     vague = VAGUE.search(text.lower) is not None and (len(ordered) != 1 or bool(opposed))
+    quick = any(
+        _QUICK.search(text.lower, m.start, m.end) for m in mentions if m.objective == "short_term_gain"
+    )
+    torn |= quick and {"short_term_gain", "long_term_gains_only"} <= set(unranked)
     is_contradictory = clash or torn or vague
     if is_contradictory or not ordered:
         return Ranked(None, None, is_contradictory)
@@ -181,6 +188,7 @@ def rank_objectives(text: CleanText, mentions: list[Mention], risk: set[str]) ->
     return Ranked(ordered[0], second, False)
 
 
+_QUICK: Final = re.compile(r"\b(?:short|near)[\s-]*term|\b(?:quick|fast|rapid)\b")
 _ACTIVE: Final = re.compile(
     r"\b(?:trad(?:e|es|ing)|swing|scalp\w*|daily|weekly|days|weeks?|short[\s-]|month|quick|rotat\w+|alpha)\b"
 )

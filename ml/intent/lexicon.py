@@ -67,10 +67,11 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
     ),
     "short_term_gain": _phrases(
         r"""
-        (?:quick|fast|short[\s-]term|near[\s-]term|easy|rapid|speedy)\s+(?:profits?|gains?|bucks?|wins?|cash|money|returns?|flip|score|turnaround|payoff|pop)\b
+        (?:quick|fast|short[\s-](?:term|run|lived)|near[\s-]term|easy|rapid|speedy)\s+(?:profits?|gains?|bucks?|wins?|cash|money|returns?|flip|score|turnaround|payoff|pop)\b
         (?:tak(?:e|ing)|book(?:ing)?|lock(?:ing)?\s+in|bank(?:ing)?|cash(?:ing)?\s+in|reali[sz]\w{0,3}|pocket(?:ing)?|harvest(?:ing)?|crystalli[sz]\w{0,3}|secur(?:e|ing)|grab(?:bing)?|bag(?:ging)?|skim(?:ming)?|scoop(?:ing)?)\s+(?:up\s+|in\s+)?(?:on\s+)?(?:some\s+|my\s+|the\s+|those\s+|a\s+|an\s+|any\s+|all\s+|nice\s+|decent\s+|good\s+|healthy\s+|modest\s+|quick\s+|short[\s-]term\s+|these\s+|in\s+){0,3}(?:profits?|gains?|winners|wins?)\b
         (?:profits?|gains?)\s+(?:that\s+)?(?:i\s+can\s+|to\s+(?:be\s+)?)?(?:tak(?:e|en)|lock(?:ed)?\s+in|reali[sz]\w{0,2}|book(?:ed)?|bank(?:ed)?|cash(?:ed)?\s+in|pocket(?:ed)?)\b
         ring(?:ing)?\s+the\s+register
+        (?:profits?|gains?|returns?|money)\s+(?:in|within|over)\s+(?:a\s+|the\s+|very\s+)*short\s+(?:time|while|period|order)\b
         (?:profits?|gains?|win)\s+(?:\w+\s+){0,2}?(?:this|by|before|within|over|in|inside)\s+(?:the\s+)?(?:next\s+|coming\s+|following\s+|half\s+a\s+|end\s+of\s+(?:the\s+)?)?(?:\d{1,2}(?:\s?-\s?\d{1,2})?\s+|(?:two|three|four|five|six|eight|nine|few|couple\s+of)\s+)?(?:summer|spring|fall|autumn|winter|christmas|months?|weeks?|quarters?|half\s+year|year[\s-]?end|season)\b
         cash(?:ing)?\s+(?:in|out)\s+(?:on\s+)?(?:my\s+|the\s+|these\s+|some\s+)?(?:winners?|gains?|profits?|rally|run[\s-]?up|pop)
         (?:make|making|earn|earning|turn|turning|aim\s+for|get|want|looking\s+for|seek\w*|after|squeeze\s+out|generate|book|score|land)\s+(?:me\s+|myself\s+)?(?:a\s+|an\s+|some\s+|another\s+)?(?:[\w$%.,]+\s+){0,2}?(?:profits?|gains?|money|returns?|win)\s+(?:\w+\s+){0,3}?(?:by|within|over|in|this|before|inside)\s+(?:the\s+|about\s+|around\s+|roughly\s+|a\s+)?(?:next\s+|coming\s+|end|few\s+|couple\s+of\s+|year|quarter|summer|spring|fall|autumn|winter|christmas|matter\s+of\s+|\d{1,2}\s*-?\s*(?:\d{1,2}\s+)?|(?:two|three|four|five|six|nine)\s+)(?:few\s+|couple\s+of\s+)?(?:months?|weeks?|quarters?|of|summer|spring|fall|autumn|winter|year|end|christmas)?
@@ -98,14 +99,14 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         wealth[\s-]building|generational\s+wealth
         (?:steady|patient|slow|solid|maximum|max|aggressive|capital|consistent|sustained|lasting|gradual|compound(?:ed)?)\s+(?:and\s+\w+\s+)?(?:growth|appreciation|compounding)\b
         capital\s+(?:growth|appreciation)
-        (?:let|watch|leave)\s+(?:it|this|that|everything|the\s+(?:money|account)|my\s+money|things)\s+(?:\w+\s+){0,2}?(?:grow|compound|ride|run|cook|snowball|alone\s+for)
+        (?:let|watch|leave)\s+(?:it|this|that|everything|the\s+(?:money|account)|my\s+money|things)\s+(?:\w+\s+){0,2}?(?:grow|compound|multiply|expand|accumulate|appreciate|ride|run|cook|snowball|alone\s+for)
         compound(?:ing)?\s+(?:\w+\s+){0,3}?(?:until|over|for|till)
         buy[\s-]and[\s-]hold|set[\s-]it[\s-]and[\s-]forget[\s-]it|set\s+and\s+forget
         (?:sav(?:e|ing)|invest(?:ing)?|money|growing|account|fund|grow|plan(?:ning)?|accumulate)\s+(?:\w+\s+){0,3}?(?:for|toward)\s+(?:my\s+|our\s+|an?\s+|early\s+)?(?:retirement|old\s+age|pension)
         retire(?:ment)?\s+(?:\w+\s+){0,2}?(?:in|at|around|by|fund|money|savings|account|nest[\s-]?egg|growth|goal)\b(?!\s+(?:living|income))
         (?:worth|be)\s+(?:a\s?lot|much|way|far)\s+more\s+(?:in|by|when|later)
         (?:for|over|in|take)\s+(?:the\s+)?(?:next\s+|coming\s+)?(?:few\s+|several\s+|two\s+|three\s+)?decades?\b
-        (?:kids?|child|children|daughter|son|grandkids?|grandchildren|baby|grandson|granddaughter)(?:'s)?\s+(?:college|university|education|future)\b(?![^.;!?\n]{0,40}\b(?:bill|due|tuition)\b)
+        (?:kids?|child|children|daughter|son|grandkids?|grandchildren|baby|grandson|granddaughter)(?:'?s|'|s')?\s+(?:college|university|education|future)\b(?![^.;!?\n]{0,40}\b(?:bill|due|tuition)\b)
         (?:patient|patiently)\b[^.;!?\n]{0,30}\b(?:years|growth|hold|invest)
         """,
         r"""
@@ -124,7 +125,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:protect|preserv)(?:ing|ion|e)\b(?=[^.;!?\n]{0,30}\b(?:matters|first|comes|more|priority|is)\b)
         safety\s+(?:first|of\s+(?:principal|capital)|over|above|matters|is|comes)
         (?:safe|safely|stable|secure|intact|low[\s-]risk|conservative|risk[\s-]free)\s+(?:and\s+\w+\s+)?(?:place|investments?|income|returns?|portfolio|parking|holdings?|assets|mix|allocation|stuff|options?)
-        (?:keep|kept|stay|stays|staying|remain|remains|be|have)\s+(?:it\s+|this\s+|the\s+|my\s+|our\s+|everything\s+|them\s+|there\s+)?(?:money\s+|principal\s+|capital\s+|account\s+|savings\s+|cash\s+|funds\s+)?(?:very\s+|absolutely\s+|completely\s+|perfectly\s+|really\s+)?(?:safe|intact|stable|whole|steady|secure|untouched\s+by\s+losses)\b
+        (?:keep|kept|stay|stays|staying|remain|remains|be|have)\s+(?:it\s+|this\s+|the\s+|my\s+|our\s+|his\s+|her\s+|their\s+|everything\s+|them\s+|there\s+)?(?:money\s+|principal\s+|capital\s+|account\s+|savings\s+|cash\s+|funds\s+|nest[\s-]egg\s+|inheritance\s+|proceeds\s+)?(?:very\s+|absolutely\s+|completely\s+|perfectly\s+|really\s+)?(?:safe|intact|stable|whole|steady|secure|untouched\s+by\s+losses|good(?=\s+for\s))\b
         (?:steady|regular|reliable|monthly|stable|predictable|modest|some|dividend|interest|enough|retirement|fixed|little|bit\s+of)\s+(?:dividend\s+|interest\s+)?income\b
         (?:income|interest|dividends)\s+(?:over|rather\s+than|instead\s+of|not|more\s+than|matters|stream|portfolio|investor|generation|to\s+live)\b
         (?:live|living|lives)\s+(?:off|on)\s+(?:of\s+)?(?:it|this|the|my|our|these|dividends?|interest|what)
@@ -136,7 +137,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         sleep\s+(?:\w+\s+){0,2}?(?:at\s+night|well|soundly|easy)
         return\s+of\s+(?:my\s+|the\s+)?(?:capital|principal|money)\b
         capital\s+(?:is\s+)?(?:safe|secure|intact|guaranteed)
-        (?:park|parking|stash)\s+(?:\w+\s+){0,3}?(?:money|cash|fund|proceeds|savings|it)\b
+        (?:park|parking|stash)\s+(?:(?!and\b)\w+\s+){0,3}?(?:money|cash|fund|proceeds|savings|it)\b
         (?:money|it|this)\s+(?:has\s+to|must|needs?\s+to|should)\s+(?:still\s+)?be\s+there
         (?:stay|staying|play|playing)\s+(?:it\s+)?(?:safe|defensive|conservative)
         defensive(?:ly)?\b
@@ -154,6 +155,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         r"""
         (?:don'?t|do\s+not|didn'?t|never|not|can'?t|cannot|can\s+not|won'?t|couldn'?t|without|no|avoid|afraid\s+of|scared\s+of|fear\s+of|terrified\s+of|hate|stop|unable\s+to|isn'?t\s+about)\s+(?:\w+\s+){0,4}?(?:los(?:e|es|ing)|lost)\s+(?:\w+\s+){0,2}?(?:money|capital|principal|savings|it|this|that|any|anything|what|my|the|our|a\s+(?:cent|penny|dime|dollar|single)|everything|much|value|any\s+of)
         not\s+losing\b
+        (?:don'?t|do\s+not|never|not\s+to|no)\s+(?:\w+\s+)?gambl(?:e|ing)\s+(?:with\s+|away\s+)(?:it|this|that|my|our|the|what)\b
         (?:can'?t|cannot|can\s+not|couldn'?t|won'?t|will\s+not|unable\s+to|not\s+(?:able|willing|prepared)\s+to|no\s+appetite\s+for|no\s+stomach\s+for|don'?t\s+want(?:\s+to\s+see)?|never\s+want|hate|refuse\s+to|can'?t\s+afford|no\s+room\s+for)\s+(?:to\s+)?(?:\w+\s+){0,3}?(?:loss(?:es)?|drawdowns?|drops?|declines?|crash(?:es)?|(?:big|large|steep|deep|sharp)\s+(?:drops?|falls?|swings?|drawdowns?|declines?|loss(?:es)?)|go(?:es)?\s+down|down\s+years?|falls?|volatility|swings|red|surprises|rollercoaster)\b
         (?:no|zero|without)\s+(?:big\s+|large\s+|major\s+|nasty\s+|more\s+|any\s+|real\s+)?(?:loss(?:es)?|loses|drawdowns?|surprises|drama|rollercoaster|wild\s+(?:rides?|swings)|risk\s+of\s+loss)\b
         (?:never|not|don'?t)\s+(?:let\s+it\s+|have\s+it\s+)?(?:go(?:es)?|drop|fall|shrink|dip)\s+(?:down|below|under|in\s+value|much)
@@ -192,6 +194,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         rf"""
         (?:no|never|avoid\w*|zero|without|don'?t|do\s+not|not|refuse\s+to|won'?t|nothing|hate|stop|any|skip|keep\s+me\s+out\s+of|stay\s+away\s+from|steer\s+clear\s+of|rather\s+not|minimi[sz]e)\s+(?:[\w']+\s+){{0,5}}?short[\s-]*term\s+(?:cap(?:ital)?\s+|taxable\s+|reali[sz]ed\s+)?(?:gains?|rates?|ones|profits?|sales|holdings?|lots?|tax(?:es|\s+rates?)?|treatment|stuff)\b
         (?:no|never|don'?t|do\s+not|not|won'?t|refuse\s+to|nothing)\s+(?:\w+\s+){{0,3}}?(?:(?:sell|sold|selling|sale|touch|part)\w*|let\s+(?:\w+\s+){{1,3}}?go)\s+(?:\w+[\s']+){{0,8}}?(?:before|until|unless|if|(?:i've\s+|i\s+|we\s+|we've\s+)?(?:held|owned|had)\s+(?:it\s+)?(?:for\s+)?(?:less|under|fewer|shorter)|(?:less|under|younger|newer)\s+than|held\s+(?:for\s+)?(?:less|under)|inside|within)\b[^.;!?\n]{{0,45}}?{_YEAR_HELD}
+        (?:if|when|where|anything|whatever|any\s+(?:sale|trade|lot))\b[^.;!?\n]{{0,40}}?\bshort[\s-]*term\s+(?:capital\s+)?(?:gains?|rates?|profits?|tax)\b[^.;!?\n]{{0,20}}?\b(?:do\s+not|don'?t|skip|leave|wait|hold|forget\s+it|pass|stays?|no)\b
         (?:nothing|no\s+(?:lots?|positions?|shares?|winners?))\s+(?:\w+\s+){{0,3}}?(?:under|less\s+than|younger\s+than|newer\s+than|inside|within|before|until)\s+(?:\w+\s+){{0,2}}?{_YEAR_HELD}\b
         (?:no|never|not)\s+(?:\w+\s+){{0,3}}?(?:gains?|profits?|winners?)\s+(?:\w+\s+){{0,5}}?(?:under|less\s+than|before|within|inside|younger\s+than|until)\s+(?:\w+\s+){{0,2}}?{_YEAR_HELD}
         """,
@@ -217,7 +220,7 @@ WASH_SALE: Final = re.compile(
 
 RISK: Final[dict[str, re.Pattern[str]]] = {
     "low": re.compile(
-        r"\b(?:low(?:er|est)?|little|minimal|minimum|not\s+much|no|zero|very\s+little|limited|less)\s+(?:appetite\s+for\s+|tolerance\s+for\s+|willingness\s+to\s+take\s+)?risks?\b(?!\s+of\s+missing)|\brisk[\s-]*(?:averse|aversion|adverse|shy|free)|\b(?:very\s+|rather\s+|pretty\s+|quite\s+|fairly\s+|extremely\s+|super\s+|ultra[\s-]?)?(?:conservative|cautious|timid)\b(?!\s+party)"
+        r"\b(?:low(?:er|est)?|little|minimal|minimum|not\s+much|not\s+any|no|zero|very\s+little|limited|less)\s+(?:appetite\s+for\s+|tolerance\s+for\s+|willingness\s+to\s+take\s+)?risks?\b(?!\s+of\s+missing)|\brisk[\s-]*(?:averse|aversion|adverse|shy|free)|\b(?:very\s+|rather\s+|pretty\s+|quite\s+|fairly\s+|extremely\s+|super\s+|ultra[\s-]?)?(?:conservative|cautious|timid)\b(?!\s+party)"
         r"|\b(?:don'?t|do\s+not|never|can'?t|cannot|won'?t|not|couldn'?t|hate\s+to|hate|without|avoid|afraid\s+of|scared\s+of|terrified\s+of)\s+(?:\w+\s+){0,4}?(?:lose|losing|lost)\s+(?:\w+\s+){0,2}?(?:money|capital|principal|savings|it|this|that|any|anything|what|my|our|the|a\s+(?:cent|penny|dime|dollar))"
         r"|\b(?:can'?t|cannot|won'?t|will\s+not|don'?t|do\s+not|couldn'?t|not|hate|no|never|refuse\s+to|nervous\s+about|zero|unable\s+to)\s+(?:\w+\s+){0,4}?(?:stomach|handle|take|afford|stand|tolerate|put\s+up\s+with|bear|accept|like|want)\s+(?:\w+\s+){0,3}?(?:loss(?:es)?|risks?|swings?|volatility|drops?|declines?|drawdowns?|rollercoaster|big\s+(?:drops?|moves?|falls?|drawdowns?|loss))\b|\bpanic\b[^.;!?\n]{0,30}\b(?:loss|losses|drops?|down|dips?|falls?)"
         r"|\b(?:hate|dislike|fear|nervous|uncomfortable\s+with|no|small|low|minimal|limited|little)\s+(?:\w+\s+){0,2}?(?:volatility|swings?|drawdowns?|loss(?:es)?|fluctuations?|ups\s+and\s+downs|market\s+drops?)\b|\bsleep\s+(?:\w+\s+){0,2}?(?:at\s+night|badly|soundly|well)|\b(?:nothing\s+(?:wild|risky|crazy)|small\s+ups\s+and\s+downs|principal\s+must\s+stay|no\s+drama)\b"
@@ -225,16 +228,17 @@ RISK: Final[dict[str, re.Pattern[str]]] = {
         r"|\b(?:safety\s+first|play\s+it\s+safe|not\s+losing\s+(?:the|my|our|any|money|what))"
     ),
     "medium": re.compile(
-        r"\b(?:moderate|medium|average|middling|balanced|mid|reasonable|normal|some)[\s-]*(?:level\s+of\s+|amount\s+of\s+|degree\s+of\s+)?(?:risk|volatility|tolerance|swings)\b|\brisk\s*(?:tolerance|level|appetite|profile)?\s*(?:is|:|=|would\s+be)?\s*(?:moderate|medium|average|in\s+the\s+middle|balanced)\b|\b(?:moderately|medium)\s+(?:aggressive|conservative|risky)\b|\bneither\s+(?:too\s+)?(?:aggressive|conservative|risky|safe)\b|\bmiddle[\s-]of[\s-]the[\s-]road\b|\b(?:say|call\s+it|i'?m|i\s+am|go\s+with|we'?re|be|keep\s+it)\s+(?:a\s+|about\s+)?(?:moderate|medium)\b(?!\s+(?:growth|income|gain|profit|return))"
+        r"\b(?:moderate|mod[aeo]?rate|medium|med[iu]{1,3}[nm]|average|middling|balanced|mid|reasonable|normal|some)[\s-]*(?:level\s+of\s+|amount\s+of\s+|degree\s+of\s+)?(?:risk|volatility|tolerance|swings)\b|\brisk\s*(?:tolerance|level|appetite|profile)?\s*(?:is|:|=|would\s+be)?\s*(?:moderate|medium|average|in\s+the\s+middle|balanced)\b|\b(?:moderately|medium)\s+(?:aggressive|conservative|risky)\b|\bneither\s+(?:too\s+)?(?:aggressive|conservative|risky|safe)\b|\bmiddle[\s-]of[\s-]the[\s-]road\b|\b(?:say|call\s+it|i'?m|i\s+am|go\s+with|we'?re|be|keep\s+it)\s+(?:a\s+|about\s+)?(?:moderate|medium)\b(?!\s+(?:growth|income|gain|profit|return))"
     ),
     "high": re.compile(
         r"\b(?:high(?:er|est)?|big|lots?\s+of|a\s+lot\s+of|maximum|max|large|extreme|serious|plenty\s+of|considerable|substantial|significant|heavy)[\s-]*(?:appetite\s+for\s+|tolerance\s+for\s+)?(?:risks?|volatility)\b|\b(?:risk\s*(?:tolerance|appetite|level|profile)?|tolerance)\s*(?:is|:|=|would\s+be)?\s*(?:very\s+|quite\s+|pretty\s+)?(?:high|aggressive|through\s+the\s+roof|sky[\s-]high)\b"
-        r"|\b(?:comfortable|fine|ok|okay|cool|happy|at\s+ease|good)\s+with\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|loss(?:es)?|ups\s+and\s+downs|drops?|rollercoaster|rides?|bumps|turbulence)\b"
-        r"|(?<!tax )(?<!tax-)\b(?:swings?|volatility|drawdowns?|losses|loss(?![\s-]+harvest)|drops?|risks?|dips?|crash(?:es)?|rollercoaster)\b[^.;!?\n,]{0,25}?\b(?:(?:is|are|would\s+be)\s+(?:totally\s+|perfectly\s+|completely\s+|all\s+)?(?:ok|okay|fine|acceptable|no\s+problem|welcome|alright)|(?:don'?t|doesn'?t|won'?t|wouldn'?t|do\s+not|does\s+not|would\s+not|will\s+not)\s+(?:really\s+|even\s+)?(?:bother|scare|faze|worry|keep\s+me|upset|frighten|rattle))"
+        r"|\b(?:comfortable|fine|ok|okay|cool|happy|at\s+ease|good)\s+with\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|loss(?:es)?|ups\s+and\s+downs|drops?|rollercoaster|rides?|bumps|turbulence)\b|\b(?:wild|bumpy|rough)\s+rides?\b[^.;!?\n,]{0,20}\b(?:ok|okay|fine|welcome|cool)\b"
+        r"|(?<!tax )(?<!tax-)\b(?:swings?|volatility|drawdowns?|losses|loss(?![\s-]+harvest)|drops?|risks?|dips?|crash(?:es)?|ups\s+and\s+downs|rollercoaster)\b[^.;!?\n,]{0,25}?\b(?:(?:is|are|r|would\s+be)\s+(?:totally\s+|perfectly\s+|completely\s+|all\s+)?(?:ok|okay|fine|acceptable|no\s+problem|welcome|alright)|(?:don'?t|doesn'?t|won'?t|wouldn'?t|do\s+not|does\s+not|would\s+not|will\s+not)\s+(?:really\s+|even\s+)?(?:bother|scare|faze|worry|keep\s+me|upset|frighten|rattle))"
+        r"|\b(?:i|we)\s+(?:also\s+|fully\s+|gladly\s+)?(?:accept|tolerate|welcome)\s+(?:(?:big|large|high|deep|even|any|all|the|a)\s+){0,3}(?:swings?|volatility|drawdowns?|risks?|loss(?:es)?|drops?)\b"
         r"|\b(?:strong|iron|steel|cast[\s-]iron)\s+(?:stomach|nerves)\b|\bnerves\s+of\s+steel\b|\bthick[\s-]skinned\b|\brisk[\s-]*(?:taker|tolerant|seeking|lover|hungry)\b|\bgo\s+big\s+or\s+go\s+home\b"
         r"|\b(?:losing|lose)\s+(?:half|most|it\s+all|everything|\d\d\s?%)[^.;!?\n]{0,30}\b(?:fine|ok|okay|no\s+big\s+deal|wouldn'?t|doesn'?t|acceptable)\b"
         r"|\bno\s+(?:problem|issue|worries|trouble)s?\s+(?:with|about)\s+(?:\S+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|drops?|loss(?:es)?)\b|\b(?:can|could|able\s+to|willing\s+to|prepared\s+to|happy\s+to|ready\s+to|i'll|will)\s+(?:\w+\s+){0,2}?(?:stomach|handle|take|accept|tolerate|ride\s+out|live\s+with|absorb|withstand|sit\s+through|lose)\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|big\s+\w+|loss(?:es)?|drops?|most|half|all\s+of\s+it|it\s+all|everything|(?:a\s+)?\d\d\s?%\s+(?:loss|drop|drawdown|swings?|decline|hit|crash|fall|down)|a\s+lot)"
-        r"|\b(?:don'?t\s+(?:mind|care\s+(?:about|if)|worry\s+about)|not\s+(?:afraid|scared|worried)\s+(?:of|about)|unfazed\s+by|love|bring\s+on)\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|los(?:s|ses|ing|e)|drops?|rollercoaster|ups\s+and\s+downs|going\s+to\s+zero)"
+        r"|\b(?:don'?t\s+(?:mind|care\s+(?:about|if)|worry\s+about)|not\s+(?:afraid|scared|worried|bothered)\s+(?:of|about|by)|unfazed\s+by|indifferent\s+to|relaxed\s+about|at\s+peace\s+with|love|bring\s+on)\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|dips?|crashes|corrections|turbulence|los(?:s|ses|ing|e)|drops?|rollercoaster|ups\s+and\s+downs|going\s+to\s+zero)"
         r"|\b(?:aggressive(?:ly)?|risky|speculative|yolo|go(?:ing)?\s+all[\s-]in|swing\s+for\s+the\s+fences|high[\s-]octane)\b(?!\s+(?:harvest|tax|loss|dog|driv|market|sell|sales))|\bhigh[\s-]risk\b(?!\s+sofa)"
     ),
 }
@@ -243,7 +247,7 @@ PRIMARY_CUE: Final = re.compile(
     r"\b(?:first(?:\s+and\s+foremost)?|foremost|above\s+all|mainly|main|primar(?:y|ily)|top|priority|number\s+one|most\s+important(?:ly)?|mostly|chiefly|more\s+than\s+anything|the\s+(?:aim|goal|point|objective)\s+is|is\s+the\s+(?:aim|goal|point)|matters?\s+(?:most|more)|comes\s+first|only\s+(?:thing|goal)|what\s+i\s+really|essential|if\s+(?:you|i|we)\s+(?:must|have\s+to|had\s+to)\s+choose|when\s+in\s+doubt|if\s+(?:it|push)\s+comes\s+(?:down\s+)?to)\b|#1"
 )
 SECONDARY_CUE: Final = re.compile(
-    r"\b(?:second(?:ly|ary)?|after\s+that|close\s+behind|then|also|as\s+well|on\s+the\s+side|if\s+possible|if\s+you\s+can|nice\s+to\s+have|bonus|ideally|some|a\s+(?:little|bit)(?:\s+of)?|partly|where\s+(?:you\s+can|possible)|besides|apart\s+from\s+that|additionally|in\s+addition|along\s+the\s+way|beyond\s+that|otherwise|less\s+important\w*|lower\s+priority|while\s+(?:you're\s+)?at\s+it)\b"
+    r"\b(?:second(?:ly|ary)?|after\s+that|close\s+behind|behind\s+(?:it|that|this)|then|also|as\s+well|on\s+the\s+side|if\s+possible|if\s+you\s+can|nice\s+to\s+have|bonus|ideally|some|a\s+(?:little|bit)(?:\s+of)?|partly|where\s+(?:you\s+can|possible)|besides|apart\s+from\s+that|additionally|in\s+addition|along\s+the\s+way|beyond\s+that|otherwise|less\s+important\w*|lower\s+priority|while\s+(?:you're\s+)?at\s+it)\b"
 )
 VAGUE: Final = re.compile(
     r"\b(?:less|lower|no|little|low|minimal)\s+risk\b[^.;!?\n]{0,40}\b(?:more|higher|high|big|great|max\w*|huge|better)\s+(?:returns?|profits?|gains?)|\b(?:more|higher|high|big|great|huge|max\w*)\s+(?:returns?|profits?|gains?)\b[^.;!?\n]{0,40}\b(?:less|lower|no|without|little|low|zero|minimal)\s+(?:any\s+)?risk"

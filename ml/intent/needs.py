@@ -19,18 +19,18 @@ from ml.intent.schema import Liquidity
 from ml.intent.text import CleanText, Piece
 
 _NEED: Final = re.compile(
-    r"\b(?:need(?:s|ed|ing)?|require[sd]?|withdraw\w*|tak(?:e|ing)\s+(?:\w+\s+){0,3}?out|tak(?:e|ing)\s+(?:about\s+|around\s+|roughly\s+)?(?=\$|\d)|pull(?:ing)?|cash(?:ing)?\s+out|get(?:ting)?\s+(?:\w+\s+){0,3}?out|c[ao]me?\s+out|coming\s+out|has\s+to\s+come|out\s+of\s+(?:it|this|the\s+account|here|my\s+account)|"
+    r"\b(?:need(?:s|ed|ing)?|require[sd]?|withdraw\w*|(?:wire|send|move|transfer|pay)\s+out|tak(?:e|ing)\s+(?:\w+\s+){0,3}?out|tak(?:e|ing)\s+(?:about\s+|around\s+|roughly\s+)?(?=\$|\d)|pull(?:ing)?|cash(?:ing)?\s+out|get(?:ting)?\s+(?:\w+\s+){0,3}?out|c[ao]me?\s+out|coming\s+out|has\s+to\s+come|out\s+of\s+(?:it|this|the\s+account|here|my\s+account)|"
     r"free(?:ing)?\s+up|rais(?:e|ing)|set(?:ting)?\s+aside|liquid(?:ate|ity)?|in\s+cash|cash\s+(?:ready|available|by|for|next|on\s+hand)|have\s+(?:\w+\s+){0,2}?(?:ready|available)|(?:to\s+|must\s+|will\s+|have\s+to\s+|i'll\s+|gotta\s+)(?:pay|spend|cover|fund|send|give|gift|wire|use)\b|pay(?:ing)?\s+(?:for|off|the|my|our)|due\b|owe[sd]?|"
     r"down[\s-]?payment|downpayment|tuition|wedding|closing\s+costs|roof|surgery|medical\s+bills?|tax\s+bill|(?:estimated|property)\s+tax(?:es)?|sabbatical|gift(?:ing|s)?\s+(?:to|for|of)|giv(?:e|ing)\s+(?:to|our|my|each|away)\b|donat\w+|tithe|c[ao]me?s?\s+from\s+(?:here|this|it)|vacation|holiday\s+trip|honeymoon|renovat\w+|remodel\w*|kitchen|funeral|outlay|expenses?|bills?\b|for\s+the\s+irs|deposit\s+on|buy(?:ing)?\s+(?:a|an|our|my)\s+(?:\w+\s+)?(?:house|home|car|condo|boat|apartment|place|truck|van|rv)|set\s+aside|earmark\w*|reserve|on\s+hand|accessible|available|to\s+my\s+account)\b"
 )
 _NOT_NEED_LEFT: Final = re.compile(
-    r"(?:\b(?:have|has|had|got|hold|holding|own|worth|portfolio|account|balance|nest\s+egg|invest(?:ed|ing)?|inherit(?:ed|ing|ance)?|received|won|sold|start(?:ed|ing)?(?:\s+with)?|began|original|initial|limit|cap|gain|gains|loss|losses|lost|lose|losing|made|make|making|earn(?:s|ed|ing)?|income|salary|paid|bonus|contribut\w+|add(?:ing)?|sav(?:e|ed|ing)|deposit(?:ed|ing)?\s+(?:another\s+)?|put(?:ting)?\s+in|grow|growing|turn(?:ing)?|double|from|profit|target|goal|reach|hit|offset|harvest\w*|reali[sz]\w+|deduct\w*|write\s+off|book|put|with|these|those|the\s+(?:first|original|initial)|over|above|past|down(?!\s*-?payment)|up|insurance|bought|paid|was|were|is|are|into|per|manag\w+|basis)\b[\s\w'()]{0,18})\Z"
+    r"(?:\b(?:have|has|had|got|hold|holding|own|worth|portfolio|account|balance|nest\s+egg|invest(?:ed|ing)?|inherit(?:ed|ing|ance)?|left\s+(?:me|us)|gave\s+(?:me|us)|received|won|sold|start(?:ed|ing)?(?:\s+with)?|began|original|initial|limit|cap|gain|gains|loss|losses|lost|lose|losing|made|make|making|earn(?:s|ed|ing)?|income|salary|paid|bonus|contribut\w+|add(?:ing)?|sav(?:e|ed|ing)|deposit(?:ed|ing)?\s+(?:another\s+)?|put(?:ting)?\s+in|grow|growing|turn(?:ing)?|double|from|profit|target|goal|reach|hit|offset|harvest\w*|reali[sz]\w+|deduct\w*|write\s+off|book|put|with|these|those|the\s+(?:first|original|initial)|over|above|past|down(?!\s*-?payment)|up|insurance|bought|paid|was|were|is|are|into|per|manag\w+|basis)\b[\s\w'()]{0,18})\Z"
 )
 _NOT_NEED_RIGHT: Final = re.compile(
     r"^\s*(?:-\s*)?(?:\w+\s+){0,2}?(?:account|portfolio|gains?|loss(?:es)?|limit|deduction|profits?|salary|income|job|bonus|in\s+(?:loss|gains|stocks?|options|rsus|losses|profit|savings|the\s+account|my\s+account|this\s+account|here|total)|invested|inheritance|target|position|stake|worth\s+of|life\s+insurance|a\s+(?:month|year)\s+(?:in|into|from)|each\s+month|monthly|per\s+month|every\s+month|basis|shares?|miles|people|words|times)\b"
 )
 _STRONG_NEED_LEFT: Final = re.compile(
-    r"\b(?:need(?:s|ed|ing)?|withdraw(?:ing|al\s+of)?|take(?:\s+out)?|taking(?:\s+out)?|pull(?:ing)?(?:\s+out)?|cash\s+out|free\s+up|raise|set\s+aside|put\s+aside|pay|owe|hand|wire|transfer|promised|find|(?<='ll\s)want|get\s+my\s+hands\s+on|get|send|give|require|outlay\b[^.;!?\n]{0,40}|exception\b[^.;!?\n]{0,40}|due)\s+(?:me\s+|us\s+|you\s+to\s+\w+\s+|(?:a|an|the|my|our|his|her)\s+(?:\w+\s+){1,2}|to\s+(?:\w+\s+){0,3}?|about\s+|around\s+|roughly\s+|approximately\s+|exactly\s+|some\s+|another\s+|at\s+least\s+|up\s+to\s+|say\s+|maybe\s+|a\s+total\s+of\s+|him\s+|her\s+|them\s+|the\s+)*\Z"
+    r"\b(?:need(?:s|ed|ing)?|withdraw(?:ing|al\s+of)?|take(?:\s+out)?|taking(?:\s+out)?|pull(?:ing)?(?:\s+out)?|cash\s+out|free\s+up|raise|set\s+aside|put\s+aside|pay|owe|hand|wire(?:\s+out)?|transfer(?:\s+out)?|send\s+out|move\s+out|promised|find|(?<='ll\s)want|get\s+my\s+hands\s+on|get|send|give|require|outlay\b[^.;!?\n]{0,40}|exception\b[^.;!?\n]{0,40}|due)\s+(?:me\s+|us\s+|you\s+to\s+\w+\s+|(?:a|an|the|my|our|his|her)\s+(?:\w+\s+){1,2}|to\s+(?:\w+\s+){0,3}?|about\s+|around\s+|roughly\s+|approximately\s+|exactly\s+|some\s+|another\s+|at\s+least\s+|up\s+to\s+|say\s+|maybe\s+|a\s+total\s+of\s+|him\s+|her\s+|them\s+|the\s+)*\Z"
 )
 _SHARE_OF: Final = re.compile(
     r"^\s*(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+|that\s+|what(?:'s|\s+is)?\s+|it\b|everything|all\s+of\s+)(?:\w+\s+){0,2}?(?:account|portfolio|money|holdings|balance|total|fund|investments?|value|shares?|savings|it|pot|whole|there|here|assets|stocks?|cash)?\b|^\s*(?:out|in\s+cash|cash|liquid|withdrawn|needs|will|has|should|must|for\s+(?:a|my|our|the)\b)"
@@ -86,7 +86,8 @@ def find_liquidity(
             continue
         time = _deadline(lower, times, sentence, text.clauses(sentence), None)
         refused = _NO_NEED.search(lower, sentence.start, sentence.end)
-        if time is not None and time.lead != "now" and refused is None:
+        sold = _SOLD.search(lower, sentence.start, sentence.end)
+        if time is not None and time.lead != "now" and refused is None and sold is None:
             return _need(text, sentence, None, False, time)
     return Need()
 
@@ -119,6 +120,10 @@ _DATED_NEED: Final = re.compile(
 )
 _NO_NEED: Final = re.compile(
     r"\b(?:don'?t|do\s+not|won'?t|will\s+not|not|never|no)\s+(?:\w+\s+){0,2}?(?:need|touch|take|withdraw|pull)\w*\b|\bno\s+(?:cash\s+)?needs?\b|\bmight\b|\bmay\s+(?:possibly\s+)?(?:need|have)\b|\b(?:could|possibly|perhaps|maybe)\b"
+)
+# "the gain on my house sale": the house brought money in.
+_SOLD: Final = re.compile(
+    r"\b(?:gains?|loss(?:es)?|profits?|proceeds|offset\w*|deduct\w*)\b[^.;!?\n]{0,60}\b(?:house|home|car|business|condo|land|property)\b(?:\s+sale)?|\b(?:house|home|property|business)\s+sale\b"
 )
 _PURPOSE_RIGHT: Final = re.compile(
     r"^\s*(?:(?:dollars?|bucks|usd|in\s+cash|cash)\s+)?(?:(?:out\s+)?(?:of|from)\s+(?:it|this|here|the\s+account|this\s+account|my\s+account|the\s+portfolio)\s+)?(?:(?:on|in|by|next)\s+(?:\w+\s+){1,3})?(?:for|toward|towards|to\s+(?:pay|buy|cover|fund|help|give|send|put|replace|fix|repair|settle|clear|close)|of\s+(?:tuition|rent|taxes))\b"
@@ -218,6 +223,7 @@ def _deadline(
 
 
 _HORIZON_NEAR: Final = 250
+_BARE_WORDS: Final = 3
 _DEADLINE_LEAD: Final = re.compile(r"(?:by|before|until|till|through|no\s+later)\b")
 _AGE_NOW: Final = re.compile(
     r"(?<!until )(?<!till )(?<!when )(?<!before )(?<!once )\b(?:i'?m|i\s+am|we'?re|aged?|turn(?:ed|ing)|just\s+turned)\s+(?:now\s+|about\s+|only\s+|just\s+|nearly\s+|almost\s+|age\s+)?(?P<age>[2-7]\d)\b(?!\s*(?:%|k\b|percent|months?|days?|weeks?|thousand))"
@@ -290,6 +296,8 @@ def _is_rule(lower: str, time: TimeSpan, mentions: list[Mention]) -> bool:
     words = lower[time.start : time.end]
     if re.search(r"\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*days?\b|36[56]\s+days?", words):
         return True
+    if re.match(r"a day\b", words) and re.search(r"\b(?:year|months?)\s+and\s+\Z", lower[: time.start]):
+        return True  # "a year and a day"
     holding = time.months is not None and 11.5 <= time.months[1] <= 12.6
     return holding and any(
         m.objective == "long_term_gains_only" and m.start - 25 <= time.start <= m.end + 25 for m in mentions
@@ -310,8 +318,9 @@ def _objective_distance(lower: str, time: TimeSpan, mentions: list[Mention], hom
     ):
         return None
     plan = re.search(
-        r"\b(?:horizon|want|be|from\s+now|time|plan\w*|within|in|by|through|off|out|time\s*frame|timeline|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
+        r"\b(?:horizon|want|be|look(?:ing)?\s+at|thinking|from\s+now|time|plan\w*|within|in|by|through|off|out|time\s*frame|timeline|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
         lower[home.start : home.end],
     )
     distance = min(max(0, max(time.start - m.end, m.start - time.end)) for m in mentions)
-    return 1000.0 + distance if plan and distance <= _HORIZON_NEAR else None
+    is_bare = len(lower[home.start : home.end].split()) <= _BARE_WORDS  # "Grow it. 25 years."
+    return 1000.0 + distance if (plan or is_bare) and distance <= _HORIZON_NEAR else None

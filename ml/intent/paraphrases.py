@@ -14,7 +14,7 @@ from ml.intent.paraphrase_templates import LISTS, TEMPLATES
 _INNERMOST: Final = re.compile(r"\[([^\[\]]*)\]")
 _LIST: Final = re.compile(r"<(\w+)>")
 _TYPO_SHARE: Final = 0.25
-_COMPANY_SHARE: Final = 0.25
+_COMPANY_SHARE: Final = 0.35
 NONE_LABEL: Final = "none"
 
 
@@ -78,7 +78,9 @@ def training_texts(per_label: int, seed: int) -> tuple[list[str], list[str]]:
             # Templates take turns, so that none is drawn by chance far more often than another.
             text = expand(f"<opening> {templates[i % len(templates)]} <closing>", generator)
             if generator.random() < _COMPANY_SHARE:
-                other = expand(generator.choice(TEMPLATES[NONE_LABEL][:5]), generator)
+                other = expand(
+                    generator.choice((*TEMPLATES[NONE_LABEL][:5], "<about>", "<about>")), generator
+                )
                 text = generator.choice((f"{text}, {other}", f"{other}, {text}", f"{text} and {other}"))
             if generator.random() < _TYPO_SHARE:
                 text = mistype(text, generator)

@@ -13,6 +13,8 @@ linear in the text; of a longer text only the first :data:`MAX_CHARS` characters
 import re
 from dataclasses import dataclass
 
+from ml.intent.topic import is_about_something_else
+
 MAX_CHARS = 8_000
 # Patterns take optional blanks in several places: a long run of blanks would cost its length cubed.
 _MAX_GAP = 12
@@ -70,7 +72,11 @@ _TEMPLATE = re.compile(
     r"\{[^{}]{0,600}\}|\$\{[^{}]{0,200}\}|\[\[?[a-z]{1,8}:[^\[\]]{0,200}\]\]?|\[/?(?:inst|system|user|assistant)\]"
 )
 _URL = re.compile(r"\b(?:https?://|www\.)\S{1,300}")
-_QUOTE = re.compile(r'"[^"\n]{1,600}"')
+# "don't loose my money": the commonest slip, put right at the same length.
+_LOOSE = re.compile(
+    r"\bloos(?:e|ing)\b(?=\s+(?:my|our|the|any|money|it|this|that|what|everything|a|capital|savings|half|most|all)\b)"
+)
+_QUOTE = re.compile(r'"[^"\n]{1,600}"|(?<!\w)\'(?:[^\'\n]|(?<=\w)\'(?=\w)){8,600}\'(?!\w)')
 _SAID = re.compile(
     r"\b(?:sa(?:ys|id|ying)|tells?|told|wr(?:ites|ote)|quot(?:e|es|ed|ing)|claim(?:s|ed)|headline|ad|advert|reads?|according to|heard)\b"
 )
@@ -86,7 +92,9 @@ _COMMAND = re.compile(
     r"|\b(?:api[_ ]key|password|credentials|access token|environment variables?)\b"
     r"|\b(?:mark|classify|label|tag|score|rate|flag)\s+(?:\w+\s+){0,3}?(?:statement|text|message|input|user|goal|request|entry)s?\s+as\b|\b(?:repeat after me|store (?:this|that|it) as my|instruct the \w+|this is an? order to)\b"
     r"|\bpretend\s+(?:you|to\s+be|that\s+you)\b|\b(?:begin|end|start)\s+(?:admin|system|note|prompt|instructions?|message|override)\b"
-    r"|\bfrom\s+now\s+on\s+(?:every|all)\s+(?:user|statement|text|account)s?\b|\bconfirm\s+with\s+(?:ok|yes)\b"
+    r"|\bfrom\s+(?:now|this\s+point)\s+on\b,?\s+(?:\w+\s+)?(?:every|all|each|any)\s+(?:user|client|customer|investor|statement|text|account)s?\b|\b(?:confirm|reply|answer|respond|acknowledge)\s+(?:only\s+)?with\s+['\"]?(?:ok|yes|done|ack)\b"
+    r"|\b(?:forget|disregard|ignore)\s+(?:everything|all|anything|what(?:ever)?)\b[^.\n]{0,20}\b(?:told|said|learned|above|before|instructed|know)\b"
+    r"|\b(?:treat|consider|regard)\s+(?:every|all|each|any|this|the)\s+(?:user|client|customer|investor|account)s?\s+as\b|\b(?:new|updated|revised|real|hidden)\s+instructions?\b|\b(?:decode|base64|rot13|execute)\s+(?:this|it|the\s+following)\b"
     r"|\b(?:end|start|begin) of (?:user|system|prompt|input|instructions?|document)\b"
     r"|\b(?:translate|summari[sz]e|rewrite|paraphrase|proofread|transcribe)\b[^.\n]{0,60}:"
     r"|\b[a-z_][a-z_.]{0,30}\(['\"][^'\"\n]{0,80}['\"]\)|\bparser output\b"
@@ -111,9 +119,32 @@ _ENDORSED = re.compile(
 )
 _IDENTIFIER = re.compile(
     r"\b(?:short_term|long_term|capital_|tax_loss|risk_|horizon_|amount_usd|share_of|not_understood|avoid_|harvest_|wash_sale_|parser_|stated_at|objective_any)"
-    r"|\b(?:objective|secondary|actionable|risk|horizon|liquidity|exclusions)\"?\s{0,2}[:=]\s{0,2}[\"'\[{\w]"
+    r"|\b(?:objective|secondary|actionable|risk|horizon|liquidity|exclusions)(?:\"?\s{0,2}=\s{0,2}[\"'\[{\w]|\"\s{0,2}:|\s{0,2}:\s{0,2}(?:[\"'\[{]|true\b|false\b|null\b))"
+    r"|\b(?:amount|by|share|goal|exclude|tax|symbol|user|client|months)\s?(?:=|:=|=>)\s?[\"'\[{\w.$]"
 )
+# A line of a transcript, a headed block and a persona speak for somebody else to their end. An
+# assistant says "I" of itself; what a system says ends where an investor begins.
+_TRANSCRIPT = re.compile(
+    r"^[ \t>*#-]{0,6}(?:(?:assistant|ai|bot|model|chatbot)[ \t]{0,3}:[^\n]{0,2000}"
+    r"|(?:system|developer|tool|parser|function)[ \t]{0,3}:(?:(?!\b(?:i|i'm|i'd|i'll|my|we|our)\b)[^\n]){0,2000})",
+    re.MULTILINE,
+)
+_HEADED = re.compile(
+    r"(?P<mark>#{2,6}|={3,10}|-{3,10}|\*{3,10})[ \t]{0,3}(?:\w{1,15}[ \t]){0,3}?(?:instructions?|system|prompt|override|admin|directive|policy)\b[^\n#=*]{0,40}(?P=mark)"
+    r".{0,1500}?(?P=mark)[ \t]{0,3}end\b[^#=*\n]{0,40}(?P=mark)",
+    re.DOTALL,
+)
+_PERSONA = re.compile(
+    r"\b(?:you are now|you're now|you are(?=\s[a-z]{2,15},\s(?:an?|the|who|which)\b)|pretend to be|act as|call yourself|your name is)\s(?:a\s|an\s|called\s)?(?P<name>[a-z]{2,15})\b"
+)
+_FIRST_PERSON = re.compile(r"\b(?:i|i'm|i'd|i'll|my|me|we|our|us)\b")
+# Bold bait beside an element that runs code; an investor types neither.
+_LIVE = re.compile(
+    r"<(?:img|iframe|svg|object|embed|video|audio|body|input)\b[^<>]{0,300}(?:\bon[a-z]{3,15}\s{0,3}=|javascript:)"
+)
+_BAIT = re.compile(r"<(b|i|u|em|strong|span|font|a|h\d|p)\b[^<>]{0,200}>[^<]{0,600}(?:</\1>|\Z)")
 _SENTENCE_END = re.compile(r"(?<![0-9])[.](?=\s|$)|(?<=[0-9])[.](?=\s|$)|[!?\n]+|[.]{2,}|;\s")
+_LINE_END = re.compile(r"(?<![0-9])[.](?=\s|$)|[!?\n]+")
 _CLAUSE_END = re.compile(
     r",?\s(?:but|however|though|although|yet|except|whereas|while|because|since|so that|so|besides|plus|also|then|instead|otherwise|afterwards)\b"
     r"|\s-{1,3}\s|:\s|[()\u2022]|,\s(?:and|or)\s(?=i\b|i'|we\b|don't|do not|no\b|never|please|keep|avoid|leave|also)|,\s"
@@ -181,12 +212,17 @@ def clean(text: str) -> CleanText:
     cased = re.sub(r" {13,}", lambda run: _filler(len(run.group())), cased)
     # lower() may lengthen a character (dotted capital I): such a one stays as it is.
     lower = "".join(small if len(small := char.lower()) == 1 else char for char in cased)
+    lower = _LOOSE.sub(lambda m: m.group().replace("oo", "o") + " ", lower)
     aside: list[tuple[int, int, str]] = []
     for pattern, reason in ((_FENCE, "code"), (_SQL, "sql"), (_SQL_TAUTOLOGY, "sql")):
         lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], reason, aside)
+    if _LIVE.search(lower):
+        lower = _blank(lower, [(m.start(), m.end()) for m in _BAIT.finditer(lower)], "markup", aside)
     lower = _blank(lower, _script_spans(lower), "markup", aside)
     lower = _blank(lower, [(m.start(), m.end()) for m in _ROLE.finditer(lower)], "markup", aside)
     lower = _blank(lower, [(m.start(), m.end()) for m in _CHAT_MARK.finditer(lower)], "markup", aside)
+    for pattern in (_HEADED, _TRANSCRIPT):
+        lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], "instruction", aside)
     blocks = [(m.start(), m.end()) for m in _BLOCK.finditer(lower)]
     lower = _blank(lower, blocks, "markup", aside)
     # A block element ends the sentence before it.
@@ -199,6 +235,7 @@ def clean(text: str) -> CleanText:
     if not _ENDORSED.search(lower):
         spans = [(match.start(), match.end()) for match in _REPORTED.finditer(lower)]
         lower = _blank(lower, spans, "someone else's words", aside)
+    lower = _blank(lower, _off_topic(lower), "about something else", aside)
     cased = "".join(kept if kept in (" ", _WALL) else c for c, kept in zip(cased, lower, strict=True))
     words = re.findall(r"[a-z']{2,30}", lower)
     is_flood = len(words) >= _FLOOD_WORDS and len(set(words)) <= max(6, _FLOOD_VARIETY * len(words))
@@ -247,12 +284,33 @@ def _quotations(lower: str) -> list[tuple[int, int]]:
 
 
 def _commands(lower: str) -> list[tuple[int, int]]:
-    """Find sentences that address a machine or write its fields."""
-    return [
-        (piece.start, piece.end)
-        for piece in _cut(lower, Piece(0, len(lower)), _SENTENCE_END)
-        if _COMMAND.search(lower, piece.start, piece.end) or _IDENTIFIER.search(lower, piece.start, piece.end)
+    """Find sentences that address a machine, write its fields or say what its new persona does.
+
+    Fields are written in one go: they take the rest of their line with them, over semicolons.
+    """
+    persona = _PERSONA.search(lower)
+    name = re.compile(rf"\b{persona.group('name')}\b") if persona else None
+    whole = Piece(0, len(lower))
+    lines = [
+        line for line in _cut(lower, whole, _LINE_END) if _IDENTIFIER.search(lower, line.start, line.end)
     ]
+    found = [(line.start, line.end) for line in lines]
+    for piece in _cut(lower, whole, _SENTENCE_END):
+        if any(start <= piece.start < end for start, end in found):
+            continue
+        is_persona = name is not None and name.search(lower, piece.start, piece.end) is not None
+        is_own = _FIRST_PERSON.search(lower, piece.start, piece.end) is not None
+        if _COMMAND.search(lower, piece.start, piece.end) or (is_persona and not is_own):
+            found.append((piece.start, piece.end))
+    return sorted(found)
+
+
+def _off_topic(lower: str) -> list[tuple[int, int]]:
+    """Find what speaks of no money: the whole text, else sentences of it."""
+    if is_about_something_else(lower):
+        return [(0, len(lower))]
+    sentences = _cut(lower, Piece(0, len(lower)), _SENTENCE_END)
+    return [(s.start, s.end) for s in sentences if is_about_something_else(lower[s.start : s.end])]
 
 
 def _cut(lower: str, whole: Piece, separator: re.Pattern[str]) -> list[Piece]:

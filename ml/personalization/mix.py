@@ -39,7 +39,12 @@ MIX_SCHEMA: dict[str, pl.DataType] = {
     "stated_objective": pl.String(),
     "disagreement": pl.Float64(),
     "population_version": pl.String(),
+    "revealed_by": pl.String(),
 }
+# Values of revealed_by: what the revealed part rests on, and why it is not the adapter where it is not.
+BY_ADAPTER: Final = "adapter"
+BY_COUNTS: Final = "counted choices: no adapter model"
+BY_COUNTS_NO_DECISION: Final = "counted choices: no decision of the user showed a choice"
 
 
 def stated_strength(days_since: np.ndarray) -> np.ndarray:
@@ -109,7 +114,12 @@ def dirichlet_mix(
 
 
 def user_mixes(
-    users: pl.DataFrame, counts: pl.DataFrame, intents: pl.DataFrame, *, as_of_date: date
+    users: pl.DataFrame,
+    counts: pl.DataFrame,
+    intents: pl.DataFrame,
+    *,
+    as_of_date: date,
+    revealed: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Compute the rows of ``ml.user_mixes`` for a night.
 
@@ -123,13 +133,17 @@ def user_mixes(
         ``ml.parsed_intents`` of the night: user_id, statement_id, stated_at, objective, secondary.
     as_of_date : datetime.date
         The night; it ages the statements.
+    revealed : polars.DataFrame, optional
+        From :func:`ml.personalization.serve.revealed_from_adapters`: takes the place of the counted
+        choices for users with an informative decision. None: counted choices for all.
 
     Returns
     -------
     polars.DataFrame
         :data:`MIX_SCHEMA`, one row per user of ``users`` or ``counts``, sorted by user_id. p_ and
         revealed_ sum to exactly 1; revealed_, confidence and disagreement are null for users without
-        a choice, disagreement also without a stated objective.
+        a choice, disagreement also without a stated objective. revealed_by says what the revealed part
+        rests on.
     """
     frame = (
         pl.concat([users.select("user_id"), counts.select("user_id")])
@@ -144,16 +158,16 @@ def user_mixes(
     )
     stated = stated_vectors(primary, secondary)
     n_stated = np.where(primary >= 0, stated_strength(frame["days_since"].cast(pl.Float64).to_numpy()), 0.0)
-    revealed, n_revealed, n_choices, identified = _align(frame["user_id"], counts)
-    mix = dirichlet_mix(revealed, n_revealed, stated, n_stated)
-    distance = 0.5 * np.abs(stated - revealed).sum(axis=1)
+    chosen, n_revealed, n_choices, identified, by_adapter = _align(frame["user_id"], counts, revealed)
+    mix = dirichlet_mix(chosen, n_revealed, stated, n_stated)
+    distance = 0.5 * np.abs(stated - chosen).sum(axis=1)
     is_known = n_choices > 0.0
     columns = [
         pl.repeat(as_of_date, frame.height, dtype=pl.Date, eager=True).alias("as_of_date"),
         frame["user_id"],
     ]
     columns += _decimal_columns("p_", mix, np.ones(frame.height, dtype=bool))
-    columns += _decimal_columns("revealed_", revealed, is_known)
+    columns += _decimal_columns("revealed_", chosen, is_known)
     columns += [
         pl.Series("identified", identified),
         pl.Series("n_revealed", n_revealed.round(9)),
@@ -161,6 +175,12 @@ def user_mixes(
         frame["objective"].alias("stated_objective"),
         _nullable("disagreement", distance.round(9), is_known & (primary >= 0)),
         pl.repeat(POPULATION_VERSION, frame.height, dtype=pl.String, eager=True).alias("population_version"),
+        pl.select(
+            pl.when(pl.Series(by_adapter))
+            .then(pl.lit(BY_ADAPTER))
+            .otherwise(pl.lit(BY_COUNTS if revealed is None else BY_COUNTS_NO_DECISION))
+            .alias("revealed_by")
+        ).to_series(),
     ]
     result = pl.DataFrame(columns)
     largest = pl.max_horizontal(*(f"revealed_{name}" for name in OBJECTIVES)).alias("confidence")
@@ -188,21 +208,38 @@ def _latest_objective(intents: pl.DataFrame, as_of_date: date) -> pl.DataFrame:
 
 
 def _align(
-    user_ids: pl.Series, counts: pl.DataFrame
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Bring what trades reveal into the order of the users; the population for users without counts."""
-    revealed = revealed_probabilities(counts)
-    place = {user: i for i, user in enumerate(revealed.user_ids)}
+    user_ids: pl.Series, counts: pl.DataFrame, adapters: pl.DataFrame | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Bring what trades reveal into the order of the users; the population for users without counts.
+
+    Returns probabilities (U, 6), strength, choices, identified, and whether the adapter says it; (U,) each.
+    """
+    counted = revealed_probabilities(counts)
+    probabilities = np.tile(population_vector(), (len(user_ids), 1))
+    strength, choices = np.zeros(len(user_ids)), np.zeros(len(user_ids))
+    identified, by_adapter = (np.zeros(len(user_ids), dtype=bool) for _ in range(2))
+    into, row = _places(user_ids, counted.user_ids)
+    probabilities[into] = counted.probabilities[row]
+    strength[into] = counted.n_revealed[row]
+    choices[into] = counted.n_choices[row]
+    identified[into] = counted.identified[row]
+    if adapters is not None:
+        known = adapters.filter(pl.col("n_informative") > 0)
+        into, row = _places(user_ids, known["user_id"].to_list())
+        probabilities[into] = known.select(f"responsibility_{name}" for name in OBJECTIVES).to_numpy()[row]
+        strength[into] = known["n_revealed"].to_numpy()[row]
+        choices[into] = known["n_informative"].to_numpy()[row]
+        identified[into] = known["identified"].to_numpy()[row]
+        by_adapter[into] = True
+    return probabilities, strength, choices, identified, by_adapter
+
+
+def _places(user_ids: pl.Series, found: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the users that were found, and where each was found."""
+    place = {user: i for i, user in enumerate(found)}
     row = np.array([place.get(user, -1) for user in user_ids.to_list()], dtype=np.int64)
-    seen = row >= 0
-    probabilities = np.tile(population_vector(), (len(row), 1))
-    strength, choices = np.zeros(len(row)), np.zeros(len(row))
-    identified = np.zeros(len(row), dtype=bool)
-    probabilities[seen] = revealed.probabilities[row[seen]]
-    strength[seen] = revealed.n_revealed[row[seen]]
-    choices[seen] = revealed.n_choices[row[seen]]
-    identified[seen] = revealed.identified[row[seen]]
-    return probabilities, strength, choices, identified
+    into = np.flatnonzero(row >= 0)
+    return into, row[into]
 
 
 def _decimal_columns(prefix: str, rows: np.ndarray, is_known: np.ndarray) -> list[pl.Series]:

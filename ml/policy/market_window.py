@@ -4,7 +4,7 @@ What belongs here: the shapes that environment and policy meet in. What does not
 from panels (``windows.py``), portfolios (``env.py``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import torch
@@ -72,4 +72,6 @@ class MarketWindow:
     def to(self, device: torch.device | str) -> "MarketWindow":
         """The same window on another device."""
         values = {name: getattr(self, name) for name in self.__slots__}
-        return MarketWindow(**{k: None if v is None else v.to(device) for k, v in values.items()})
+        return replace(
+            self, **{name: value.to(device) for name, value in values.items() if value is not None}
+        )

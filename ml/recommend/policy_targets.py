@@ -12,7 +12,8 @@ import polars as pl
 
 from ml.policy.market_window import EMBEDDING_SIZE
 from ml.policy.panels import MarketPanel
-from ml.policy.serve import AccountTax, regime_features
+from ml.policy.regime import regime_features
+from ml.policy.serve import AccountTax
 from ml.recommend.book import Book
 from ml.recommend.inputs import NightInputs, RecommendSettings
 from ml.recommend.locks import wash_windows

@@ -11,7 +11,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from ml.simulate.calibration_targets import SESSIONS, TARGETS, Target
+from ml.simulate.calibration_targets import INDEX_DRIFT, SESSIONS, TARGETS, Target
 from ml.simulate.market import BENCHMARK_ASSET_ID, MarketFrames, simulate_market
 from ml.simulate.market_factors import MARKET, simulate_factors
 from ml.simulate.stylised_facts import (
@@ -31,8 +31,8 @@ START_DATE = date(2010, 1, 4)
 # Enough assets that about as many equities trade throughout as the figures were measured on.
 ASSETS = 915
 GARCH_STOCKS = 60
-# The regimes' figures are of 33 years of the S&P 500.
-REGIME_SESSIONS = 8313
+# The regimes' figures are of 27 (and of 33) years of the S&P 500.
+REGIME_SESSIONS = 6802
 _YEAR = 252
 
 
@@ -76,7 +76,7 @@ def measure_facts(frames: MarketFrames, garch_stocks: int = GARCH_STOCKS) -> Fac
         **stock_facts(stocks),
         **index_facts(stocks),
         **structure_facts(stocks, known["sector"].to_numpy()[is_equity]),
-        **lot_facts(stocks),
+        **lot_facts(stocks, INDEX_DRIFT),
         **volume_facts(stocks, volume[1:, is_equity]),
         **_dividend_facts(frames, known.filter(pl.Series(is_equity))["asset_id"]),
         **_class_facts(r, known),

@@ -219,7 +219,7 @@ def _stretches(
         events = np.zeros((assets, length // 10 + _EVENT_ROOM, 5))
         counts = np.zeros(assets, np.int64)
         advance(
-            traits.keys, traits.table, factors.returns, factors.turbulent, factors.short_rate_pct,
+            traits.keys, traits.table, factors.returns, factors.short_rate_pct,
             first, state, bars, events, counts,
         )  # fmt: skip
         owner = np.repeat(np.arange(assets), counts)

@@ -1,4 +1,8 @@
-"""What the simulated assets are: class, sector, loadings, volatility, dividends, life (no prices)."""
+"""What the simulated assets are: class, sector, loadings, volatility, dividends, life (no prices).
+
+Equities are calibrated on US stocks of 2010-2016 (``calibration.py``); the levels of the other classes are design
+values, drawn wide and fitted to nothing.
+"""
 
 from dataclasses import dataclass
 
@@ -15,11 +19,16 @@ CLASS_SHARES = (0.70, 0.12, 0.06, 0.03, 0.03, 0.02, 0.02, 0.02)
 (EQUITY, EQUITY_ETF, BOND_ETF, REIT, COMMODITY_CLASS, CURRENCY, CRYPTO_CLASS, CASH_CLASS) = range(8)
 SECTOR_SHARES = (0.06, 0.05, 0.14, 0.13, 0.07, 0.13, 0.15, 0.15, 0.05, 0.04, 0.03)
 REAL_ESTATE = SECTORS.index("Real Estate")
+# By sector: session volatility of its own factor, and years of duration (financials gain when yields rise).
+_SECTOR_SCALE = np.array(
+    (0.0085, 0.0052, 0.0035, 0.0038, 0.0050, 0.0050, 0.0055, 0.0045, 0.0050, 0.0070, 0.0070)
+)
+_SECTOR_DURATION = np.array((-8.0, -5.0, -4.0, -1.0, 5.0, 2.0, -8.0, -1.0, 5.0, 12.0, 8.0))
 
 # Columns of the trait table that the price kernel reads.
 TRAITS = (
     "beta sector sector_loading duration commodity crypto own_volatility drift nu alpha gamma garch_beta "
-    "jump_scale yield_ratio pays phase price shares turnover volume_link listed_at merged_at splits carry"
+    "jump_scale yield_ratio pays phase price shares turnover volume_link listed_at merged_at splits carry bounce"
 ).split()
 T = {name: i for i, name in enumerate(TRAITS)}
 
@@ -125,20 +134,33 @@ def _draw_risk(table: np.ndarray, keys: np.ndarray, kind: np.ndarray, thematic: 
     table[(kind == BOND_ETF) & (credit >= 0.2) & (credit < 0.4), T["beta"]] = 0.14
     duration = np.array([1.9, 4.5, 7.5, 17.0])[np.floor(4 * uniforms(keys, 12)).astype(int)]
     duration = np.where(high_yield, 3.5, duration)
-    table[:, T["duration"]] = np.select([kind == BOND_ETF, kind == CASH_CLASS], [duration, 0.15], 0.0)
     weight = np.select([kind == EQUITY, thematic, kind == REIT], [1.0, 0.9, 1.0], 0.0)
-    table[:, T["sector_loading"]] = weight * 0.0052 * np.exp(0.2 * normals(keys, 13))
+    sector = np.maximum(table[:, T["sector"]], 0).astype(int)
+    table[:, T["duration"]] = np.select(
+        [kind == BOND_ETF, kind == CASH_CLASS], [duration, 0.15], weight * _SECTOR_DURATION[sector]
+    )
+    table[:, T["sector_loading"]] = weight * _SECTOR_SCALE[sector] * np.exp(0.2 * normals(keys, 13))
     table[:, T["commodity"]] = np.where(kind == COMMODITY_CLASS, 0.008 * np.exp(0.4 * normals(keys, 14)), 0.0)
-    table[:, T["crypto"]] = np.where(kind == CRYPTO_CLASS, 0.044 * np.exp(0.15 * normals(keys, 15)), 0.0)
-    own = _by_class(kind, (0.0103, 0.0020, 0.0008, 0.0075, 0.0070, 0.0045, 0.046, 0.00003))
-    wide = _by_class(kind, (0.38, 0.4, 0.3, 0.25, 0.4, 0.3, 0.3, 0.2))
-    table[:, T["own_volatility"]] = own * np.exp(wide * normals(keys, 16))
-    table[:, T["nu"]] = np.clip(5.0 * np.exp(0.25 * normals(keys, 17)), 3.6, 12.0)
-    table[:, T["alpha"]] = 0.035
-    table[:, T["gamma"]] = np.where(kind == CRYPTO_CLASS, 0.0, 0.05)
-    table[:, T["garch_beta"]] = np.clip(0.922 + 0.015 * normals(keys, 18), 0.86, 0.935)
+    table[:, T["crypto"]] = np.where(kind == CRYPTO_CLASS, 0.044 * np.exp(0.3 * normals(keys, 15)), 0.0)
+    # The shorter a bond, the less its price moves on its own.
+    term = np.where(kind == BOND_ETF, np.sqrt(duration / 7.5), 1.0)
+    own = term * _by_class(kind, (0.0105, 0.0020, 0.0008, 0.0075, 0.0070, 0.0045, 0.046, 0.00003))
+    wide = _by_class(kind, (0.28, 0.4, 0.3, 0.25, 0.4, 0.3, 0.3, 0.2))
+    # Stocks that follow the market more also move more on their own.
+    with_beta = np.where(kind == EQUITY, (np.maximum(table[:, T["beta"]], 0.1) / 0.97) ** 0.6, 1.0)
+    table[:, T["own_volatility"]] = own * with_beta * np.exp(wide * normals(keys, 16))
+    table[:, T["nu"]] = np.clip(6.4 * np.exp(0.27 * normals(keys, 17)), 4.0, 14.0)
+    persistence = np.clip(0.990 + 0.008 * normals(keys, 18), 0.93, 0.998)
+    gamma = np.where(kind == CRYPTO_CLASS, 0.0, 0.092)
+    table[:, T["alpha"]] = np.clip(0.039 * np.exp(0.55 * normals(keys, 41)), 0.004, 0.11)
+    table[:, T["gamma"]] = gamma
+    table[:, T["garch_beta"]] = persistence - table[:, T["alpha"]] - 0.5 * gamma
+    # Prices between bid and ask turn back a little the next session, some more than others.
+    bounce = _by_class(kind, (-0.05, 0.0, 0.0, -0.05, 0.0, 0.0, 0.0, 0.0))
+    spread = _by_class(kind, (0.05, 0.0, 0.0, 0.05, 0.0, 0.0, 0.0, 0.0))
+    table[:, T["bounce"]] = bounce + spread * normals(keys, 40)
     jump = np.where(
-        kind == EQUITY, 0.038 * np.exp(0.35 * normals(keys, 19)), np.where(kind == REIT, 0.02, 0.0)
+        kind == EQUITY, 0.0365 * np.exp(0.27 * normals(keys, 19)), np.where(kind == REIT, 0.02, 0.0)
     )
     table[:, T["jump_scale"]] = np.where(kind == CRYPTO_CLASS, 0.05, jump)
     table[:, T["drift"]] = _by_class(kind, (0.0, 0.0, 0.00004, 0.0, 0.00004, 0.0, 0.0008, 0.0))
@@ -166,7 +188,7 @@ def _draw_life(table: np.ndarray, keys: np.ndarray, kind: np.ndarray, sessions: 
     value = np.exp(np.log(7e9) + 1.5 * normals(keys, 32))
     table[:, T["shares"]] = np.rint(value / table[:, T["price"]] / 1e4) * 1e4
     table[:, T["turnover"]] = 0.006 * np.exp(0.5 * normals(keys, 33))
-    table[:, T["volume_link"]] = 0.13 * np.exp(0.25 * normals(keys, 34))
+    table[:, T["volume_link"]] = 0.112 * np.exp(0.25 * normals(keys, 34))
     late = uniforms(keys, 35) < 0.2
     window = min(750.0, 0.5 * sessions)
     table[:, T["listed_at"]] = np.where(late, np.floor(uniforms(keys, 36) * window), 0)

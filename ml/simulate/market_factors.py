@@ -1,8 +1,11 @@
 """Common factors of the simulated market: regime, equity market, sectors, yields, commodities, crypto.
 
 Every factor is a GJR-GARCH(1,1) with Student-t shocks (Glosten, Jagannathan & Runkle 1993), the equity
-market's scale following a two-state Markov regime fitted on the S&P 500 of 1990-2022 (mean stays of 74
-and 34 sessions). Draws are addressed by session: a longer horizon leaves the earlier part as it was.
+market's scale following a two-state Markov regime. Chances, scales and shape of the equity market were searched
+so that its simulated histories give the figures of US stocks of 2010-2016 and the two-state fit of the S&P 500 of
+1990-2016 (``calibration_targets.py``); volatility that clusters within a regime makes that fit see shorter stays
+than were simulated. Yields, commodities and crypto are design values. Draws are addressed by session: a longer
+horizon leaves the earlier part as it was.
 """
 
 import math
@@ -19,15 +22,17 @@ MARKET, YIELDS, COMMODITY, CRYPTO, FIRST_SECTOR = 0, 1, 2, 3, 4
 FACTORS = FIRST_SECTOR + len(SECTORS)
 
 # Calm to turbulent and back; mean simple return and scale a session of the equity market.
-_LEAVE_CALM, _LEAVE_TURBULENT = 1 - 0.9865, 1 - 0.9704
-_MEAN = (0.00080, -0.00050)
-_SCALE = (0.0085, 0.0155)
-# alpha, gamma, beta, degrees of freedom of each kind of factor; unit unconditional variance.
-_MARKET_GARCH = (0.0, 0.22, 0.865, 8.0)
-_SECTOR_GARCH = (0.05, 0.02, 0.93, 7.0)
-_YIELD_GARCH = (0.05, 0.0, 0.93, 8.0)
-_COMMODITY_GARCH = (0.05, 0.0, 0.93, 7.0)
-_CRYPTO_GARCH = (0.10, 0.0, 0.87, 5.0)
+_LEAVE_CALM, _LEAVE_TURBULENT = 0.0050, 0.0145
+_MEAN = (0.00072, -0.00047)
+_SCALE = (0.0074, 0.0165)
+# alpha, gamma, beta, degrees of freedom, largest variance of each kind of factor; unit unconditional variance.
+# Rises calm the equity market (alpha below 0), falls unsettle it.
+_MARKET_GARCH = (-0.115, 0.258, 0.896, 11.0, 9.0)
+_SECTOR_GARCH = (0.05, 0.02, 0.93, 7.0, 30.0)
+_YIELD_GARCH = (0.05, 0.0, 0.93, 8.0, 30.0)
+_COMMODITY_GARCH = (0.05, 0.0, 0.93, 7.0, 30.0)
+_CRYPTO_GARCH = (0.10, 0.0, 0.87, 5.0, 30.0)
+_LEAST_VARIANCE = 0.1
 # Share of yield moves that follow the equity market (positive: bonds fall when equities rise), by
 # regime; bonds move with equities when calm and against them in turmoil.
 _YIELD_LINK = (-0.15, 0.80)
@@ -66,7 +71,8 @@ def student_shock(u, v, nu):
 def garch_paths(key, sessions, parameters):
     """Return GJR-GARCH-t paths of unit unconditional variance, [sessions, len(parameters)].
 
-    ``parameters`` rows are alpha, gamma, beta, nu; the shock of session t is addressed by (t, row).
+    ``parameters`` rows are alpha, gamma, beta, nu, largest variance; the shock of session t is addressed by
+    (t, row).
     """
     rows = parameters.shape[0]
     out = np.empty((sessions, rows))
@@ -78,25 +84,26 @@ def garch_paths(key, sessions, parameters):
             e = math.sqrt(h) * student_shock(uniform(key, t, 1, j), uniform(key, t, 2, j), nu)
             out[t, j] = e
             h = omega + (alpha + (gamma if e < 0 else 0.0)) * e * e + beta * h
-            # A shock in the far tail would keep the variance explosive for months.
-            h = min(h, 30.0)
+            # A shock in the far tail would keep the variance explosive for months; rises must not end it.
+            h = min(max(h, _LEAST_VARIANCE), parameters[j, 4])
     return out
 
 
 @compiled
 def regime_path(key, market, leave_calm, leave_turbulent):
-    """Return 0 (calm) or 1 (turbulent) per session, starting calm.
+    """Return 0 (calm) or 1 (turbulent) per session, starting in either as often as it lasts.
 
     Turmoil tends to start on a fall: leaving calm is eight times as likely after a shock below -0.8
     (about 18 % of the sessions) as otherwise, which adds to the leverage effect.
     """
     sessions = market.shape[0]
     out = np.zeros(sessions, np.int64)
-    state = 0
+    state = 1 if uniform(key, 0, 5, 0) < leave_calm / (leave_calm + leave_turbulent) else 0
+    out[0] = state
     for t in range(sessions):
         chance = leave_turbulent
         if state == 0:
-            chance = leave_calm * (3.5 if market[t] < -0.8 else 0.44)
+            chance = leave_calm * (3.6 if market[t] < -0.8 else 0.43)
         if uniform(key, t, 3, 0) < chance:
             state = 1 - state
         # The new state holds from the next session on, so that a shock does not scale itself.

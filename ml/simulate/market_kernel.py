@@ -15,24 +15,25 @@ from ml.simulate.market_factors import COMMODITY, CRYPTO, FIRST_SECTOR, MARKET, 
 # Columns of a bar, of an asset's state, of an event; kinds of events.
 OPEN, HIGH, LOW, CLOSE, ADJUSTED, VOLUME = range(6)
 (S_CLOSE, S_ADJUSTED, S_VARIANCE, S_MEAN_PRICE, S_SHARES, S_VOLUME, S_DIVIDEND, S_SPLIT_AT, S_SPLIT_RATIO,
- S_OPENED) = range(10)  # fmt: skip
-STATE_COLUMNS = 10
+ S_OPENED, S_OWN) = range(11)  # fmt: skip
+STATE_COLUMNS = 11
 E_SESSION, E_KIND, E_VALUE, E_KNOWN, E_SHARES = range(5)
 DIVIDEND, SPLIT, MERGER = 0, 1, 2
 ANNOUNCED_BEFORE = 15
 MERGER_NOTICE = 20
 _SPLIT_ABOVE, _REVERSE_BELOW = 180.0, 3.0
 _OVERNIGHT = 0.25
-_TURBULENT_LOADING = 1.12
 _YIELD_MOVE = 0.0052  # relative price change per year of duration times the yield factor, in percent
 _OWN_JUMP_CHANCE = 0.002
 
 (_BETA, _SECTOR, _SECTOR_LOADING, _DURATION, _COMMODITY, _CRYPTO, _OWN, _DRIFT, _NU, _ALPHA, _GAMMA, _GARCH,
- _JUMP, _YIELD, _PAYS, _PHASE, _PRICE, _SHARES, _TURNOVER, _LINK, _LISTED, _MERGED, _SPLITS, _CARRY) = (
+ _JUMP, _YIELD, _PAYS, _PHASE, _PRICE, _SHARES, _TURNOVER, _LINK, _LISTED, _MERGED, _SPLITS, _CARRY,
+ _BOUNCE) = (
     TRAIT[name]
     for name in (
         "beta sector sector_loading duration commodity crypto own_volatility drift nu alpha gamma garch_beta "
-        "jump_scale yield_ratio pays phase price shares turnover volume_link listed_at merged_at splits carry"
+        "jump_scale yield_ratio pays phase price shares turnover volume_link listed_at merged_at splits carry "
+        "bounce"
     ).split()
 )  # fmt: skip
 
@@ -50,14 +51,16 @@ def _own_return(key, t, p, state):
     report = (t + 21) % 63 == int(p[_PHASE])
     if p[_JUMP] > 0 and (report or uniform(key, t, 102, 0) < _OWN_JUMP_CHANCE):
         jump = p[_JUMP] * inverse_normal(uniform(key, t, 103, 0))
-    return p[_OWN] * e + jump
+    now = p[_OWN] * e + jump
+    own = now + p[_BOUNCE] * state[S_OWN]
+    state[S_OWN] = now
+    return own
 
 
 @inner
-def _common_return(p, factors, turbulent, rate):
-    """Return what the factors contribute; equity loadings rise in turmoil."""
-    load = _TURBULENT_LOADING if turbulent == 1 else 0.985
-    out = p[_DRIFT] + p[_BETA] * load * factors[MARKET]
+def _common_return(p, factors, rate):
+    """Return what the factors contribute."""
+    out = p[_DRIFT] + p[_BETA] * factors[MARKET]
     if p[_SECTOR] >= 0:
         out += p[_SECTOR_LOADING] * factors[FIRST_SECTOR + int(p[_SECTOR])]
     out -= p[_DURATION] * _YIELD_MOVE / 10.0 * factors[YIELDS]
@@ -116,11 +119,11 @@ def _shape_bar(key, t, previous, close, scale, bar):
 
 
 @inner
-def _step(key, t, p, factors, turbulent, rate, state, bar, event, n_events):
+def _step(key, t, p, factors, rate, state, bar, event, n_events):
     """Advance one asset by one session: fill the bar, log events, return their new number."""
     noticed = t >= p[_MERGED] - MERGER_NOTICE
     own = _own_return(key, t, p, state)
-    total = _common_return(p, factors, turbulent, rate) + own
+    total = _common_return(p, factors, rate) + own
     if noticed:
         # An agreed cash price pins the share: a premium on the announcement, small moves after it.
         total = 0.25 + 0.02 * own if t == p[_MERGED] - MERGER_NOTICE else 0.0002 + 0.05 * own
@@ -180,14 +183,14 @@ def _trade(key, t, p, state, surprise, ratio, bar):
 
 
 @compiled
-def advance(keys, traits, factors, turbulent, rates, first, state, bars, events, counts):
+def advance(keys, traits, factors, rates, first, state, bars, events, counts):
     """Advance all assets over ``bars.shape[0]`` sessions from session index ``first``.
 
     Parameters
     ----------
     keys, traits:
         uint64 keys and the trait table of the assets.
-    factors, turbulent, rates:
+    factors, rates:
         Whole-horizon arrays of :class:`ml.simulate.market_factors.MarketFactors`.
     state:
         [assets, STATE_COLUMNS], zeros before the first stretch; updated.
@@ -209,5 +212,5 @@ def advance(keys, traits, factors, turbulent, rates, first, state, bars, events,
                 own[S_CLOSE], own[S_ADJUSTED], own[S_VARIANCE] = p[_PRICE], p[_PRICE], 1.0
                 own[S_MEAN_PRICE], own[S_SHARES], own[S_SPLIT_AT] = p[_PRICE], p[_SHARES], -1.0
                 own[S_OPENED] = t
-            n = _step(keys[a], t, p, factors[t], turbulent[t], rates[t], own, bars[i, a], events[a], n)
+            n = _step(keys[a], t, p, factors[t], rates[t], own, bars[i, a], events[a], n)
         counts[a] = n

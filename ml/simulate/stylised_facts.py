@@ -8,6 +8,7 @@ Finance* 1(2).
 from collections.abc import Iterable
 
 import numpy as np
+from scipy.ndimage import minimum_filter1d
 
 from ml.simulate.volatility_fits import fit_garch
 
@@ -133,17 +134,25 @@ def structure_facts(r: np.ndarray, sector: np.ndarray) -> Facts:
     }
 
 
-def lot_facts(r: np.ndarray) -> Facts:
-    """Chances of a lot bought on a random session: below cost, below -10 %, above +20 % later, (T, N)."""
+def lot_facts(r: np.ndarray, index_drift: float) -> Facts:
+    """Chances of a lot bought on a random session: below cost, below -10 %, above +20 % later.
+
+    Parameters
+    ----------
+    r : ndarray of shape (T, N)
+    index_drift : float
+        Mean simple return of the equal-weighted index a session that the chances are stated at: all stocks are
+        shifted alike to have it, so that they compare how outcomes spread and not how good the years were.
+    """
+    r = r + (index_drift - np.expm1(r).mean())
     level = np.cumsum(np.vstack([np.zeros(r.shape[1]), r]), axis=0)
     facts = {}
     for sessions in LOT_SESSIONS:
         gain = np.expm1(level[sessions:] - level[:-sessions])
         for name, hit in (("loss", gain < 0), ("<-10%", gain < -0.1), (">+20%", gain > 0.2)):
             facts[f"lot {name} after {sessions}"] = float(hit.mean())
-    lowest = level[1 : len(level) - _YEAR + 1].copy()
-    for k in range(2, _YEAR + 1):
-        np.minimum(lowest, level[k : len(level) - _YEAR + k], out=lowest)
+    # the window of an even filter starts at the session itself when its origin is moved by half of it
+    lowest = minimum_filter1d(level[1:], _YEAR, axis=0, origin=-_YEAR // 2)[: len(level) - _YEAR]
     ever = np.expm1(lowest - level[: len(level) - _YEAR]) <= -0.1
     return facts | {"lot ever <=-10% within 252": float(ever.mean())}
 

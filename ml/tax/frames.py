@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -74,8 +74,8 @@ WASH_WINDOWS: Final = {
 }
 
 
-def build(schema: Mapping[str, pl.DataType | type], columns: Mapping[str, list]) -> pl.DataFrame:
-    """Build a frame from lists: integer units for Decimal columns, day numbers for dates."""
+def build(schema: Mapping[str, pl.DataType | type], columns: Mapping[str, Any]) -> pl.DataFrame:
+    """Build a frame from lists or arrays: integer units for Decimal columns, day numbers for dates."""
     series = []
     for name, dtype in schema.items():
         values = columns[name]

@@ -26,6 +26,7 @@ NAMES: Final = (
     "night",
     "features",
     "ledger",
+    "wash_peer",
     "importers",
     "chronos",
     "encoder",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dagster_project.column_lineage import LineageCache, column_lineage
+from dagster_project.column_lineage import LineageCache, column_lineage, model_version
 
 SCHEMA = {
     "raw.bars": {"asset_id": "varchar", "close": "double", "known_at": "timestamp"},
@@ -41,17 +41,41 @@ def test_sides_of_a_union_by_name_are_paired_by_name_not_by_place() -> None:
 
 def test_lineage_is_kept_until_the_model_or_its_parents_change(tmp_path: Path) -> None:
     path = tmp_path / "lineage.json"
-    node = {"unique_id": "model.x", "checksum": {"checksum": "1"}}
     cache = LineageCache(path)
-    first = cache.get(node, "select close from raw.bars", SCHEMA, ["raw.bars"])
+    assert cache.find("1", SCHEMA, ["raw.bars"]) is None
+    first = cache.get("1", "select close from raw.bars", SCHEMA, ["raw.bars"])
     cache.save()
     again = LineageCache(path)
     # The same model with other SQL text (the night's literals) is not computed anew ...
-    assert again.get(node, "select 1 as other", SCHEMA, ["raw.bars"]) == first
-    # ... a changed checksum is, and so are changed columns of a parent.
-    changed = {**node, "checksum": {"checksum": "2"}}
-    assert again.get(changed, "select 1 as other", SCHEMA, ["raw.bars"]) == {"other": []}
+    assert again.get("1", "select 1 as other", SCHEMA, ["raw.bars"]) == first
+    assert again.find("1", SCHEMA, ["raw.bars"]) == first
+    # ... a changed version is, and so are changed columns of a parent.
+    assert again.get("2", "select 1 as other", SCHEMA, ["raw.bars"]) == {"other": []}
     wider = {**SCHEMA, "raw.bars": {**SCHEMA["raw.bars"], "volume": "double"}}
-    assert again.get(node, "select volume from raw.bars", wider, ["raw.bars"]) == {
+    assert again.get("1", "select volume from raw.bars", wider, ["raw.bars"]) == {
         "volume": [("raw.bars", "volume")]
     }
+
+
+def test_a_model_changes_its_version_with_its_source_and_with_the_macros_it_reaches() -> None:
+    def version(
+        sql: str = "1", macro: str = "a", inner: str = "b", unused: str = "c", dbts: str = "d"
+    ) -> str:
+        def entry(text: str, *used: str, package: str = "taxloom") -> dict:
+            return {"macro_sql": text, "package_name": package, "depends_on": {"macros": list(used)}}
+
+        node = {
+            "package_name": "taxloom",
+            "checksum": {"checksum": sql},
+            "depends_on": {"macros": ["outer", "dbts"]},
+        }
+        macros = {
+            "outer": entry(macro, "inner", "outer"),
+            "inner": entry(inner),
+            "unused": entry(unused),
+            "dbts": entry(dbts, package="dbt"),
+        }
+        return model_version({"nodes": {"m": node}, "macros": macros}, "m")
+
+    assert version() == version(unused="other") == version(dbts="other")
+    assert len({version(), version(sql="2"), version(macro="x"), version(inner="x")}) == 4

@@ -316,6 +316,88 @@ def test_every_dbt_model_shows_its_columns_their_lineage_and_its_rows(world: dic
             assert is_view or "dagster/row_count" in metadata, node["name"]
 
 
+def test_every_table_that_python_writes_shows_its_columns_and_their_lineage(world: dict) -> None:
+    import dagster as dg
+
+    from dagster_project.python_lineage import python_lineage
+
+    not_nightly = {"chronos_embeddings", "model_registry", "training_metrics"}
+    with dg.DagsterInstance.from_config(str(Path(world["home"]) / "dagster")) as instance:
+        for table, columns in python_lineage().items():
+            if table in not_nightly:
+                continue
+            event = instance.get_latest_materialization_event(dg.AssetKey(["ml", table]))
+            assert event is not None, table
+            assert event.asset_materialization is not None
+            metadata = event.asset_materialization.metadata
+            assert "dagster/column_schema" in metadata, table
+            shown = metadata["dagster/column_lineage"].value
+            assert set(shown.deps_by_column) == set(columns), table
+
+
+def test_the_lineage_of_a_recommended_weight_reaches_raw_columns_without_a_gap(world: dict) -> None:
+    """Along every way from the weight, step by step: a way ends in schema raw or at a named origin."""
+    steps = _rows(
+        world["home"],
+        "select downstream_depth, downstream, upstream, kind, via, origin from audit.audit_column_ancestry "
+        "where table_name = 'rec_target_weights__daily' and column_name = 'target_weight'",
+    )
+    sources: dict[str, set[str]] = {}
+    depth: dict[str, int] = {}
+    for step in steps:
+        depth[step["downstream"]] = int(step["downstream_depth"])
+        sources.setdefault(step["downstream"], set())
+        if step["upstream"]:
+            sources[step["downstream"]].add(step["upstream"])
+        else:
+            assert step["origin"], step
+    weight = "serving.rec_target_weights__daily.target_weight"
+    assert sources[weight] == {"staging.stg_ml__rec_target_weights.target_weight"}
+    reached, waiting, ends = {weight}, [weight], set()
+    while waiting:
+        column = waiting.pop()
+        if column.startswith("raw."):
+            ends.add(column)
+            continue
+        assert column in sources, f"{column} is a source and is not explained"
+        for source in sources[column] - reached:
+            assert depth.get(source, 0) < depth[column], (column, source)
+            reached.add(source)
+            waiting.append(source)
+    assert reached >= set(sources), "the view holds columns that no way leads to"
+    for column in (
+        "features.feat_asset_metadata__daily.momentum__return_21d_log",
+        "ml.user_mixes.p_tax_loss_harvesting",
+        "ml.tax_lots.cost_basis_usd",
+    ):
+        assert column in reached
+    assert {
+        "raw.market__daily_bars.adjusted_close",
+        "raw.market__assets.asset_class",
+        "raw.brokerage__transactions.quantity",
+        "raw.brokerage__users.ordinary_taxable_income_usd",
+        "raw.goals__statements.text",
+    } <= ends
+
+
+def test_lineage_is_whole_and_is_written_only_when_it_changes(world: dict) -> None:
+    """Every column of every view and table that is served or computed has its rows; a rerun adds no commit."""
+    unexplained = _rows(
+        world["home"],
+        "select table_schema || '.' || table_name || '.' || column_name as name from information_schema.columns "
+        "where table_catalog = 'lake' and table_schema <> 'raw' and table_schema || '.' || table_name || '.' || "
+        "column_name not in (select downstream_schema || '.' || downstream_table || '.' || downstream_column "
+        "from audit.audit_column_lineage) "
+        "and table_name not in ('federal_ordinary', 'federal_long_term', 'federal_limits', 'state_rates') order by 1",
+    )
+    assert unexplained == []
+    commits = _rows(
+        world["home"],
+        "select count(*) as n from lake.snapshots() where commit_message like '%: column lineage'",
+    )
+    assert commits == [{"n": "1"}]
+
+
 def test_commits_of_python_and_dbt_carry_run_ids(world: dict) -> None:
     import dagster as dg
 

@@ -41,3 +41,13 @@ from {{ model }}
 group by all
 having abs(sum({{ column_name }}) - 1) > 0.000001
 {% endtest %}
+
+{#- A column comes from another column, or has a named origin, never both. -#}
+{% test source_or_origin(model) %}
+select *
+from {{ model }}
+where
+    (upstream_column is null) <> (origin is not null)
+    or (upstream_column is null) <> (upstream_table is null)
+    or (upstream_column is null) <> (upstream_schema is null)
+{% endtest %}

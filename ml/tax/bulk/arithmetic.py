@@ -5,7 +5,7 @@ Source of the division: Knuth, The Art of Computer Programming 2, algorithm D, f
 
 import numpy as np
 
-from ml.tax.bulk.columns import COMPILER
+from ml.tax.bulk.columns import COMPILER, W_PARTS, W_RESTS, W_WEIGHTS
 
 _0, _1, _32, _64 = np.uint64(0), np.uint64(1), np.uint64(32), np.uint64(64)
 _LOW = np.uint64(0xFFFFFFFF)
@@ -109,23 +109,26 @@ def halves(total, first, second):
 
 
 @COMPILER.inner
-def apportion(total, weights, count, whole, parts, rests):
-    """Split an amount over ``weights[:count]`` into ``parts`` by largest remainder, ties to the first."""
+def apportion(total, count, whole, scratch):
+    """Split an amount over ``scratch[W_WEIGHTS, :count]`` into ``scratch[W_PARTS]`` by largest remainder.
+
+    Ties go to the first.
+    """
     size = abs(total)
     left = size
     for i in range(count):
-        parts[i], rests[i] = share(size, weights[i], whole)
-        left -= parts[i]
+        scratch[W_PARTS, i], scratch[W_RESTS, i] = share(size, scratch[W_WEIGHTS, i], whole)
+        left -= scratch[W_PARTS, i]
     for _ in range(left):
         best = 0
         for i in range(1, count):
-            if rests[i] > rests[best]:
+            if scratch[W_RESTS, i] > scratch[W_RESTS, best]:
                 best = i
-        parts[best] += 1
-        rests[best] = -1
+        scratch[W_PARTS, best] += 1
+        scratch[W_RESTS, best] = -1
     if total < 0:
         for i in range(count):
-            parts[i] = -parts[i]
+            scratch[W_PARTS, i] = -scratch[W_PARTS, i]
 
 
 @COMPILER.inner

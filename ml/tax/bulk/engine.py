@@ -1,11 +1,13 @@
-"""The compiled pass over all households: one event after the other, as ``ml.tax.household`` does it."""
+"""The compiled pass over a stream: one event after the other, as ``ml.tax.household`` does it.
+
+A stream is what one household books in one security: no rule of the ledger reaches across streams, so each
+runs alone, on tables that fit the processor's cache.
+"""
 
 from ml.tax.bulk.arithmetic import apportion, divisor_of, scale
 from ml.tax.bulk.columns import (
     A4,
     A18,
-    A_DEFERRED,
-    A_METHOD,
     AVERAGE,
     BUY,
     C_ENTRIES,
@@ -20,27 +22,29 @@ from ml.tax.bulk.columns import (
     D_QUANTITY,
     DIVIDEND,
     DONE,
-    E_ACCOUNT,
     E_AMOUNT,
     E_DAY,
+    E_DONE,
     E_FEES,
     E_FLAGS,
     E_HOLDING,
+    E_JOINED,
     E_KEY,
     E_KIND,
+    E_ODD,
     E_ORDER,
     E_PRICE,
     E_QUANTITY,
     E_REFERENCE,
-    E_SECURITY,
+    E_SUBS,
     EMPTY_SPLIT,
-    FAR_DATE,
     FULL,
-    H_ACCOUNT,
+    H_DEFERRED,
     H_DIGITAL,
     H_ENTRIES,
     H_ENTRY,
     H_HEAD,
+    H_METHOD,
     H_QUANTITY,
     H_TACKED,
     H_TAIL,
@@ -72,7 +76,6 @@ from ml.tax.bulk.columns import (
     P_DISALLOWED,
     P_HOLDING,
     P_KEY,
-    P_LONG,
     P_NEXT,
     P_NUMERATOR,
     P_PENDING,
@@ -100,6 +103,12 @@ from ml.tax.bulk.columns import (
     SHORT_REFERENCE,
     SPLIT,
     TOO_LARGE,
+    W_AMOUNTS,
+    W_CHOSEN,
+    W_FILLS,
+    W_OWNERS,
+    W_PARTS,
+    W_WEIGHTS,
 )
 from ml.tax.bulk.lots import append_lot, average, averages, close_lot, remember, resize
 from ml.tax.bulk.selection import choose, pick_named
@@ -112,16 +121,16 @@ LARGEST_RATIO = 1 << 31
 
 
 @COMPILER.inner
-def buy(events, accounts, holdings, securities, lots, pieces, counts, subs, intact, joined, e):
+def buy(events, holdings, lots, pieces, state, intact, e):
     """Open a lot, or add a fill to the lot of its order, and let it serve losses that wait."""
-    h, s, order = events[e, E_HOLDING], events[e, E_SECURITY], events[e, E_ORDER]
+    h, order = events[e, E_HOLDING], events[e, E_ORDER]
     quantity = events[e, E_QUANTITY]
     if events[e, E_FLAGS] & HAS_AMOUNT and events[e, E_AMOUNT] < 0:
         cost = -events[e, E_AMOUNT]
     else:
         cost = scale(events[e, E_PRICE], quantity, SHARE) + events[e, E_FEES]
     holdings[h, H_QUANTITY] += quantity
-    securities[s, S_QUANTITY] += quantity
+    state[S_QUANTITY] += quantity
     lot = NONE
     if order != NONE:
         lot = intact[order, 0]
@@ -131,13 +140,13 @@ def buy(events, accounts, holdings, securities, lots, pieces, counts, subs, inta
             lots[lot, L_QUANTITY] += quantity
             lots[lot, L_COST] += cost
             lots[lot, L_CODES] |= A4
-            joined[e] = lots[lot, L_SOURCE]
+            events[e, E_JOINED] = lots[lot, L_SOURCE]
             intact[order, 1] = lots[lot, L_QUANTITY]
-            return serve(events, accounts, holdings, securities, lots, pieces, counts, subs, s, lot)
-    if counts[C_LOTS] >= lots.shape[0]:
+            return serve(events, holdings, lots, pieces, state, lot)
+    if state[C_LOTS] >= lots.shape[0]:
         return FULL
-    lot = counts[C_LOTS]
-    counts[C_LOTS] = lot + 1
+    lot = state[C_LOTS]
+    state[C_LOTS] = lot + 1
     lots[lot, L_SOURCE], lots[lot, L_SUB], lots[lot, L_HOLDING] = e, 0, h
     lots[lot, L_QUANTITY], lots[lot, L_COST] = quantity, cost
     lots[lot, L_ACQUIRED] = lots[lot, L_START] = events[e, E_DAY]
@@ -146,14 +155,14 @@ def buy(events, accounts, holdings, securities, lots, pieces, counts, subs, inta
     append_lot(lots, holdings, lot, h)
     if order != NONE:
         intact[order, 0], intact[order, 1] = lot, quantity
-    remember(lots, securities, lot, s)
-    return serve(events, accounts, holdings, securities, lots, pieces, counts, subs, s, lot)
+    remember(lots, state, lot)
+    return serve(events, holdings, lots, pieces, state, lot)
 
 
 @COMPILER.inner
-def find_fills(events, done, e, stop, fills):
+def find_fills(events, e, stop, scratch):
     """List a sale and the later fills of its order on its day; return how many and their shares."""
-    fills[0], count, total = e, 1, events[e, E_QUANTITY]
+    scratch[W_FILLS, 0], count, total = e, 1, events[e, E_QUANTITY]
     if events[e, E_ORDER] == NONE:
         return count, total
     for other in range(e + 1, stop):
@@ -163,8 +172,8 @@ def find_fills(events, done, e, stop, fills):
             continue
         if events[other, E_KIND] != SELL or events[other, E_ORDER] != events[e, E_ORDER]:
             break
-        fills[count] = other
-        done[other] = 1
+        scratch[W_FILLS, count] = other
+        events[other, E_DONE] = 1
         count += 1
         total += events[other, E_QUANTITY]
     return count, total
@@ -190,32 +199,27 @@ def fail_dividends(lots, holdings, entries, h, lot, quantity, day):
 
 
 @COMPILER.inner
-def take(
-    events, holdings, securities, lots, pieces, counts, entries, table, e, lot, quantity, proceeds, keep
-):
+def take(events, holdings, lots, pieces, state, entries, e, lot, quantity, proceeds, keep):
     """Close shares of a lot; record the piece unless the account is tax-deferred."""
     h, day = lots[lot, L_HOLDING], events[e, E_DAY]
-    s, whole = events[e, E_SECURITY], lots[lot, L_QUANTITY]
+    whole = lots[lot, L_QUANTITY]
     cost, adjustment = lots[lot, L_COST], lots[lot, L_ADJUSTMENT]
     if quantity >= whole:
-        close_lot(lots, holdings, securities, lot, s)
+        close_lot(lots, holdings, state, lot)
     else:
         cost, adjustment = scale(cost, quantity, whole), scale(adjustment, quantity, whole)
         lots[lot, L_QUANTITY] = whole - quantity
         lots[lot, L_COST] -= cost
         lots[lot, L_ADJUSTMENT] -= adjustment
     holdings[h, H_QUANTITY] -= quantity
-    securities[s, S_QUANTITY] -= quantity
+    state[S_QUANTITY] -= quantity
     fail_dividends(lots, holdings, entries, h, lot, quantity, day)
     if not keep:
         return DONE
-    if counts[C_PIECES] >= pieces.shape[0]:
+    if state[C_PIECES] >= pieces.shape[0]:
         return FULL
-    place = lots[lot, L_START] - table[0]
-    if place < 1 or place >= table.shape[0]:
-        return FAR_DATE
-    piece = counts[C_PIECES]
-    counts[C_PIECES] = piece + 1
+    piece = state[C_PIECES]
+    state[C_PIECES] = piece + 1
     pieces[piece, P_SALE], pieces[piece, P_SOURCE], pieces[piece, P_SUB] = (
         e,
         lots[lot, L_SOURCE],
@@ -226,53 +230,37 @@ def take(
     pieces[piece, P_QUANTITY], pieces[piece, P_PROCEEDS], pieces[piece, P_COST] = quantity, proceeds, cost
     pieces[piece, P_ADJUSTMENT], pieces[piece, P_CODES] = adjustment, lots[lot, L_CODES]
     pieces[piece, P_DISALLOWED] = pieces[piece, P_PERMANENT] = pieces[piece, P_PENDING] = 0
-    pieces[piece, P_LONG] = 1 if day >= table[place] else 0
     pieces[piece, P_NUMERATOR] = pieces[piece, P_DENOMINATOR] = 1
     pieces[piece, P_NEXT] = pieces[piece, P_PREVIOUS] = pieces[piece, R_SOURCE] = NONE
     return DONE
 
 
 @COMPILER.inner
-def realise(
-    events,
-    holdings,
-    securities,
-    lots,
-    pieces,
-    counts,
-    entries,
-    table,
-    fills,
-    fill_count,
-    scratch,
-    chosen,
-    amounts,
-    keep,
-):
+def realise(events, holdings, lots, pieces, state, entries, fill_count, scratch, keep):
     """Close the chosen lots against the fills of one sale, first fill first."""
-    weights, parts, rests, owners = scratch[0], scratch[1], scratch[2], scratch[3]
     place = 0
     for f in range(fill_count):
-        e = fills[f]
+        e = scratch[W_FILLS, f]
         left = quantity = events[e, E_QUANTITY]
         count = 0
         while left > 0:
-            taken = min(left, amounts[place])
-            weights[count], owners[count] = taken, chosen[place]
+            taken = min(left, scratch[W_AMOUNTS, place])
+            scratch[W_WEIGHTS, count], scratch[W_OWNERS, count] = taken, scratch[W_CHOSEN, place]
             count += 1
             left -= taken
-            amounts[place] -= taken
-            if amounts[place] == 0:
+            scratch[W_AMOUNTS, place] -= taken
+            if scratch[W_AMOUNTS, place] == 0:
                 place += 1
-        proceeds = proceeds_of(events, e, quantity)
-        if count == 1:
-            parts[0] = proceeds
+        proceeds = proceeds_of(events, e, quantity) if keep else 0
+        if count == 1 or not keep:
+            for i in range(count):
+                scratch[W_PARTS, i] = proceeds
         else:
-            apportion(proceeds, weights, count, quantity, parts, rests)
+            apportion(proceeds, count, quantity, scratch)
         for i in range(count):
             status = take(
-                events, holdings, securities, lots, pieces, counts, entries, table,
-                e, owners[i], weights[i], parts[i], keep,
+                events, holdings, lots, pieces, state, entries,
+                e, scratch[W_OWNERS, i], scratch[W_WEIGHTS, i], scratch[W_PARTS, i], keep,
             )  # fmt: skip
             if status != DONE:
                 return status
@@ -280,90 +268,61 @@ def realise(
 
 
 @COMPILER.inner
-def match_losses(
-    events, accounts, holdings, securities, lots, pieces, counts, subs, done, e, stop, first, end, order
-):
+def match_losses(events, holdings, lots, pieces, state, e, stop, first, end, scratch):
     """Look for replacements of a sale's losses, pieces by acquisition; then note the shares as sold."""
-    s = events[e, E_SECURITY]
     for i in range(first, end):
         place = i - first
-        while place > 0 and (
-            pieces[order[place - 1], P_ACQUIRED] > pieces[i, P_ACQUIRED]
-            or (
-                pieces[order[place - 1], P_ACQUIRED] == pieces[i, P_ACQUIRED]
-                and pieces[order[place - 1], P_SOURCE] > pieces[i, P_SOURCE]
-            )
-        ):
-            order[place] = order[place - 1]
+        while place > 0:
+            other = scratch[W_OWNERS, place - 1]
+            later = pieces[other, P_ACQUIRED] - pieces[i, P_ACQUIRED]
+            if later < 0 or (later == 0 and pieces[other, P_SOURCE] <= pieces[i, P_SOURCE]):
+                break
+            scratch[W_OWNERS, place] = other
             place -= 1
-        order[place] = i
+        scratch[W_OWNERS, place] = i
     for i in range(end - first):
-        piece = order[i]
+        piece = scratch[W_OWNERS, i]
         if pieces[piece, P_PROCEEDS] >= pieces[piece, P_COST]:
             continue
-        status = match_loss(
-            events, accounts, holdings, securities, lots, pieces, counts, subs, done,
-            e, stop, piece, first, end,
-        )  # fmt: skip
+        status = match_loss(events, holdings, lots, pieces, state, e, stop, piece, first, end)
         if status != DONE:
             return status
     for i in range(first, end):
-        note_closed(securities, s, pieces[i, P_KEY], pieces[i, P_ACQUIRED])
+        note_closed(state, pieces[i, P_KEY], pieces[i, P_ACQUIRED])
     return DONE
 
 
 @COMPILER.inner
-def sell(
-    events, accounts, holdings, securities, lots, pieces, counts, subs, joined, done, entries, issues,
-    references, table, e, stop, scratch, chosen, amounts, fills,
-):  # fmt: skip
+def sell(events, holdings, lots, pieces, state, entries, references, e, stop, scratch):
     """Close lots for an order: all its fills of the day at once, as one sale."""
     h = events[e, E_HOLDING]
-    fill_count, quantity = find_fills(events, done, e, stop, fills)
+    fill_count, quantity = find_fills(events, e, stop, scratch)
     excess = quantity - holdings[h, H_QUANTITY]
     if excess > 0:
-        last = fills[fill_count - 1]
+        last = scratch[W_FILLS, fill_count - 1]
         if excess > QUANTITY_TOLERANCE or not holdings[h, H_QUANTITY] or events[last, E_QUANTITY] <= excess:
             return OVERSOLD
         events[last, E_QUANTITY] -= excess
         quantity -= excess
     named = False
     for f in range(fill_count):
-        named = named or events[fills[f], E_REFERENCE] != NONE
+        named = named or events[scratch[W_FILLS, f], E_REFERENCE] != NONE
     if named:
-        count = pick_named(
-            events,
-            lots,
-            holdings[h, H_HEAD],
-            references,
-            fills,
-            fill_count,
-            joined,
-            quantity,
-            chosen,
-            amounts,
-        )
-        if count < 0:
+        if pick_named(events, lots, holdings[h, H_HEAD], references, fill_count, quantity, scratch) < 0:
             return SHORT_REFERENCE
     else:
-        choose(events, accounts, holdings, lots, counts, issues, e, h, quantity, scratch, chosen, amounts)
-    keep = not accounts[holdings[h, H_ACCOUNT], A_DEFERRED]
-    first = counts[C_PIECES]
-    status = realise(
-        events, holdings, securities, lots, pieces, counts, entries, table,
-        fills, fill_count, scratch, chosen, amounts, keep,
-    )  # fmt: skip
-    end = counts[C_PIECES]
+        choose(events, holdings, lots, e, h, quantity, scratch)
+    keep = not holdings[h, H_DEFERRED]
+    first = state[C_PIECES]
+    status = realise(events, holdings, lots, pieces, state, entries, fill_count, scratch, keep)
+    end = state[C_PIECES]
     if status == DONE and keep:
         if holdings[h, H_DIGITAL]:
             for i in range(first, end):
                 if pieces[i, P_PROCEEDS] < pieces[i, P_COST]:
                     pieces[i, P_CODES] |= A18
         else:
-            status = match_losses(
-                events, accounts, holdings, securities, lots, pieces, counts, subs, done,
-                e, stop, first, end, scratch[0],
-            )  # fmt: skip
+            status = match_losses(events, holdings, lots, pieces, state, e, stop, first, end, scratch)
     if fill_count > 1:
         for i in range(first, end):
             pieces[i, P_CODES] |= A4
@@ -371,11 +330,11 @@ def sell(
 
 
 @COMPILER.inner
-def split(events, holdings, securities, lots, pieces, e, scratch):
+def split(events, holdings, lots, pieces, state, e, scratch):
     """Multiply the shares of each lot; losses that wait count in new shares from here on."""
-    h, s = events[e, E_HOLDING], events[e, E_SECURITY]
+    h = events[e, E_HOLDING]
     new, old, flags = events[e, E_PRICE], events[e, E_AMOUNT], events[e, E_FLAGS]
-    held, stated = 0 if h == NONE else holdings[h, H_QUANTITY], events[e, E_QUANTITY]
+    held, stated = holdings[h, H_QUANTITY], events[e, E_QUANTITY]
     after = held
     if stated:
         after = held - stated if flags & REMOVES else held + stated
@@ -386,9 +345,9 @@ def split(events, holdings, securities, lots, pieces, e, scratch):
         if float(held) * new / old > LARGEST:
             return TOO_LARGE
         after = scale(held, new, old)
-    if new and abs(securities[s, S_SPLIT_DAY] - events[e, E_DAY]) > SAME_SPLIT_DAYS:
-        securities[s, S_SPLIT_DAY] = events[e, E_DAY]
-        piece = securities[s, S_WAIT_FIRST]
+    if new and abs(state[S_SPLIT_DAY] - events[e, E_DAY]) > SAME_SPLIT_DAYS:
+        state[S_SPLIT_DAY] = events[e, E_DAY]
+        piece = state[S_WAIT_FIRST]
         while piece != NONE:
             top, bottom = pieces[piece, P_NUMERATOR], pieces[piece, P_DENOMINATOR]
             if max(new, old) > LARGEST_RATIO or max(top, bottom) > LARGEST_RATIO:
@@ -405,18 +364,18 @@ def split(events, holdings, securities, lots, pieces, e, scratch):
         return DONE
     if after <= 0 or after > LARGEST:
         return EMPTY_SPLIT
-    resize(lots, holdings, securities, h, s, after, scratch)
+    resize(lots, holdings, state, h, after, scratch)
     return DONE
 
 
 @COMPILER.inner
-def dividend(events, accounts, holdings, entries, counts, e):
+def dividend(events, holdings, entries, state, e):
     """Record a dividend whose qualified part waits for the holding test."""
     h = events[e, E_HOLDING]
-    if h == NONE or accounts[events[e, E_ACCOUNT], A_DEFERRED] or holdings[h, H_QUANTITY] <= 0:
+    if holdings[h, H_DEFERRED] or holdings[h, H_QUANTITY] <= 0:
         return
-    entry = counts[C_ENTRIES]
-    counts[C_ENTRIES] = entry + 1
+    entry = state[C_ENTRIES]
+    state[C_ENTRIES] = entry + 1
     entries[entry, D_EVENT], entries[entry, D_FAILED] = e, 0
     entries[entry, D_AMOUNT] = scale(events[e, E_AMOUNT], events[e, E_PRICE], SHARE)
     entries[entry, D_QUANTITY], entries[entry, D_NUMBER] = holdings[h, H_QUANTITY], holdings[h, H_ENTRIES]
@@ -426,68 +385,42 @@ def dividend(events, accounts, holdings, entries, counts, e):
 
 
 @COMPILER.inner
-def clear(events, holdings, securities, subs, intact, joined, done, starts, household):
-    """Set everything that belongs to a household to its beginning."""
-    for h in range(starts[household, 1], starts[household + 1, 1]):
+def clear(holdings, held, state, intact, events, count):
+    """Set everything that belongs to a stream to its beginning."""
+    for h in range(held):
         holdings[h, H_HEAD] = holdings[h, H_TAIL] = holdings[h, H_ENTRY] = NONE
         holdings[h, H_QUANTITY] = holdings[h, H_TACKED] = holdings[h, H_ENTRIES] = 0
-    for s in range(starts[household, 2], starts[household + 1, 2]):
-        securities[s, S_FIRST] = securities[s, S_LAST] = NONE
-        securities[s, S_WAIT_FIRST] = securities[s, S_WAIT_LAST] = NONE
-        securities[s, S_QUANTITY] = 0
-        securities[s, S_SPLIT_DAY] = securities[s, S_CLOSED_DAY] = LONG_AGO
-        securities[s, S_CLOSED_KEY], securities[s, S_CLOSED_OTHER_DAY] = NONE, LONG_AGO
-    for e in range(starts[household, 0], starts[household + 1, 0]):
-        subs[e] = done[e] = 0
-        joined[e] = NONE
+    state[:] = 0
+    state[S_FIRST] = state[S_LAST] = state[S_WAIT_FIRST] = state[S_WAIT_LAST] = NONE
+    state[S_SPLIT_DAY] = state[S_CLOSED_DAY] = state[S_CLOSED_OTHER_DAY] = LONG_AGO
+    state[S_CLOSED_KEY] = NONE
+    for e in range(count):
+        events[e, E_SUBS] = events[e, E_DONE] = events[e, E_ODD] = 0
+        events[e, E_JOINED] = NONE
         if events[e, E_ORDER] != NONE:
             intact[events[e, E_ORDER], 0] = NONE
 
 
-@COMPILER.compiled
-def run_households(
-    first, starts, events, accounts, holdings, securities, lots, pieces, entries, issues, references,
-    subs, intact, joined, done, counts, table, scratch, reasons,
-):  # fmt: skip
-    """Run households from ``first`` on; return the first that found a table full, or how many there are.
-
-    ``reasons`` says per household why it is left to the reference engine (0: it is not); such a
-    household leaves no rows.
-    """
-    chosen, amounts, fills = scratch[4], scratch[5], scratch[6]
-    before = counts.copy()
-    for household in range(first, starts.shape[0] - 1):
-        before[:] = counts
-        clear(events, holdings, securities, subs, intact, joined, done, starts, household)
-        status, stop = DONE, starts[household + 1, 0]
-        for e in range(starts[household, 0], stop):
-            kind = events[e, E_KIND]
-            if done[e]:
-                continue
-            if kind == BUY or kind == REINVESTMENT:
-                status = buy(
-                    events, accounts, holdings, securities, lots, pieces, counts, subs, intact, joined, e
-                )
-            elif kind == SELL:
-                status = sell(
-                    events, accounts, holdings, securities, lots, pieces, counts, subs, joined, done,
-                    entries, issues, references, table, e, stop, scratch, chosen, amounts, fills,
-                )  # fmt: skip
-            elif kind == DIVIDEND:
-                dividend(events, accounts, holdings, entries, counts, e)
-            elif kind == SPLIT:
-                status = split(events, holdings, securities, lots, pieces, e, scratch)
-            if status != DONE:
-                break
-        if status == DONE:
-            for h in range(starts[household, 1], starts[household + 1, 1]):
-                if accounts[holdings[h, H_ACCOUNT], A_METHOD] == AVERAGE and averages(
-                    events, lots, holdings, h
-                ):
-                    average(lots, holdings, h, scratch)
-        else:
-            counts[:] = before
-            if status == FULL:
-                return household
-            reasons[household] = status
-    return starts.shape[0] - 1
+@COMPILER.inner
+def run_stream(events, stop, holdings, held, lots, pieces, state, entries, references, intact, scratch):
+    """Run the events of one household and security from no lots on; return DONE or why it stopped."""
+    clear(holdings, held, state, intact, events, stop)
+    status = DONE
+    for e in range(stop):
+        kind = events[e, E_KIND]
+        if events[e, E_DONE]:
+            continue
+        if kind == BUY or kind == REINVESTMENT:
+            status = buy(events, holdings, lots, pieces, state, intact, e)
+        elif kind == SELL:
+            status = sell(events, holdings, lots, pieces, state, entries, references, e, stop, scratch)
+        elif kind == DIVIDEND:
+            dividend(events, holdings, entries, state, e)
+        elif kind == SPLIT:
+            status = split(events, holdings, lots, pieces, state, e, scratch)
+        if status != DONE:
+            return status
+    for h in range(held):
+        if holdings[h, H_METHOD] == AVERAGE and averages(events, lots, holdings, h):
+            average(lots, holdings, h, scratch)
+    return DONE

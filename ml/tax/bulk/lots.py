@@ -8,6 +8,7 @@ from ml.tax.bulk.arithmetic import apportion, scale
 from ml.tax.bulk.columns import (
     C_LOTS,
     COMPILER,
+    E_SUBS,
     H_FUND,
     H_HEAD,
     H_QUANTITY,
@@ -30,6 +31,8 @@ from ml.tax.bulk.columns import (
     S_FIRST,
     S_LAST,
     S_QUANTITY,
+    W_PARTS,
+    W_WEIGHTS,
 )
 
 
@@ -46,7 +49,7 @@ def append_lot(lots, holdings, lot, h):
 
 
 @COMPILER.inner
-def close_lot(lots, holdings, securities, lot, s):
+def close_lot(lots, holdings, state, lot):
     """Take a whole lot out of its holding and out of the recent purchases."""
     h = lots[lot, L_HOLDING]
     before, after = lots[lot, L_PREVIOUS], lots[lot, L_NEXT]
@@ -59,53 +62,53 @@ def close_lot(lots, holdings, securities, lot, s):
     else:
         lots[after, L_PREVIOUS] = before
     lots[lot, L_OPEN] = 0
-    forget(lots, securities, lot, s)
+    forget(lots, state, lot)
 
 
 @COMPILER.inner
-def remember(lots, securities, lot, s):
+def remember(lots, state, lot):
     """Add a purchase to the recent purchases of its security."""
-    last = securities[s, S_LAST]
+    last = state[S_LAST]
     lots[lot, L_RECENT], lots[lot, L_RECENT_PREVIOUS], lots[lot, L_RECENT_NEXT] = 1, last, NONE
     if last == NONE:
-        securities[s, S_FIRST] = lot
+        state[S_FIRST] = lot
     else:
         lots[last, L_RECENT_NEXT] = lot
-    securities[s, S_LAST] = lot
+    state[S_LAST] = lot
 
 
 @COMPILER.inner
-def forget(lots, securities, lot, s):
+def forget(lots, state, lot):
     """Take a lot out of the recent purchases: closed, used or too old."""
     if not lots[lot, L_RECENT]:
         return
     before, after = lots[lot, L_RECENT_PREVIOUS], lots[lot, L_RECENT_NEXT]
     if before == NONE:
-        securities[s, S_FIRST] = after
+        state[S_FIRST] = after
     else:
         lots[before, L_RECENT_NEXT] = after
     if after == NONE:
-        securities[s, S_LAST] = before
+        state[S_LAST] = before
     else:
         lots[after, L_RECENT_PREVIOUS] = before
     lots[lot, L_RECENT] = 0
 
 
 @COMPILER.inner
-def forget_older(lots, securities, s, first_day):
+def forget_older(lots, state, first_day):
     """Drop recent purchases from before the window."""
-    lot = securities[s, S_FIRST]
+    lot = state[S_FIRST]
     while lot != NONE and lots[lot, L_ACQUIRED] < first_day:
         after = lots[lot, L_RECENT_NEXT]
-        forget(lots, securities, lot, s)
+        forget(lots, state, lot)
         lot = after
 
 
 @COMPILER.inner
-def divide(lots, holdings, counts, subs, lot, quantity):
+def divide(events, lots, holdings, state, lot, quantity):
     """Split off a part that stays in the book, just before the lot it came from; the part is used."""
-    part = counts[C_LOTS]
-    counts[C_LOTS] = part + 1
+    part = state[C_LOTS]
+    state[C_LOTS] = part + 1
     whole = lots[lot, L_QUANTITY]
     lots[part] = lots[lot]
     lots[part, L_RECENT] = 0
@@ -116,8 +119,8 @@ def divide(lots, holdings, counts, subs, lot, quantity):
     lots[lot, L_COST] -= lots[part, L_COST]
     lots[lot, L_ADJUSTMENT] -= lots[part, L_ADJUSTMENT]
     source = lots[lot, L_SOURCE]
-    subs[source] += 1
-    lots[part, L_SUB] = subs[source]
+    events[source, E_SUBS] += 1
+    lots[part, L_SUB] = events[source, E_SUBS]
     before = lots[lot, L_PREVIOUS]
     lots[part, L_NEXT] = lot
     lots[lot, L_PREVIOUS] = part
@@ -144,42 +147,40 @@ def averages(events, lots, holdings, h):
 @COMPILER.inner
 def average(lots, holdings, h, scratch):
     """Spread the cost of a holding evenly over its shares."""
-    weights, parts, rests = scratch[0], scratch[1], scratch[2]
     count = total = whole = 0
     lot = holdings[h, H_HEAD]
     while lot != NONE:
-        weights[count] = lots[lot, L_QUANTITY]
+        scratch[W_WEIGHTS, count] = lots[lot, L_QUANTITY]
         whole += lots[lot, L_QUANTITY]
         total += lots[lot, L_COST]
         count += 1
         lot = lots[lot, L_NEXT]
     if count < 2:
         return
-    apportion(total, weights, count, whole, parts, rests)
+    apportion(total, count, whole, scratch)
     lot = holdings[h, H_HEAD]
     for i in range(count):
-        lots[lot, L_COST] = parts[i]
+        lots[lot, L_COST] = scratch[W_PARTS, i]
         lot = lots[lot, L_NEXT]
 
 
 @COMPILER.inner
-def resize(lots, holdings, securities, h, s, after, scratch):
+def resize(lots, holdings, state, h, after, scratch):
     """Give a holding ``after`` shares in all, lot by lot in proportion; lots without a share go."""
-    weights, parts, rests = scratch[0], scratch[1], scratch[2]
     count = whole = 0
     lot = holdings[h, H_HEAD]
     while lot != NONE:
-        weights[count] = lots[lot, L_QUANTITY]
+        scratch[W_WEIGHTS, count] = lots[lot, L_QUANTITY]
         whole += lots[lot, L_QUANTITY]
         count += 1
         lot = lots[lot, L_NEXT]
-    apportion(after, weights, count, whole, parts, rests)
+    apportion(after, count, whole, scratch)
     lot = holdings[h, H_HEAD]
     for i in range(count):
-        following = lots[lot, L_NEXT]
-        lots[lot, L_QUANTITY] = parts[i]
-        if parts[i] == 0:
-            close_lot(lots, holdings, securities, lot, s)
+        following, quantity = lots[lot, L_NEXT], scratch[W_PARTS, i]
+        lots[lot, L_QUANTITY] = quantity
+        if quantity == 0:
+            close_lot(lots, holdings, state, lot)
         lot = following
-    securities[s, S_QUANTITY] += after - holdings[h, H_QUANTITY]
+    state[S_QUANTITY] += after - holdings[h, H_QUANTITY]
     holdings[h, H_QUANTITY] = after

@@ -1,6 +1,6 @@
-"""From warehouse frames to the compiled engine's tables of integers."""
+"""From warehouse frames to the compiled engine's columns of integers."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd
@@ -18,14 +18,35 @@ from ml.tax.actions import (
     read_actions,
 )
 from ml.tax.bulk import columns as c
-from ml.tax.bulk.rows import Texts, household_reasons, known_rows, read_references, sorted_numbers, without
-from ml.tax.bulk.screen import METHODS, SPLITS, account_reasons
+from ml.tax.bulk.ledger import BulkLedger, Order
+from ml.tax.bulk.rows import Rows, read_references, read_rows
+from ml.tax.bulk.screen import (
+    KNOWN_KINDS,
+    METHODS,
+    SPLITS,
+    account_reasons,
+    action_reasons,
+    out_of_order,
+    row_reasons,
+)
+from ml.tax.bulk.streams import tie_groups
 from ml.tax.events import join_securities, read_accounts, read_assets
 from ml.tax.lots import AccountInfo
 from ml.tax.settings import TaxSettings
 from ml.tax.state import FUND_CLASSES, UNKNOWN_ASSET
 
-_TABLE_SIZE: Final = 50_000_000
+_EVENTS: Final = {
+    "buy": c.BUY,
+    "reinvestment": c.REINVESTMENT,
+    "sell": c.SELL,
+    "dividend": c.DIVIDEND,
+    "split": c.SPLIT,
+    "stock_dividend": c.SPLIT,
+}
+# by position in screen.KNOWN_KINDS; a kind beyond them is of a household that the engine leaves
+_EVENT_OF: Final = np.array([_EVENTS.get(k, c.OTHER) for k in (*KNOWN_KINDS, "")], np.int8)
+_FIRST_TIME: Final = np.iinfo(np.int64).min
+_TIE_KEYS: Final = ("source_file", "source_line", "transaction_id")
 
 
 @dataclass(slots=True)
@@ -36,42 +57,38 @@ class Tables:
     ----------
     latest : polars.DataFrame
         One version of every transaction.
-    rows : polars.DataFrame
-        The transactions of the households that the engine takes, in order, in integer units.
-    texts : Texts
-        Their text columns.
-    row_of : numpy.ndarray
-        Row number of each event; -1 for a market action.
-    starts : numpy.ndarray
-        First event, holding and security of each household, shape (households + 1, 3).
+    rows : Rows
+        The transactions of known accounts up to the night.
+    ledger : BulkLedger
+        The same for the engine, market splits after them.
+    order : Order
+        The ledger's rows by stream and time.
     infos : list of AccountInfo
         All accounts by (household, account_id); ``account`` numbers are positions in it.
+    households, assets : list of str
+        Names by number.
+    skipped : numpy.ndarray
+        Per household whether the engine leaves it to the reference.
     reasons : dict of str to str
-        Households left to the reference engine.
+        Those households, and why.
     strangers : polars.DataFrame
         account_id and transaction_id of rows whose account is not known.
     """
 
     latest: pl.DataFrame
-    rows: pl.DataFrame
-    texts: Texts
-    row_of: np.ndarray
-    starts: np.ndarray
-    households: list[str]
-    events: np.ndarray
-    accounts: np.ndarray
-    holdings: np.ndarray
-    securities: np.ndarray
-    references: np.ndarray
-    orders: int
+    rows: Rows
+    ledger: BulkLedger
+    order: Order
     infos: list[AccountInfo]
+    households: list[str]
     assets: list[str]
+    skipped: np.ndarray
     reasons: dict[str, str]
     strangers: pl.DataFrame
 
 
 def tabulate(inputs: Any, last_day: int, settings: TaxSettings) -> Tables:
-    """Build the engine's tables of all households that it can take.
+    """Build the engine's columns of all households that it can take.
 
     Parameters
     ----------
@@ -85,266 +102,192 @@ def tabulate(inputs: Any, last_day: int, settings: TaxSettings) -> Tables:
     by_id = read_accounts(inputs.accounts)
     infos = sorted(by_id.values(), key=lambda a: (a.household_id, a.account_id))
     households = sorted({a.household_id for a in infos})
+    number = {h: i for i, h in enumerate(households)}
+    household_of = np.array([number[a.household_id] for a in infos], np.int64)
     facts = read_assets(inputs.assets)
     latest = latest_rows(inputs.transactions, ("transaction_id",))
-    found, strangers, assets = known_rows(latest, infos, households, facts, last_day)
+    rows, strangers, assets = read_rows(latest, infos, household_of, last_day)
     actions = read_actions(inputs.corporate_actions, LEDGER_ACTION_KINDS, last_day)
-    rows = sorted_numbers(found)
-    reasons = account_reasons(by_id) | household_reasons(rows, found, households, actions)
-    renamings = [(a.asset_id, a.new_asset_id) for a in actions if a.kind == "symbol_change"]
-    renamed = found.filter(pl.col("kind") == "symbol_change").select("asset_id", "related_asset_id")
-    renamings += [(old, new) for old, new in renamed.iter_rows() if old is not None]
-    securities = join_securities(renamings, settings.identical_groups)
-    number = {h: i for i, h in enumerate(households)}
-    rows = without(rows, [number[h] for h in reasons])
-    references, reference_of, bad = read_references(rows, found)
-    if bad:
-        reasons |= {households[i]: "lot reference" for i in bad}
-        rows = without(rows, bad)
-        references, reference_of, _ = read_references(rows, found)
-    texts = Texts(found, rows.get_column("place").to_numpy())
-    splits = _split_events(rows, texts, actions, infos, inputs.sessions)
-    parts = (
-        texts,
-        infos,
-        households,
-        assets,
-        facts,
-        securities,
-        references,
-        reference_of,
-        reasons,
-        strangers,
-    )
-    return _assemble(rows, splits, latest, *parts)
+    known = [facts.get(a, UNKNOWN_ASSET) for a in assets]
+    reasons = account_reasons(by_id) | _reasons(rows, infos, households, assets, known, actions)
+    skipped = np.zeros(len(households), np.int64)
+    skipped[[number[h] for h in reasons]] = 1
+    references, reference, odd = read_references(rows, skipped > 0)
+    reasons |= {households[h]: "lot reference" for h in odd}
+    skipped[odd] = 1
+    joined = _securities(rows, assets, actions, settings)
+    extra = _market_splits(rows, assets, skipped, actions, infos, households, inputs.sessions)
+    ledger = _ledger(rows, known, infos, household_of, joined, references, reference, extra)
+    order = _ordered(ledger, rows)
+    return Tables(latest, rows, ledger, order, infos, households, assets, skipped, reasons, strangers)
 
 
-def _split_events(
-    rows: pl.DataFrame,
-    texts: Texts,
-    actions: list[MarketAction],
-    infos: list[AccountInfo],
-    sessions: pl.DataFrame | None,
-) -> list[tuple[int, int, str, int, int, int]]:
-    """Return market splits as (household, day, asset, account, new, old), for accounts without own rows."""
-    splits = [a for a in actions if a.kind in SPLITS]
-    if not splits:
-        return []
-    own = OwnRows(SessionCounter(sessions))
-    rows = rows.select("household", "account", "trade_date").with_columns(
-        texts.of("account_id"), texts.of("asset_id"), texts.of("kind")
-    )
-    booked = rows.filter(pl.col("kind").is_in(SPLITS) & pl.col("asset_id").is_not_null())
-    for account_id, asset, kind, day in booked.select(
-        "account_id", "asset_id", "kind", "trade_date"
-    ).iter_rows():
-        own.add(account_id, asset, kind, day)
-    members: dict[str, list[int]] = {}
-    for i, info in enumerate(infos):
-        members.setdefault(info.household_id, []).append(i)
-    holders = rows.filter(pl.col("asset_id").is_in([a.asset_id for a in splits]))
-    traders: dict[str, list[tuple[int, int]]] = {}
-    for household, asset, account in (
-        holders.group_by("household", "asset_id").agg(pl.col("account").first()).sort("household").iter_rows()
-    ):
-        traders.setdefault(asset, []).append((household, account))
-    found = []
-    for order, action in enumerate(splits):
-        ratio = Fraction(action.ratio_new or 0, action.ratio_old or 1)
-        for household, account in traders.get(action.asset_id, ()):
-            for member in members[infos[account].household_id]:
-                if not own.has(infos[member].account_id, action):
-                    found.append(
-                        (
-                            household,
-                            action.ex_day,
-                            order,
-                            action.asset_id,
-                            member,
-                            ratio.numerator,
-                            ratio.denominator,
-                        )
-                    )
-    found.sort()
-    return [(h, d, a, m, n, o) for h, d, _, a, m, n, o in found]
-
-
-def _dense(keys: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Number the distinct keys in their order; return the distinct keys and each row's number."""
-    if size > _TABLE_SIZE:
-        return np.unique(keys, return_inverse=True)
-    present = np.zeros(size, bool)
-    present[keys] = True
-    numbers = np.cumsum(present, dtype=np.int64) - 1
-    return np.flatnonzero(present), numbers[keys]
-
-
-def _assemble(
-    rows: pl.DataFrame,
-    split_rows: list[tuple[int, int, str, int, int, int]],
-    latest: pl.DataFrame,
-    texts: Texts,
+def _reasons(
+    rows: Rows,
     infos: list[AccountInfo],
     households: list[str],
     assets: list[str],
-    facts: Mapping[str, Any],
-    securities: Mapping[str, str],
+    known: Sequence[Any],
+    actions: list[MarketAction],
+) -> dict[str, str]:
+    """Return the households whose rows or assets are not for the engine, with the reason."""
+    reasons = {households[h]: "trade dates out of the order of times" for h in out_of_order(rows).tolist()}
+    touched = action_reasons(actions)
+    found = row_reasons(rows, infos, [k.tax_treatment for k in known], len(households))
+    odd = [i for i, a in enumerate(assets) if a in touched]
+    if odd:
+        spots = np.flatnonzero(np.isin(rows.asset, odd))
+        pairs = np.unique(np.stack([rows.household[spots], rows.asset[spots]]), axis=1)
+        reasons |= {households[h]: touched[assets[a]] for h, a in pairs.T.tolist()}
+    return reasons | {households[h]: reason for h, reason in enumerate(found) if reason}
+
+
+def _securities(
+    rows: Rows, assets: list[str], actions: list[MarketAction], settings: TaxSettings
+) -> np.ndarray:
+    """Return the security number of each asset: renamed and identical assets share one."""
+    renamings = [(a.asset_id, a.new_asset_id) for a in actions if a.kind == "symbol_change"]
+    unknown = np.flatnonzero(rows.kind == len(KNOWN_KINDS))
+    if unknown.size and "related_asset_id" in rows.frame.columns:
+        part = rows.frame.select("kind", "asset_id", "related_asset_id")[unknown]
+        booked = part.filter((pl.col("kind") == "symbol_change") & pl.col("asset_id").is_not_null())
+        renamings += booked.select("asset_id", "related_asset_id").rows()
+    joined = join_securities(renamings, settings.identical_groups)
+    names = [joined.get(a, a) for a in assets]
+    place = {s: i for i, s in enumerate(sorted(set(names)))}
+    return np.array([place[s] for s in names], np.int64)
+
+
+def _market_splits(
+    rows: Rows,
+    assets: list[str],
+    skipped: np.ndarray,
+    actions: list[MarketAction],
+    infos: list[AccountInfo],
+    households: list[str],
+    sessions: pl.DataFrame | None,
+) -> list[tuple[int, int, int, int, int]]:
+    """Return market splits as (day, account, asset, new, old), for accounts without own rows."""
+    numbers = {a: i for i, a in enumerate(assets)}
+    splits = [a for a in actions if a.kind in SPLITS and a.asset_id in numbers]
+    if not splits:
+        return []
+    own = OwnRows(SessionCounter(sessions))
+    for row in np.flatnonzero(rows.is_kind(*SPLITS) & (rows.asset >= 0)).tolist():
+        account, asset = infos[rows.account[row]].account_id, assets[rows.asset[row]]
+        own.add(account, asset, KNOWN_KINDS[rows.kind[row]], int(rows.day[row]))
+    holders = np.flatnonzero(np.isin(rows.asset, [numbers[a.asset_id] for a in splits]))
+    holders = holders[skipped[rows.household[holders]] == 0]
+    pairs = np.unique(np.stack([rows.asset[holders], rows.household[holders]]), axis=1).T.tolist()
+    members: dict[str, list[int]] = {}
+    for i, info in enumerate(infos):
+        members.setdefault(info.household_id, []).append(i)
+    # of a household that trades the asset every account: a split also counts for losses that wait
+    accounts: dict[int, list[int]] = {}
+    for asset, household in pairs:
+        accounts.setdefault(asset, []).extend(members[households[household]])
+    found = []
+    for order, action in enumerate(splits):
+        ratio = Fraction(action.ratio_new or 0, action.ratio_old or 1)
+        asset = numbers[action.asset_id]
+        for account in accounts.get(asset, ()):
+            if not own.has(infos[account].account_id, action):
+                found.append((action.ex_day, order, account, asset, ratio.numerator, ratio.denominator))
+    found.sort()
+    return [(day, account, asset, new, old) for day, _, account, asset, new, old in found]
+
+
+def _ledger(
+    rows: Rows,
+    known: Sequence[Any],
+    infos: list[AccountInfo],
+    household_of: np.ndarray,
+    joined: np.ndarray,
     references: np.ndarray,
-    reference_of: Mapping[int, int],
-    reasons: dict[str, str],
-    strangers: pl.DataFrame,
-) -> Tables:
-    asset, kind, account, household = (
-        rows.get_column(n).to_numpy() for n in ("asset", "kind_code", "account", "household")
-    )
-    security_names = sorted({securities.get(a, a) for a in assets})
-    place = {s: i for i, s in enumerate(security_names)}
-    security_of = np.array([place[securities.get(a, a)] for a in assets] or [0], np.int64)
-    # what only concerns cash is no event; a row of a holding between two fills parts their order
-    kept = np.flatnonzero((kind != c.OTHER) | (asset >= 0))
-    kind, asset, account, household = kind[kept], asset[kept], account[kept], household[kept]
-    has_asset = asset >= 0
-    width, wide = max(1, len(assets)), max(1, len(security_names))
-    pairs = np.where(has_asset, account * width + asset, 0)
-    holding_keys, holding = _dense(pairs[has_asset], max(1, len(infos)) * width)
-    slots = household * wide + security_of[asset]
-    security_keys, security = _dense(slots[has_asset], max(1, len(households)) * wide)
-    events = np.full((len(kept), c.EVENT_COLUMNS), c.NONE, np.int64)
-    events[has_asset, c.E_HOLDING], events[has_asset, c.E_SECURITY] = holding, security
-    part = rows[kept] if len(kept) < rows.height else rows
-    day = part.get_column("trade_date").cast(pl.Int64).to_numpy()
-    amount, price = part.get_column("amount_usd"), part.get_column("price_usd")
-    events[:, c.E_KIND], events[:, c.E_DAY], events[:, c.E_ACCOUNT] = kind, day, account
-    events[:, c.E_QUANTITY] = part.get_column("quantity").to_numpy()
-    events[:, c.E_FEES] = part.get_column("fees_usd").to_numpy()
-    events[:, c.E_PRICE] = price.fill_null(0).to_numpy()
-    events[:, c.E_AMOUNT] = amount.fill_null(0).to_numpy()
-    events[:, c.E_FLAGS] = (
-        c.HAS_AMOUNT * amount.is_not_null().to_numpy() + c.HAS_PRICE * price.is_not_null().to_numpy()
-    )
-    events[:, c.E_ORDER] = part.get_column("order").to_numpy()
-    orders = int(events[:, c.E_ORDER].max(initial=c.NONE)) + 1
-    # what counts as one purchase (A4): the order, else the row
-    own = orders + np.arange(len(events))
-    events[:, c.E_KEY] = np.where(events[:, c.E_ORDER] >= 0, events[:, c.E_ORDER], own)
-    for row, first in reference_of.items():
-        events[np.searchsorted(kept, row), c.E_REFERENCE] = first
-    if len(references):
-        references[:, 0] = np.searchsorted(kept, references[:, 0])
-    events = _dividends_and_splits(part, events, assets, asset, facts)
-    row_of = kept
-    if split_rows:
-        events, row_of, household = _with_market(
-            split_rows,
-            events,
-            row_of,
-            household,
-            assets,
-            security_of,
-            width,
-            wide,
-            holding_keys,
-            security_keys,
-            references,
+    reference: np.ndarray,
+    extra: Sequence[tuple[int, int, int, int, int]],
+) -> BulkLedger:
+    """Put the rows, and the market splits after them, into the engine's columns."""
+    ratios = np.array([k.qualified_ratio for k in known], np.int64)
+    kind, price, amount = _EVENT_OF[rows.kind], rows.price, rows.amount
+    flags = c.HAS_AMOUNT * rows.has_amount.astype(np.int8) + c.HAS_PRICE * rows.has_price.astype(np.int8)
+    paid, split = np.flatnonzero(kind == c.DIVIDEND), np.flatnonzero(kind == c.SPLIT)
+    if paid.size or split.size:
+        price, amount = price.copy(), amount.copy()
+        # of a dividend the price is its asset's qualified part; one without is a plain row
+        price[paid] = np.where(rows.asset[paid] >= 0, ratios[rows.asset[paid]], 0) if len(ratios) else 0
+        kind[paid[(price[paid] == 0) | (amount[paid] <= 0)]] = c.OTHER
+        ratio = zip(
+            rows.ratio("ratio_new", split).tolist(), rows.ratio("ratio_old", split).tolist(), strict=True
         )
-    starts = np.empty((len(households) + 1, 3), np.int64)
-    numbers = np.arange(len(households) + 1)
-    starts[:, 0] = np.searchsorted(household, numbers)
-    owner = np.array([a.household_id for a in infos])
-    owner_number = np.searchsorted(np.array(households), owner) if infos else np.empty(0, np.int64)
-    starts[:, 1] = np.searchsorted(owner_number[holding_keys // width], numbers) if infos else 0
-    starts[:, 2] = np.searchsorted(security_keys // wide, numbers)
-    holdings = np.zeros((len(holding_keys), c.HOLDING_COLUMNS), np.int64)
-    holdings[:, c.H_ACCOUNT], holdings[:, c.H_ASSET] = holding_keys // width, holding_keys % width
-    known = [facts.get(a, UNKNOWN_ASSET) for a in assets]
-    funds = np.array([f.asset_class in FUND_CLASSES for f in known] or [False])
-    digital = np.array([f.tax_treatment == "digital_asset" for f in known] or [False])
-    holdings[:, c.H_FUND], holdings[:, c.H_DIGITAL] = (
-        funds[holdings[:, c.H_ASSET]],
-        digital[holdings[:, c.H_ASSET]],
-    )
-    return Tables(
-        latest,
-        rows,
-        texts,
-        row_of,
-        starts,
-        households,
-        events,
-        _account_table(infos),
-        holdings,
-        np.zeros((len(security_keys), c.SECURITY_COLUMNS), np.int64),
-        references,
-        orders,
-        infos,
-        assets,
-        reasons,
-        strangers,
+        for row, (new, old) in zip(split.tolist(), ratio, strict=True):
+            common = gcd(new, old) or 1
+            price[row], amount[row] = new // common, old // common
+            flags[row] = c.HAS_RATIO | (c.REMOVES if new < old else 0)
+    columns = {
+        "kind": kind,
+        "flags": flags,
+        "day": rows.day,
+        "time": rows.time,
+        "account": rows.account,
+        "asset": rows.asset,
+        "order": rows.order,
+        "quantity": rows.quantity,
+        "price": price,
+        "amount": amount,
+        "fees": rows.fees,
+    }
+    if extra:
+        day, account, asset, new, old = (np.array(x) for x in zip(*extra, strict=True))
+        none, zero = np.full(len(day), c.NONE), np.zeros(len(day), np.int64)
+        more = {
+            "kind": zero + c.SPLIT,
+            "flags": zero + c.HAS_RATIO,
+            "day": day,
+            "time": zero + _FIRST_TIME,  # before all that is booked on their day
+            "account": account,
+            "asset": asset,
+            "order": none,
+            "quantity": zero,
+            "price": new,
+            "amount": old,
+            "fees": zero,
+        }
+        columns = {k: np.concatenate([a, more[k].astype(a.dtype)]) for k, a in columns.items()}
+        if len(reference):
+            reference = np.concatenate([reference, none.astype(np.int32)])
+    assets = np.zeros((len(known), 3), np.int64)
+    assets[:, c.X_SECURITY] = joined
+    assets[:, c.X_FUND] = [k.asset_class in FUND_CLASSES for k in known]
+    assets[:, c.X_DIGITAL] = [k.tax_treatment == "digital_asset" for k in known]
+    return BulkLedger(
+        **columns,
+        accounts=_account_table(infos, household_of),
+        assets=assets,
+        reference=reference,
+        references=references,
     )
 
 
-def _account_table(infos: list[AccountInfo]) -> np.ndarray:
+def _account_table(infos: list[AccountInfo], household_of: np.ndarray) -> np.ndarray:
     users = {u: i for i, u in enumerate(sorted({a.user_id for a in infos}))}
     table = [
-        (METHODS.get(a.lot_method, 0), a.is_deferred, a.account_type in ("401k", "hsa"), users[a.user_id])
-        for a in infos
+        (METHODS.get(a.lot_method, 0), a.is_deferred, a.account_type in ("401k", "hsa"), users[a.user_id], h)
+        for a, h in zip(infos, household_of.tolist(), strict=True)
     ]
-    return np.array(table, np.int64).reshape(-1, 4)
+    return np.array(table, np.int64).reshape(-1, 5)
 
 
-def _dividends_and_splits(
-    part: pl.DataFrame, events: np.ndarray, assets: list[str], asset: np.ndarray, facts: Mapping[str, Any]
-) -> np.ndarray:
-    """Put the qualified ratio on dividends (those without become plain rows) and ratios on splits."""
-    ratios = np.array([facts.get(a, UNKNOWN_ASSET).qualified_ratio for a in assets] or [0], np.int64)
-    paid = np.flatnonzero(events[:, c.E_KIND] == c.DIVIDEND)
-    events[paid, c.E_PRICE] = np.where(asset[paid] >= 0, ratios[asset[paid]], 0)
-    plain = paid[(events[paid, c.E_PRICE] == 0) | (events[paid, c.E_AMOUNT] <= 0)]
-    events[plain, c.E_KIND] = c.OTHER
-    split = np.flatnonzero(events[:, c.E_KIND] == c.SPLIT)
-    if split.size:
-        new, old = (part.get_column(n).to_numpy() for n in ("ratio_new", "ratio_old"))
-        for e in split:
-            common = gcd(int(new[e]), int(old[e]))
-            events[e, c.E_PRICE], events[e, c.E_AMOUNT] = int(new[e]) // common, int(old[e]) // common
-            events[e, c.E_FLAGS] = c.HAS_RATIO | (c.REMOVES if new[e] < old[e] else 0)
-    return events
-
-
-def _with_market(
-    split_rows: list[tuple[int, int, str, int, int, int]],
-    events: np.ndarray,
-    row_of: np.ndarray,
-    household: np.ndarray,
-    assets: list[str],
-    security_of: np.ndarray,
-    width: int,
-    wide: int,
-    holding_keys: np.ndarray,
-    security_keys: np.ndarray,
-    references: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Insert market splits before their household's first event of the ex-date or later."""
-    number = {a: i for i, a in enumerate(assets)}
-    extra = np.full((len(split_rows), c.EVENT_COLUMNS), c.NONE, np.int64)
-    owner = np.array([r[0] for r in split_rows], np.int64)
-    for i, (house, day, name, account, new, old) in enumerate(split_rows):
-        code = number[name]
-        key = account * width + code
-        place = int(np.searchsorted(holding_keys, key))
-        held = place < len(holding_keys) and holding_keys[place] == key
-        slot = int(np.searchsorted(security_keys, house * wide + security_of[code]))
-        extra[i, [c.E_KIND, c.E_DAY, c.E_ACCOUNT]] = c.SPLIT, day, account
-        extra[i, [c.E_HOLDING, c.E_SECURITY]] = place if held else c.NONE, slot
-        extra[i, [c.E_QUANTITY, c.E_PRICE, c.E_AMOUNT]] = 0, new, old
-        extra[i, c.E_FLAGS] = c.HAS_RATIO
-    owners = np.concatenate([owner, household])
-    days = np.concatenate([extra[:, c.E_DAY], events[:, c.E_DAY]])
-    order = np.lexsort((days, owners))  # stable: market rows stand first within a day
-    merged = np.concatenate([extra, events])[order]
-    rows = np.concatenate([np.full(len(extra), -1, np.int64), row_of])[order]
-    if len(references):
-        place = np.empty(len(order), np.int64)
-        place[order] = np.arange(len(order))
-        references[:, 0] = place[len(extra) + references[:, 0]]
-    return merged, rows, owners[order]
+def _ordered(ledger: BulkLedger, rows: Rows) -> Order:
+    """Return the order of the rows; those of one time go by file, line and transaction_id."""
+    order = ledger.arranged()
+    if not order.is_tied:
+        return order
+    groups = tie_groups(order.rows, order.starts, ledger.day, ledger.time)
+    # market splits of a day stay as they are: they follow the rows in number
+    spots = np.flatnonzero((groups > 0) & (order.rows < len(rows.kind)))
+    keys = [k for k in _TIE_KEYS if k in rows.frame.columns]
+    tied = rows.frame.select(keys)[order.rows[spots]]
+    tied = tied.with_columns(group=pl.Series(groups[spots]), row=pl.Series(order.rows[spots]))
+    order.rows[spots] = tied.sort("group", *keys, maintain_order=True).get_column("row").to_numpy()
+    return order

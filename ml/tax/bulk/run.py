@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -11,9 +10,7 @@ import polars as pl
 
 from ml.tax import frames
 from ml.tax.actions import latest_rows
-from ml.tax.bulk import columns as c
 from ml.tax.bulk import results
-from ml.tax.bulk.engine import run_households
 from ml.tax.bulk.prepare import Tables, tabulate
 from ml.tax.bulk.results import Outcome
 from ml.tax.bulk.screen import RUN_REASONS
@@ -22,9 +19,6 @@ from ml.tax.settings import TaxSettings
 from ml.tax.units import to_day
 from ml.tax.years import unit_years
 
-# Holding period starts that the engine knows, as days since 1970-01-01: 1860 to 2130.
-_FIRST_DAY: Final = -40_177
-_LAST_DAY: Final = 58_440
 # Rows of one pass: few enough for a processor's cache to help.
 BATCH_ROWS: Final = 200_000
 # Parts hold different accounts and are in order themselves: a stable sort by these keys joins them.
@@ -56,24 +50,6 @@ class BulkReport:
     reasons: dict[str, int] = field(default_factory=dict)
 
 
-@lru_cache(maxsize=1)
-def first_long_days() -> np.ndarray:
-    """Return the first long-term day by holding period start; entry 0 holds the first start's number.
-
-    Notes
-    -----
-    The rule of :func:`ml.tax.holding_period.first_long_term_date`, for all days at once.
-    """
-    day = np.arange(_FIRST_DAY, _LAST_DAY).astype("datetime64[D]")
-    month = day.astype("datetime64[M]")
-    into = (day - month.astype("datetime64[D]")).astype(np.int64)
-    is_last = (day + 1).astype("datetime64[M]") != month
-    after = (month + 12).astype("datetime64[D]") + into + 1
-    found = np.where(is_last, (month + 13).astype("datetime64[D]"), after).astype(np.int64)
-    found[0] = _FIRST_DAY
-    return found
-
-
 def run_bulk(
     inputs: LedgerInputs, *, as_of_date: date, settings: TaxSettings | None = None
 ) -> tuple[LedgerResult, BulkReport]:
@@ -91,14 +67,7 @@ def run_bulk(
     BulkReport
         How many households went which way, and why.
     """
-    settings = settings or TaxSettings()
-    if settings.changed():
-        count = latest_rows(inputs.accounts, ("account_id",)).get_column("household_id").n_unique()
-        reason = f"setting {settings.changed()[0]}"
-        return run_ledger(inputs, as_of_date=as_of_date, settings=settings), BulkReport(
-            0, count, {reason: count} if count else {}
-        )
-    parts = [_run_batch(batch, as_of_date, settings) for batch in _batches(inputs)]
+    parts = list(run_bulk_batches(inputs, as_of_date=as_of_date, settings=settings))
     if len(parts) == 1:
         return parts[0]
     reasons: dict[str, int] = {}
@@ -108,6 +77,33 @@ def run_bulk(
     report = BulkReport(sum(r.compiled for _, r in parts), sum(r.reference for _, r in parts), reasons)
     joined = {name: _merged(name, [getattr(result, name) for result, _ in parts]) for name in _MERGE}
     return LedgerResult(**joined), report
+
+
+def run_bulk_batches(
+    inputs: LedgerInputs, *, as_of_date: date, settings: TaxSettings | None = None
+) -> Iterator[tuple[LedgerResult, BulkReport]]:
+    """Compute :func:`run_bulk` by batches of whole households, so that results need not stay in memory.
+
+    Parameters
+    ----------
+    inputs, as_of_date, settings
+        As for ``run_bulk``. Batches are runs of households in the order of their names, of about
+        ``BATCH_ROWS`` rows; where households depend on each other there is one batch.
+
+    Yields
+    ------
+    LedgerResult, BulkReport
+        Of one batch; its frames are sorted in themselves. Together they hold ``run_bulk``'s rows.
+    """
+    settings = settings or TaxSettings()
+    if settings.changed():
+        count = latest_rows(inputs.accounts, ("account_id",)).get_column("household_id").n_unique()
+        reason = f"setting {settings.changed()[0]}"
+        result = run_ledger(inputs, as_of_date=as_of_date, settings=settings)
+        yield result, BulkReport(0, count, {reason: count} if count else {})
+        return
+    for batch in _batches(inputs):
+        yield _run_batch(batch, as_of_date, settings)
 
 
 def _merged(name: str, parts: list[pl.DataFrame]) -> pl.DataFrame:
@@ -122,42 +118,43 @@ def _batches(inputs: LedgerInputs) -> Iterator[LedgerInputs]:
     (they join securities for all).
     """
     owners = latest_rows(inputs.accounts, ("account_id",)).select("account_id", "household_id", "tax_unit_id")
+    units = owners.select("household_id", "tax_unit_id").unique().get_column("tax_unit_id")
     if (
         inputs.transactions.height <= BATCH_ROWS
-        or owners.select("household_id", "tax_unit_id")
-        .unique()
-        .get_column("tax_unit_id")
-        .is_duplicated()
-        .any()
+        or units.is_duplicated().any()
         or (inputs.transactions.get_column("kind") == "symbol_change").any()
     ):
         yield inputs
         return
-    rows = inputs.transactions.select("account_id").join(
-        owners, on="account_id", how="left", maintain_order="left"
-    )
-    sizes = rows.group_by("household_id").len().sort("household_id", nulls_last=False)
-    batch = (pl.col("len").cum_sum() - pl.col("len")) // BATCH_ROWS
-    numbers = owners.join(
-        sizes.select("household_id", batch.alias("batch")), on="household_id", how="left"
-    ).with_columns(pl.col("batch").fill_null(0))
+    households = owners.get_column("household_id").unique().sort()
+    household_of = owners.get_column("household_id").cast(pl.Enum(households)).to_physical().to_numpy()
+    # numbers, not names: the rows are many
+    account = inputs.transactions.get_column("account_id")
+    account = account.cast(pl.Enum(owners.get_column("account_id")), strict=False).to_physical()
+    sizes = np.bincount(household_of, weights=_counts(account, owners.height), minlength=len(households))
+    batch_of = (np.cumsum(sizes) - sizes).astype(np.int64) // BATCH_ROWS
+    batches = pl.Series("batch", batch_of[household_of], dtype=pl.Int32)
     # rows whose account is not known go with the first batch
-    place = rows.join(
-        numbers.select("account_id", "batch"), on="account_id", how="left", maintain_order="left"
-    )
-    place = place.get_column("batch").fill_null(0)
-    del rows
-    in_order = place.is_sorted()
-    for number in numbers.get_column("batch").unique().sort():
-        members = numbers.filter(pl.col("batch") == number).select("account_id")
-        yield replace(
-            inputs,
-            transactions=_slice(inputs.transactions, place, number)
-            if in_order
-            else inputs.transactions.filter(place == number),
-            accounts=(accounts := inputs.accounts.join(members, on="account_id", how="semi")),
-            users=_users_of(inputs.users, accounts),
+    place = batches.gather(account).fill_null(int(batch_of[0]))
+    order = None if place.is_sorted() else place.arg_sort()
+    if order is not None:
+        place = place.gather(order)
+    for number in batches.unique().sort():
+        first, end = (place.search_sorted(number, side) for side in ("left", "right"))
+        # batches that stand one after the other are read without a copy
+        rows = (
+            inputs.transactions.slice(first, end - first)
+            if order is None
+            else inputs.transactions[order[first:end].sort()]
         )
+        members = owners.filter(batches == number).select("account_id")
+        accounts = inputs.accounts.join(members, on="account_id", how="semi")
+        yield replace(inputs, transactions=rows, accounts=accounts, users=_users_of(inputs.users, accounts))
+
+
+def _counts(numbers: pl.Series, size: int) -> np.ndarray:
+    """Count the rows of each account; a null counts for none."""
+    return np.bincount(numbers.drop_nulls().to_numpy(), minlength=size)
 
 
 def _users_of(users: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
@@ -169,22 +166,16 @@ def _users_of(users: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
     return users.filter(own | together.fill_null(False))
 
 
-def _slice(frame: pl.DataFrame, place: pl.Series, number: int) -> pl.DataFrame:
-    """Return the rows of a batch without a copy, where batches stand one after the other."""
-    first, end = (place.search_sorted(number, side) for side in ("left", "right"))
-    return frame.slice(first, end - first)
-
-
 def _run_batch(
     inputs: LedgerInputs, as_of_date: date, settings: TaxSettings
 ) -> tuple[LedgerResult, BulkReport]:
     """Run both engines over the households of one batch."""
     tables = tabulate(inputs, to_day(as_of_date), settings)
-    outcome, found = _run(tables)
-    for household, reason in zip(tables.households, found.tolist(), strict=True):
+    books = tables.ledger.run(tables.order, tables.skipped)
+    for household, reason in zip(tables.households, books.reasons.tolist(), strict=True):
         if reason and household not in tables.reasons:
             tables.reasons[household] = RUN_REASONS[reason]
-    compiled = _compiled_frames(outcome, inputs, as_of_date, found)
+    compiled = _compiled_frames(Outcome(tables, books), inputs, as_of_date)
     result = _join(compiled, inputs, tables, as_of_date, settings)
     counts: dict[str, int] = {}
     for reason in sorted(tables.reasons.values()):
@@ -193,84 +184,18 @@ def _run_batch(
     return result, BulkReport(len(tables.households) - left, left, counts)
 
 
-def _run(tables: Tables) -> tuple[Outcome, np.ndarray]:
-    """Run the engine over all households; tables that are full grow and the household runs again."""
-    count = len(tables.events)
-    kinds = tables.events[:, c.E_KIND] if count else np.empty(0, np.int64)
-    bought = int(np.isin(kinds, (c.BUY, c.REINVESTMENT)).sum())
-    sold = int((kinds == c.SELL).sum())
-    lots = np.empty((bought + bought // 4 + 64, c.LOT_COLUMNS), np.int64)
-    pieces = np.empty((2 * sold + 64, c.PIECE_COLUMNS), np.int64)
-    entries = np.empty((int((kinds == c.DIVIDEND).sum()), c.ENTRY_COLUMNS), np.int64)
-    issues = np.empty(sold, np.int64)
-    subs, done, joined = (np.empty(count, np.int64) for _ in range(3))
-    intact = np.empty((tables.orders, 2), np.int64)
-    counts, reasons = np.zeros(4, np.int64), np.zeros(len(tables.households), np.int64)
-    table = first_long_days()
-    largest = int(np.diff(tables.starts[:, 0]).max(initial=0))
-    household = 0
-    while household < len(tables.households):
-        # no sale has more pieces than the household has lots and fills; untouched memory costs nothing
-        scratch = np.empty((7, len(lots) + largest + 8), np.int64)
-        household = run_households(
-            household,
-            tables.starts,
-            tables.events,
-            tables.accounts,
-            tables.holdings,
-            tables.securities,
-            lots,
-            pieces,
-            entries,
-            issues,
-            tables.references,
-            subs,
-            intact,
-            joined,
-            done,
-            counts,
-            table,
-            scratch,
-            reasons,
-        )
-        if household < len(tables.households):
-            lots = _grown(lots, counts[c.C_LOTS])
-            pieces = _grown(pieces, counts[c.C_PIECES])
-    outcome = Outcome(
-        tables,
-        lots[: counts[c.C_LOTS]],
-        pieces[: counts[c.C_PIECES]],
-        entries[: counts[c.C_ENTRIES]],
-        issues[: counts[c.C_ISSUES]],
-        table,
-    )
-    return outcome, reasons
-
-
-def _grown(table: np.ndarray, used: int) -> np.ndarray:
-    """Return a table of twice the size with the rows in use."""
-    larger = np.empty((2 * len(table), table.shape[1]), table.dtype)
-    larger[:used] = table[:used]
-    return larger
-
-
-def _compiled_frames(
-    outcome: Outcome, inputs: LedgerInputs, as_of: date, found: np.ndarray
-) -> dict[str, pl.DataFrame]:
+def _compiled_frames(outcome: Outcome, inputs: LedgerInputs, as_of: date) -> dict[str, pl.DataFrame]:
     """Return the frames of the households that the engine took."""
     tables = outcome.tables
-    realized = results.realized_gains(outcome, as_of)
-    taken = found[tables.rows.get_column("household").to_numpy()] == 0
+    realized, order = results.realized_gains(outcome, as_of)
     infos = {a.account_id: a for a in tables.infos if a.household_id not in tables.reasons}
     return {
         "open_lots": results.open_lots(outcome, as_of),
-        "realized_gains": realized.drop("index"),
-        "tax_unit_years": unit_years(
-            results.gathered(outcome, taken, to_day(as_of)), infos, inputs.users, as_of
-        ),
+        "realized_gains": realized,
+        "tax_unit_years": unit_years(results.gathered(outcome, to_day(as_of)), infos, inputs.users, as_of),
         "issues": results.issues(outcome),
         "wash_windows": results.wash_windows(outcome, as_of),
-        "wash_sales": results.wash_sales(outcome, realized),
+        "wash_sales": results.wash_sales(outcome, realized, order),
     }
 
 

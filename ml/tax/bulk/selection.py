@@ -4,14 +4,14 @@ from ml.tax.bulk.arithmetic import is_dearer
 from ml.tax.bulk.columns import (
     A3,
     A15,
-    A_METHOD,
     AVERAGE,
     AVERAGE_AS_FIFO,
-    C_ISSUES,
     COMPILER,
+    E_JOINED,
+    E_ODD,
     E_REFERENCE,
-    H_ACCOUNT,
     H_HEAD,
+    H_METHOD,
     H_TACKED,
     H_TAIL,
     HIFO,
@@ -27,17 +27,20 @@ from ml.tax.bulk.columns import (
     L_TAKEN,
     LIFO,
     NONE,
+    W_AMOUNTS,
+    W_CHOSEN,
+    W_FILLS,
 )
 from ml.tax.bulk.lots import average, averages
 
 
 @COMPILER.inner
-def pick_in_order(lots, lot, step, quantity, chosen, amounts):
+def pick_in_order(lots, lot, step, quantity, scratch):
     """Take shares off lots in list order: ``step`` is L_NEXT (first in) or L_PREVIOUS (last in)."""
     count = 0
     while lot != NONE and quantity > 0:
         amount = min(quantity, lots[lot, L_QUANTITY])
-        chosen[count], amounts[count] = lot, amount
+        scratch[W_CHOSEN, count], scratch[W_AMOUNTS, count] = lot, amount
         count += 1
         quantity -= amount
         lot = lots[lot, step]
@@ -45,7 +48,7 @@ def pick_in_order(lots, lot, step, quantity, chosen, amounts):
 
 
 @COMPILER.inner
-def pick_dearest(lots, head, quantity, chosen, amounts):
+def pick_dearest(lots, head, quantity, scratch):
     """Take shares off the lots of highest adjusted basis per share; ties to the earliest."""
     count = 0
     while quantity > 0:
@@ -62,17 +65,17 @@ def pick_dearest(lots, head, quantity, chosen, amounts):
         if best == NONE:
             break
         amount = min(quantity, lots[best, L_QUANTITY])
-        chosen[count], amounts[count] = best, amount
+        scratch[W_CHOSEN, count], scratch[W_AMOUNTS, count] = best, amount
         lots[best, L_TAKEN] = amount
         count += 1
         quantity -= amount
     for i in range(count):
-        lots[chosen[i], L_TAKEN] = 0
+        lots[scratch[W_CHOSEN, i], L_TAKEN] = 0
     return count
 
 
 @COMPILER.inner
-def tacked_order_differs(lots, is_last_in, chosen, count):
+def tacked_order_differs(lots, is_last_in, scratch, count):
     """Say whether the order of tacked dates would choose other lots (A3).
 
     The lots chosen stand first (or last) in the list: sorting by tacked date, which keeps ties in place,
@@ -80,11 +83,11 @@ def tacked_order_differs(lots, is_last_in, chosen, count):
     """
     sign = -1 if is_last_in else 1
     for i in range(1, count):
-        if sign * lots[chosen[i], L_START] < sign * lots[chosen[i - 1], L_START]:
+        if sign * lots[scratch[W_CHOSEN, i], L_START] < sign * lots[scratch[W_CHOSEN, i - 1], L_START]:
             return True
-    edge = sign * lots[chosen[count - 1], L_START]
+    edge = sign * lots[scratch[W_CHOSEN, count - 1], L_START]
     step = L_PREVIOUS if is_last_in else L_NEXT
-    lot = lots[chosen[count - 1], step]
+    lot = lots[scratch[W_CHOSEN, count - 1], step]
     while lot != NONE:
         if sign * lots[lot, L_START] < edge:
             return True
@@ -93,26 +96,26 @@ def tacked_order_differs(lots, is_last_in, chosen, count):
 
 
 @COMPILER.inner
-def take_named(lots, lot, most, left, chosen, amounts, count):
+def take_named(lots, lot, most, left, scratch, count):
     """Take up to ``most`` shares of a lot that a reference names; return the amount and the count."""
     amount = min(most, left, lots[lot, L_QUANTITY] - lots[lot, L_TAKEN])
     if amount <= 0:
         return 0, count
     lots[lot, L_TAKEN] += amount
     for i in range(count):
-        if chosen[i] == lot:
-            amounts[i] += amount
+        if scratch[W_CHOSEN, i] == lot:
+            scratch[W_AMOUNTS, i] += amount
             return amount, count
-    chosen[count], amounts[count] = lot, amount
+    scratch[W_CHOSEN, count], scratch[W_AMOUNTS, count] = lot, amount
     return amount, count + 1
 
 
 @COMPILER.inner
-def pick_named(events, lots, head, references, fills, fill_count, joined, quantity, chosen, amounts):
+def pick_named(events, lots, head, references, fill_count, quantity, scratch):
     """Take the lots that the fills of a sale name; return the count, or -1 if shares are left over."""
     count, left = 0, quantity
     for f in range(fill_count):
-        r = events[fills[f], E_REFERENCE]
+        r = events[scratch[W_FILLS, f], E_REFERENCE]
         while r != NONE:
             source, sub, wanted = references[r, 0], references[r, 1], references[r, 2]
             if wanted < 0:
@@ -121,45 +124,45 @@ def pick_named(events, lots, head, references, fills, fill_count, joined, quanti
                 lot = head
                 while lot != NONE:
                     is_exact = lots[lot, L_SOURCE] == source and lots[lot, L_SUB] == sub
-                    same = lots[lot, L_SOURCE] == source or (
-                        joined[source] != NONE and joined[source] == lots[lot, L_SOURCE]
-                    )
+                    same = lots[lot, L_SOURCE] == source
+                    # a purchase of another security has no place here (NONE) and no lot
+                    if source != NONE and events[source, E_JOINED] != NONE:
+                        same = same or events[source, E_JOINED] == lots[lot, L_SOURCE]
                     if (exact and is_exact) or (not exact and not is_exact and sub == 0 and same):
-                        amount, count = take_named(lots, lot, wanted, left, chosen, amounts, count)
+                        amount, count = take_named(lots, lot, wanted, left, scratch, count)
                         wanted -= amount
                         left -= amount
                     lot = lots[lot, L_NEXT]
             r = references[r, 3]
     for i in range(count):
-        lots[chosen[i], L_TAKEN] = 0
+        lots[scratch[W_CHOSEN, i], L_TAKEN] = 0
     return -1 if left > 0 else count
 
 
 @COMPILER.inner
-def choose(events, accounts, holdings, lots, counts, issues, e, h, quantity, scratch, chosen, amounts):
+def choose(events, holdings, lots, e, h, quantity, scratch):
     """Choose the lots of a sale by the account's standing order; return how many."""
-    method, head = accounts[holdings[h, H_ACCOUNT], A_METHOD], holdings[h, H_HEAD]
+    method, head = holdings[h, H_METHOD], holdings[h, H_HEAD]
     if method == AVERAGE:
         if averages(events, lots, holdings, h):
             mark_adjusted(lots, head)
             average(lots, holdings, h, scratch)
-            return pick_in_order(lots, head, L_NEXT, quantity, chosen, amounts)
-        count = pick_in_order(lots, head, L_NEXT, quantity, chosen, amounts)
+            return pick_in_order(lots, head, L_NEXT, quantity, scratch)
+        count = pick_in_order(lots, head, L_NEXT, quantity, scratch)
         for i in range(count):
-            lots[chosen[i], L_CODES] |= AVERAGE_AS_FIFO
-        issues[counts[C_ISSUES]] = e
-        counts[C_ISSUES] += 1
+            lots[scratch[W_CHOSEN, i], L_CODES] |= AVERAGE_AS_FIFO
+        events[e, E_ODD] = 1
         return count
     if method == HIFO:
-        return pick_dearest(lots, head, quantity, chosen, amounts)
+        return pick_dearest(lots, head, quantity, scratch)
     is_last_in = method == LIFO
     if is_last_in:
-        count = pick_in_order(lots, holdings[h, H_TAIL], L_PREVIOUS, quantity, chosen, amounts)
+        count = pick_in_order(lots, holdings[h, H_TAIL], L_PREVIOUS, quantity, scratch)
     else:
-        count = pick_in_order(lots, head, L_NEXT, quantity, chosen, amounts)
-    if holdings[h, H_TACKED] and tacked_order_differs(lots, is_last_in, chosen, count):
+        count = pick_in_order(lots, head, L_NEXT, quantity, scratch)
+    if holdings[h, H_TACKED] and tacked_order_differs(lots, is_last_in, scratch, count):
         for i in range(count):
-            lots[chosen[i], L_CODES] |= A3
+            lots[scratch[W_CHOSEN, i], L_CODES] |= A3
     return count
 
 

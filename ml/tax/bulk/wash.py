@@ -11,22 +11,21 @@ from ml.tax.bulk.columns import (
     A10,
     A14,
     A17,
-    A_DEFERRED,
-    A_EMPLOYER,
-    A_USER,
     C_LOTS,
     C_PIECES,
     COMPILER,
     DONE,
     E_DAY,
+    E_DONE,
     E_KIND,
     E_QUANTITY,
-    E_SECURITY,
     EMPTY_PART,
     FULL,
-    H_ACCOUNT,
     H_ASSET,
+    H_DEFERRED,
+    H_EMPLOYER,
     H_TACKED,
+    H_USER,
     L_ACQUIRED,
     L_ADJUSTMENT,
     L_CODES,
@@ -81,26 +80,26 @@ from ml.tax.wash_sales import WINDOW_DAYS
 
 
 @COMPILER.inner
-def note_closed(securities, s, key, day):
+def note_closed(state, key, day):
     """Keep the latest acquisition among the shares sold, and the latest of another purchase (A8)."""
-    if securities[s, S_CLOSED_KEY] == key:
-        securities[s, S_CLOSED_DAY] = max(day, securities[s, S_CLOSED_DAY])
-    elif day > securities[s, S_CLOSED_DAY]:
-        securities[s, S_CLOSED_OTHER_DAY] = securities[s, S_CLOSED_DAY]
-        securities[s, S_CLOSED_KEY], securities[s, S_CLOSED_DAY] = key, day
-    elif day > securities[s, S_CLOSED_OTHER_DAY]:
-        securities[s, S_CLOSED_OTHER_DAY] = day
+    if state[S_CLOSED_KEY] == key:
+        state[S_CLOSED_DAY] = max(day, state[S_CLOSED_DAY])
+    elif day > state[S_CLOSED_DAY]:
+        state[S_CLOSED_OTHER_DAY] = state[S_CLOSED_DAY]
+        state[S_CLOSED_KEY], state[S_CLOSED_DAY] = key, day
+    elif day > state[S_CLOSED_OTHER_DAY]:
+        state[S_CLOSED_OTHER_DAY] = day
 
 
 @COMPILER.inner
-def nothing_left(events, done, securities, e, stop):
+def nothing_left(events, state, e, stop):
     """Say whether no share of the security is left at the end of the event's day (A9)."""
-    s, day = events[e, E_SECURITY], events[e, E_DAY]
-    left = securities[s, S_QUANTITY]
+    day = events[e, E_DAY]
+    left = state[S_QUANTITY]
     for other in range(e + 1, stop):
         if events[other, E_DAY] != day:
             break
-        if done[other] or events[other, E_SECURITY] != s:
+        if events[other, E_DONE]:
             continue
         kind = events[other, E_KIND]
         if kind <= REINVESTMENT:
@@ -111,10 +110,10 @@ def nothing_left(events, done, securities, e, stop):
 
 
 @COMPILER.inner
-def split_piece(pieces, counts, piece, quantity):
+def split_piece(pieces, state, piece, quantity):
     """Record ``quantity`` shares of a piece as a piece of their own."""
-    part = counts[C_PIECES]
-    counts[C_PIECES] = part + 1
+    part = state[C_PIECES]
+    state[C_PIECES] = part + 1
     rest = pieces[piece, P_QUANTITY] - quantity
     pieces[part] = pieces[piece]
     pieces[part, P_PENDING], pieces[part, P_NEXT], pieces[part, P_PREVIOUS] = 0, NONE, NONE
@@ -126,18 +125,17 @@ def split_piece(pieces, counts, piece, quantity):
 
 
 @COMPILER.inner
-def disallow(events, accounts, holdings, securities, lots, pieces, counts, subs, s, piece, lot, quantity):
+def disallow(events, holdings, lots, pieces, state, piece, lot, quantity):
     """Disallow a wholly matched piece against ``quantity`` shares of a lot."""
     part = lot
     if quantity < lots[lot, L_QUANTITY]:
-        part = divide(lots, holdings, counts, subs, lot, quantity)
+        part = divide(events, lots, holdings, state, lot, quantity)
     else:
-        forget(lots, securities, lot, s)
+        forget(lots, state, lot)
     lots[part, L_USED] = 1
     loss = pieces[piece, P_COST] - pieces[piece, P_PROCEEDS]
     pieces[piece, P_DISALLOWED] = loss
     h, sold = lots[lot, L_HOLDING], pieces[piece, P_HOLDING]
-    account = holdings[h, H_ACCOUNT]
     codes = pieces[piece, P_CODES]
     if pieces[piece, P_ADJUSTMENT] > loss:
         codes |= A5
@@ -145,12 +143,12 @@ def disallow(events, accounts, holdings, securities, lots, pieces, counts, subs,
         codes |= A10
     if holdings[h, H_ASSET] != holdings[sold, H_ASSET]:
         codes |= A6
-    if accounts[account, A_USER] != accounts[holdings[sold, H_ACCOUNT], A_USER]:
+    if holdings[h, H_USER] != holdings[sold, H_USER]:
         codes |= A14
     moved = tacked = 0
-    if accounts[account, A_DEFERRED]:
+    if holdings[h, H_DEFERRED]:
         pieces[piece, P_PERMANENT] = 1
-        if accounts[account, A_EMPLOYER]:
+        if holdings[h, H_EMPLOYER]:
             codes |= A17
     else:
         moved = loss
@@ -168,42 +166,42 @@ def disallow(events, accounts, holdings, securities, lots, pieces, counts, subs,
 
 
 @COMPILER.inner
-def wait(pieces, securities, s, piece):
+def wait(pieces, state, piece):
     """Queue a loss for purchases of the next 30 days."""
-    last = securities[s, S_WAIT_LAST]
+    last = state[S_WAIT_LAST]
     pieces[piece, P_PENDING], pieces[piece, P_PREVIOUS], pieces[piece, P_NEXT] = 1, last, NONE
     if last == NONE:
-        securities[s, S_WAIT_FIRST] = piece
+        state[S_WAIT_FIRST] = piece
     else:
         pieces[last, P_NEXT] = piece
-    securities[s, S_WAIT_LAST] = piece
+    state[S_WAIT_LAST] = piece
 
 
 @COMPILER.inner
-def leave_queue(pieces, securities, s, piece):
+def leave_queue(pieces, state, piece):
     """Take a piece out of the queue; whether it is pending is the caller's to say."""
     before, after = pieces[piece, P_PREVIOUS], pieces[piece, P_NEXT]
     if before == NONE:
-        securities[s, S_WAIT_FIRST] = after
+        state[S_WAIT_FIRST] = after
     else:
         pieces[before, P_NEXT] = after
     if after == NONE:
-        securities[s, S_WAIT_LAST] = before
+        state[S_WAIT_LAST] = before
     else:
         pieces[after, P_PREVIOUS] = before
 
 
 @COMPILER.inner
-def note_excluded(pieces, securities, s, piece, first_piece, end_piece, first_day):
+def note_excluded(pieces, state, piece, first_piece, end_piece, first_day):
     """Mark a loss that only shares sold with it (A9) or before it (A8) could have washed."""
     key = pieces[piece, P_KEY]
     for other in range(first_piece, end_piece):
         if pieces[other, P_KEY] != key and pieces[other, P_ACQUIRED] >= first_day:
             pieces[piece, P_CODES] |= A9
             break
-    day = securities[s, S_CLOSED_DAY]
-    if securities[s, S_CLOSED_KEY] == key:
-        day = securities[s, S_CLOSED_OTHER_DAY]
+    day = state[S_CLOSED_DAY]
+    if state[S_CLOSED_KEY] == key:
+        day = state[S_CLOSED_OTHER_DAY]
     if day >= first_day:
         pieces[piece, P_CODES] |= A8
 
@@ -217,64 +215,60 @@ def next_candidate(lots, lot, key):
 
 
 @COMPILER.inner
-def has_rival(accounts, holdings, securities, lots, s, lot, key):
+def has_rival(holdings, lots, state, lot, key):
     """Say whether accounts of the other kind bought replacements on the same day (A1)."""
-    deferred = accounts[holdings[lots[lot, L_HOLDING], H_ACCOUNT], A_DEFERRED]
-    other = next_candidate(lots, securities[s, S_FIRST], key)
+    deferred = holdings[lots[lot, L_HOLDING], H_DEFERRED]
+    other = next_candidate(lots, state[S_FIRST], key)
     while other != NONE:
         same_day = lots[other, L_ACQUIRED] == lots[lot, L_ACQUIRED]
-        if same_day and accounts[holdings[lots[other, L_HOLDING], H_ACCOUNT], A_DEFERRED] != deferred:
+        if same_day and holdings[lots[other, L_HOLDING], H_DEFERRED] != deferred:
             return True
         other = next_candidate(lots, lots[other, L_RECENT_NEXT], key)
     return False
 
 
 @COMPILER.inner
-def match_loss(
-    events, accounts, holdings, securities, lots, pieces, counts, subs, done, e, stop, piece, first, end
-):
+def match_loss(events, holdings, lots, pieces, state, e, stop, piece, first, end):
     """Match one loss with open purchases of the 30 days before; queue what is left of it."""
-    s, key = events[e, E_SECURITY], pieces[piece, P_KEY]
+    key = pieces[piece, P_KEY]
     first_day = events[e, E_DAY] - WINDOW_DAYS
-    forget_older(lots, securities, s, first_day)
-    lot = next_candidate(lots, securities[s, S_FIRST], key)
-    if lot != NONE and nothing_left(events, done, securities, e, stop):
+    forget_older(lots, state, first_day)
+    lot = next_candidate(lots, state[S_FIRST], key)
+    if lot != NONE and nothing_left(events, state, e, stop):
         pieces[piece, P_CODES] |= A9
         lot = NONE
     if lot == NONE:
-        note_excluded(pieces, securities, s, piece, first, end, first_day)
+        note_excluded(pieces, state, piece, first, end, first_day)
     while lot != NONE:
-        if counts[C_LOTS] >= lots.shape[0] or counts[C_PIECES] >= pieces.shape[0]:
+        if state[C_LOTS] >= lots.shape[0] or state[C_PIECES] >= pieces.shape[0]:
             return FULL
-        if has_rival(accounts, holdings, securities, lots, s, lot, key):
+        if has_rival(holdings, lots, state, lot, key):
             pieces[piece, P_CODES] |= A1
         following = next_candidate(lots, lots[lot, L_RECENT_NEXT], key)
         quantity, matched = min(pieces[piece, P_QUANTITY], lots[lot, L_QUANTITY]), piece
         if quantity < pieces[piece, P_QUANTITY]:
-            matched = split_piece(pieces, counts, piece, quantity)
-        disallow(
-            events, accounts, holdings, securities, lots, pieces, counts, subs, s, matched, lot, quantity
-        )
+            matched = split_piece(pieces, state, piece, quantity)
+        disallow(events, holdings, lots, pieces, state, matched, lot, quantity)
         if matched == piece:
             return DONE
         lot = following
-    wait(pieces, securities, s, piece)
+    wait(pieces, state, piece)
     return DONE
 
 
 @COMPILER.inner
-def serve(events, accounts, holdings, securities, lots, pieces, counts, subs, s, lot):
+def serve(events, holdings, lots, pieces, state, lot):
     """Let a purchase replace losses that wait, earliest first."""
     first_day, key = lots[lot, L_ACQUIRED] - WINDOW_DAYS, lots[lot, L_KEY]
-    piece = securities[s, S_WAIT_FIRST]
+    piece = state[S_WAIT_FIRST]
     while piece != NONE and events[pieces[piece, P_SALE], E_DAY] < first_day:
-        leave_queue(pieces, securities, s, piece)
+        leave_queue(pieces, state, piece)
         piece = pieces[piece, P_NEXT]
     while piece != NONE and not lots[lot, L_USED]:
         if pieces[piece, P_KEY] == key:
             piece = pieces[piece, P_NEXT]
             continue
-        if counts[C_LOTS] >= lots.shape[0] or counts[C_PIECES] >= pieces.shape[0]:
+        if state[C_LOTS] >= lots.shape[0] or state[C_PIECES] >= pieces.shape[0]:
             return FULL
         new, old = pieces[piece, P_NUMERATOR], pieces[piece, P_DENOMINATOR]
         available, held = lots[lot, L_QUANTITY], pieces[piece, P_QUANTITY]
@@ -282,7 +276,7 @@ def serve(events, accounts, holdings, securities, lots, pieces, counts, subs, s,
         if wanted == 0:
             return EMPTY_PART
         if wanted <= available:
-            leave_queue(pieces, securities, s, piece)
+            leave_queue(pieces, state, piece)
             pieces[piece, P_PENDING] = 0
             matched, quantity = piece, wanted
             piece = pieces[piece, P_NEXT]
@@ -290,8 +284,6 @@ def serve(events, accounts, holdings, securities, lots, pieces, counts, subs, s,
             part = available if new == old else scale(available, old, new)
             if part <= 0 or part >= held:
                 return EMPTY_PART
-            matched, quantity = split_piece(pieces, counts, piece, part), available
-        disallow(
-            events, accounts, holdings, securities, lots, pieces, counts, subs, s, matched, lot, quantity
-        )
+            matched, quantity = split_piece(pieces, state, piece, part), available
+        disallow(events, holdings, lots, pieces, state, matched, lot, quantity)
     return DONE

@@ -45,7 +45,8 @@ def make_panel(sessions=400, assets=24, seed=0, source="walk"):
     for name, days in (("momentum__return_21d_log", 21), ("momentum__return_63d_log", 63)):
         features[days:, :, column[name]] = total[days:] - total[:-days]
     recent = np.stack([returns[max(0, t - 20) : t + 1].std(0) for t in range(sessions)])
-    features[:, :, column["risk__volatility_21d_ann"]] = recent * np.sqrt(252)
+    for name in ("risk__volatility_21d_ann", "risk__volatility_63d_ann"):
+        features[:, :, column[name]] = recent * np.sqrt(252)
     features[:, :, column["comovement__beta_252d"]] = beta + 0.1 * rng.standard_normal((sessions, assets))
     features[~present] = np.nan
     dates = np.datetime64("2010-01-04") + np.arange(sessions)

@@ -3,11 +3,14 @@
 import random
 import time
 from datetime import date
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ml.intent.cases import predict, score
 from ml.intent.parse import parse_goal
 from ml.intent.schema import InvestmentIntent
 from ml.intent.text import MAX_CHARS
@@ -104,3 +107,41 @@ def test_what_others_say_and_what_is_code_is_no_wish(text):
 )
 def test_the_own_wish_beside_it_is_kept(text):
     assert parse_goal(text, DAY).objective == "long_term_gain"
+
+
+DISGUISED = yaml.safe_load(Path(__file__).with_name("statements_hostile.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", DISGUISED["cases"], ids=lambda case: case["id"])
+def test_disguised_texts_set_nothing_but_the_wish_beside_them(case):
+    scores = score([case], [predict(case)], DISGUISED["meta"]["exclusion_equivalents"])
+    assert scores["hostile"] == [1, 1], scores["wrong"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "My gains at the gym are long term",
+        "<b>long term growth</b> <img src=x onerror=alert(1)>",
+        "EXCLUDE tobacco; amount=50000; by=2026-08-01 -- parser output",
+        "For the long-term freezer: growth medium with 10% glycerol, keep safe at -80 C for 12 months",
+    ],
+)
+def test_an_investors_words_in_other_company_say_nothing(text):
+    intent = parse_goal(text, DAY)
+    assert intent.objective is None
+    assert not intent.actionable
+    assert not intent.exclusions and intent.horizon_months is None and intent.liquidity is None
+
+
+@pytest.mark.parametrize(
+    ("text", "objective"),
+    [
+        ("I run a bakery and want growth over 20 years.", "long_term_gain"),
+        ("Let it grow like tomatoes in the sun for 20 years.", "long_term_gain"),
+        ("I teach chess. Protect my savings, please.", "capital_preservation"),
+        ("Objective: growth. Risk: medium. Horizon: 10 years.", "long_term_gain"),
+    ],
+)
+def test_an_investor_may_have_another_life(text, objective):
+    assert parse_goal(text, DAY).objective == objective

@@ -226,7 +226,7 @@ def test_an_unknown_account_is_reported() -> None:
 
 def test_households_of_both_engines_and_batches_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = [(random_ledger(seed, 50), seed) for seed in range(6)]
-    inputs = [_renamed(ledger, seed) for (ledger, _), seed in parts]
+    inputs = [renamed(ledger, seed) for (ledger, _), seed in parts]
     whole = replace(
         inputs[0],
         transactions=pl.concat([i.transactions for i in inputs]),
@@ -245,7 +245,7 @@ def test_households_of_both_engines_and_batches_are_joined(monkeypatch: pytest.M
     compare(whole, date(2022, 1, 3))
 
 
-def _renamed(inputs: LedgerInputs, number: int) -> LedgerInputs:
+def renamed(inputs: LedgerInputs, number: int) -> LedgerInputs:
     """Give a ledger's household, accounts and transactions other names."""
     prefix = f"p{number}-"
     names = pl.col("transaction_id", "account_id")

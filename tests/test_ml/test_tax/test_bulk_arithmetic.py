@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ml.tax import units
 from ml.tax.bulk import arithmetic
-from ml.tax.bulk.columns import COMPILER, LARGEST
+from ml.tax.bulk.columns import COMPILER, LARGEST, SCRATCH_ROWS, W_PARTS, W_WEIGHTS
 
 WHOLE = st.one_of(st.integers(1, LARGEST), st.integers(1, 10**12), st.integers(1, 100))
 
@@ -27,8 +27,8 @@ def call_halves(total, first, second):
 
 
 @COMPILER.compiled
-def call_apportion(total, weights, whole, parts, rests):
-    arithmetic.apportion(total, weights, len(weights), whole, parts, rests)
+def call_apportion(total, count, whole, scratch):
+    arithmetic.apportion(total, count, whole, scratch)
 
 
 @COMPILER.compiled
@@ -69,10 +69,10 @@ def test_halves_are_apportioned(total: int, first: int, second: int) -> None:
 @given(st.integers(-LARGEST, LARGEST), st.lists(st.integers(0, 10**15), min_size=1, max_size=12))
 def test_apportion_equals_the_reference(total: int, weights: list[int]) -> None:
     weights[0] += 1
-    table = np.array(weights, np.int64)
-    parts, rests = np.empty_like(table), np.empty_like(table)
-    call_apportion(total, table, sum(weights), parts, rests)
-    assert parts.tolist() == units.apportion(total, weights)
+    scratch = np.zeros((SCRATCH_ROWS, len(weights)), np.int64)
+    scratch[W_WEIGHTS] = weights
+    call_apportion(total, len(weights), sum(weights), scratch)
+    assert scratch[W_PARTS].tolist() == units.apportion(total, weights)
 
 
 @settings(deadline=None)  # the first call compiles

@@ -1,0 +1,85 @@
+"""Likelihood of decisions under a mixture of objectives, and its gradient.
+
+What belongs here: p~_k = (1 - e) p_k + e p_0, the loss - sum_t w_t log sum_k pi_k p~_k(a_t), who is
+responsible for a decision. What does not: where log p_k comes from (``choice_model.py``), parameters
+(``lora.py``).
+"""
+
+import numpy as np
+import torch
+
+
+def mixed_log_p(log_p: np.ndarray, random_share: float) -> np.ndarray:
+    """Mix each objective with the random trader and take the log.
+
+    Parameters
+    ----------
+    log_p : ndarray of shape (D, 7)
+        log p_k(a_t) of the six objectives, then log p_0(a_t).
+    random_share : float
+        e, the share of decisions made for reasons that no objective holds, in [0, 1].
+
+    Returns
+    -------
+    ndarray of shape (D, 6)
+        log((1 - e) p_k + e p_0), float64.
+
+    Raises
+    ------
+    ValueError
+        e outside [0, 1].
+    """
+    if not 0.0 <= random_share <= 1.0:
+        raise ValueError(f"random_share {random_share} is outside [0, 1]")
+    log_p = np.asarray(log_p, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        own, other = np.log(1.0 - random_share), np.log(random_share)
+    return np.logaddexp(log_p[:, :-1] + own, log_p[:, -1:] + other)
+
+
+def decision_losses(logits: np.ndarray, log_p: np.ndarray) -> np.ndarray:
+    """Give - log sum_k pi_k p~_k per decision.
+
+    Parameters
+    ----------
+    logits, log_p : ndarray of shape (D, 6)
+        Of the head; of :func:`mixed_log_p`.
+
+    Returns
+    -------
+    ndarray of shape (D,)
+        float64, nats.
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    return np.logaddexp.reduce(logits, axis=1) - np.logaddexp.reduce(logits + log_p, axis=1)
+
+
+def responsibilities(logits: np.ndarray, log_p: np.ndarray) -> np.ndarray:
+    """Give pi_k p~_k / sum_j pi_j p~_j per decision, (D, 6); rows sum to 1."""
+    score = np.asarray(logits, dtype=np.float64) + log_p
+    return np.exp(score - np.logaddexp.reduce(score, axis=1)[:, None])
+
+
+def relative_likelihood(log_p: torch.Tensor) -> torch.Tensor:
+    """Give p~_k over the largest of the six: its logs cancel from every gradient."""
+    return (log_p - log_p.amax(dim=-2, keepdim=True)).exp()
+
+
+def logit_gradient(logits: torch.Tensor, relative: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Gradient of the weighed loss by the logits: w (pi - responsibility).
+
+    Parameters
+    ----------
+    logits, relative : Tensor of shape (..., 6, T)
+        Logits; :func:`relative_likelihood`.
+    weights : Tensor of shape (..., 1, T)
+        w_t; 0 for padding.
+
+    Returns
+    -------
+    Tensor of shape (..., 6, T)
+    """
+    share = torch.softmax(logits, dim=-2)
+    joint = share * relative
+    total = joint.sum(dim=-2, keepdim=True).clamp_min(torch.finfo(joint.dtype).tiny)
+    return (share - joint / total) * weights
