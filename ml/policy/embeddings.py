@@ -21,6 +21,10 @@ class Embedder(Protocol):
 
     compatibility_id: str
 
+    def check_chronos(self, model_id: str) -> None:
+        """Refuse the embeddings of another Chronos model."""
+        ...
+
     def embed_panel(
         self,
         panel: FeaturePanel,
@@ -58,6 +62,8 @@ def draw_windows(
     MarketWindow
         ``ranges * universes_per_range`` universes.
     """
+    if chronos is not None:
+        encoder.check_chronos(chronos.model_id)
     rng = np.random.default_rng([seed, 0])
     windows = []
     for number in range(config.ranges):

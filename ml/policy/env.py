@@ -273,11 +273,18 @@ class TaxLotEnv:
         return sell(lots, order)
 
     def _wash_sale(self, lots: LotBook, sale: Sale, fill: Fill) -> tuple[LotBook, LossSale, Disallowed]:
-        """Disallow losses against purchases before the sale; their basis goes to recent lots."""
+        """Disallow losses against purchases before the sale; their basis goes to recent lots.
+
+        What is left of a lot cannot replace shares sold from it (Rev. Rul. 56-602), only those of others.
+        """
         recent = lots.shares * (fill.today - lots.day <= WASH_DAYS)
-        recent_shares = recent.sum(-1)
         losses = sale.loss_sale(self._taxable)
-        self.wash, disallowed, rest = self.wash.match_sale(losses, recent_shares, fill.is_open)
+        is_cut = (recent > 0) & (sale.sold > 0)
+        cut_loss = (sale.sold * (is_cut & (sale.gain < 0))).sum(-1)
+        cut_usable = torch.minimum((recent * is_cut).sum(-1), (losses.shares - cut_loss).relu())
+        recent_shares = recent.sum(-1)
+        usable = (recent * ~is_cut).sum(-1) + cut_usable
+        self.wash, disallowed, rest = self.wash.match_sale(losses, usable, fill.is_open)
         added = (disallowed.short + disallowed.long) / torch.where(recent_shares > 0, recent_shares, 1)
         basis = lots.basis + torch.where(recent > 0, added[..., None], 0)
         return LotBook(lots.shares, basis, lots.day), rest, disallowed

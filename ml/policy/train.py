@@ -90,7 +90,8 @@ def train_policy(
         The state in `resume_folder` is of another configuration or seed.
     """
     if windows is None:
-        windows = draw_windows(panels, encoder, config, seed=seed, chronos=chronos or load_chronos())
+        branch = chronos or load_chronos(device=str(device))
+        windows = draw_windows(panels, encoder, config, seed=seed, chronos=branch)
     run = _Run(windows.to(device), config, seed)
     if resume_folder is not None and resume_folder.exists():
         run.load(resume_folder)

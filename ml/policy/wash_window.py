@@ -114,7 +114,7 @@ class WashWindow:
         ----------
         sale : LossSale
         recent_shares : Tensor of shape (B, N)
-            Shares left after the sale in lots not older than 30 days.
+            Shares left in lots not older than 30 days that can replace shares sold.
         is_open : Tensor of shape (B, 1, R)
 
         Returns

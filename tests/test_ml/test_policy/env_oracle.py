@@ -65,6 +65,7 @@ class SlowPortfolio:
             ("short_realized", "long_realized", "disallowed", "involuntary", "cost"), 0.0
         )
         self.sold = [dict(shares=0.0, short=0.0, long=0.0, share_days=0.0) for _ in range(self.assets)]
+        self.cut: dict[int, float] = {}  # shares sold at a loss from each lot touched, by identity
         available = self.cash + max(flow, 0)
         for n in range(self.assets):
             if delisted[n]:
@@ -103,6 +104,7 @@ class SlowPortfolio:
         self.info["cost"] += shares * price * cost
         if involuntary:
             self.info["involuntary"] += shares * price
+        self.cut[id(lot)] = self.cut.get(id(lot), 0.0) + (shares if gain < 0 else 0.0)
         if self.taxable:
             self.info[f"{term}_realized"] += gain
             setattr(self, f"{term}_net", getattr(self, f"{term}_net") + gain)
@@ -153,7 +155,10 @@ class SlowPortfolio:
     def wash_sale(self, n: int) -> None:
         sale = self.sold[n]
         recent = [lot for lot in self.lots[n] if self.day - lot.day <= 30]
-        left = min(sale["shares"], sum(lot.shares for lot in recent))
+        other = sum(lot.shares for lot in recent if id(lot) not in self.cut)
+        of_cut = sum(lot.shares for lot in recent if id(lot) in self.cut)
+        loss_of_cut = sum(self.cut[id(lot)] for lot in recent if id(lot) in self.cut)
+        left = min(sale["shares"], other + min(of_cut, max(0.0, sale["shares"] - loss_of_cut)))
         used = 0.0
         for purchase in self.bought[n]:
             if self.day - purchase["day"] <= 30:

@@ -15,6 +15,9 @@ class FeatureEmbedder:
 
     compatibility_id = "e" * 64
 
+    def check_chronos(self, model_id: str) -> None:
+        """Any will do: none is read."""
+
     def embed_panel(self, panel, sessions, chronos=None, has_chronos=None) -> np.ndarray:
         values = np.nan_to_num(panel.features[sessions])
         ranks = values.argsort(axis=1).argsort(axis=1) / max(values.shape[1] - 1, 1) - 0.5

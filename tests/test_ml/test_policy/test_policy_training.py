@@ -101,7 +101,7 @@ def test_the_policy_is_active(trained, windows):
     assert ours["active_share"] >= 0.2
     for name in OBJECTIVES:
         # Of eight assets, growth holds all: what the experts do bounds what can be asked.
-        assert ours[f"active_share_{name}"] >= min(0.2, 0.75 * theirs[f"active_share_{name}"]), name
+        assert ours[f"active_share_{name}"] >= min(0.2, 0.6 * theirs[f"active_share_{name}"]), name
 
 
 def test_another_objective_changes_the_actions_of_more_than_a_fifth(trained, night):

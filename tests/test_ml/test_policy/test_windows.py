@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from ml.policy.config import TrainConfig
+from ml.policy.embeddings import draw_windows
 from ml.policy.experts import expert_targets
 from ml.policy.panels import AccountPanel
 from ml.policy.regime import regime_features
@@ -52,8 +56,6 @@ def test_padding_cannot_be_traded(panel, embeddings):
 def test_the_open_is_the_fill_where_it_is_known(panel, embeddings):
     gaps = panel.channels.copy()
     gaps[:, :, 2] = 0.01
-    from dataclasses import replace
-
     opened = make_windows(replace(panel, channels=gaps), embeddings, groups=1, weeks=4, assets=5, seed=0)
     assert torch.allclose(opened.fill_price / opened.decision_price, torch.tensor(0.01).exp(), atol=1e-5)
     closed = make_windows(panel, embeddings, groups=1, weeks=4, assets=5, seed=0)
@@ -67,8 +69,6 @@ def test_the_past_does_not_see_the_future(panel, embeddings):
     session = int(np.searchsorted(panel.dates.astype(np.int64), day))
     channels = panel.channels.copy()
     channels[session + 1 :, :, 0] += 0.02
-    from dataclasses import replace
-
     later = make_windows(
         replace(panel, channels=channels), embeddings, groups=1, weeks=5, assets=ASSETS, seed=2
     )
@@ -79,8 +79,6 @@ def test_the_past_does_not_see_the_future(panel, embeddings):
 
 
 def test_delisted_assets_are_said_so(panel, embeddings):
-    from dataclasses import replace
-
     channels, present = panel.channels.copy(), panel.is_present.copy()
     channels[380:, 0, 0], present[380:, 0] = np.nan, False
     gone = replace(panel, channels=channels, is_present=present)
@@ -95,6 +93,16 @@ def test_too_short_a_panel_is_refused(panel, embeddings):
         make_windows(panel, embeddings, groups=1, weeks=500, assets=4, seed=0)
     with pytest.raises(WindowError, match="embed more"):
         make_windows(panel, embeddings[:9], groups=1, weeks=20, assets=4, seed=0, sessions=np.arange(9))
+
+
+def test_spans_are_dealt_to_the_panels_in_turn(panel):
+    config = TrainConfig(ranges=3, universes_per_range=2, weeks=5, assets=6)
+    other = make_panel(seed=1, assets=6)
+    drawn = draw_windows([panel, other], FeatureEmbedder(), config, seed=0)
+    assert drawn.sizes == (6, 5, 6)
+    assert drawn.embedding[drawn.is_tradeable].abs().sum(-1).gt(0).all()
+    again = draw_windows([panel, other], FeatureEmbedder(), config, seed=0)
+    assert torch.equal(drawn.embedding, again.embedding)
 
 
 def test_the_regime_by_hand():
