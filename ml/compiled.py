@@ -57,6 +57,13 @@ class PackageCompiler:
         """Compile a function that only compiled code calls: no wrappers for Python, a third of the time."""
         return self._cached(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
+    def hot(self, function: Callable) -> Any:
+        """Compile an inner function into its callers' code: for the few that most rows pass through.
+
+        Passing a table costs seven words a call; written into the caller it costs none.
+        """
+        return self._cached(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
+
     def inlined(self, function: Callable) -> Any:
         """Compile a function as part of its one compiled caller: for what is apart only to be read."""
         return njit(inline="always", error_model="numpy")(function)

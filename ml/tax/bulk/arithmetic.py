@@ -58,7 +58,7 @@ def quotient(high, low, divisor):
     return q1 * _BASE + q0, (middle * _BASE + bottom - q0 * divisor) >> shift
 
 
-@COMPILER.inner
+@COMPILER.hot
 def share(size, weight, whole):
     """Return size * weight // whole and the remainder, for non-negative integers.
 
@@ -79,7 +79,7 @@ def share(size, weight, whole):
     return np.int64(q), np.int64(r)
 
 
-@COMPILER.inner
+@COMPILER.hot
 def scale(value, numerator, denominator):
     """Return value * numerator / denominator to the nearest unit, halves up, as ``ml.tax.units.scale``."""
     if value == 0:

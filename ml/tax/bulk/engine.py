@@ -120,7 +120,7 @@ SAME_SPLIT_DAYS = 10  # as in ml.tax.state
 LARGEST_RATIO = 1 << 31
 
 
-@COMPILER.inner
+@COMPILER.hot
 def buy(events, holdings, lots, pieces, state, intact, e):
     """Open a lot, or add a fill to the lot of its order, and let it serve losses that wait."""
     h, order = events[e, E_HOLDING], events[e, E_ORDER]
@@ -159,7 +159,7 @@ def buy(events, holdings, lots, pieces, state, intact, e):
     return serve(events, holdings, lots, pieces, state, lot)
 
 
-@COMPILER.inner
+@COMPILER.hot
 def find_fills(events, e, stop, scratch):
     """List a sale and the later fills of its order on its day; return how many and their shares."""
     scratch[W_FILLS, 0], count, total = e, 1, events[e, E_QUANTITY]
@@ -179,7 +179,7 @@ def find_fills(events, e, stop, scratch):
     return count, total
 
 
-@COMPILER.inner
+@COMPILER.hot
 def proceeds_of(events, e, quantity):
     """Return the net proceeds of a fill, stated or from its price."""
     if events[e, E_FLAGS] & HAS_AMOUNT:
@@ -187,7 +187,7 @@ def proceeds_of(events, e, quantity):
     return scale(events[e, E_PRICE], quantity, SHARE) - events[e, E_FEES]
 
 
-@COMPILER.inner
+@COMPILER.hot
 def fail_dividends(lots, holdings, entries, h, lot, quantity, day):
     """Count shares sold within 61 days against the dividends they got (holding test)."""
     if day >= lots[lot, L_ACQUIRED] + HOLDING_TEST_DAYS:
@@ -198,7 +198,7 @@ def fail_dividends(lots, holdings, entries, h, lot, quantity, day):
         entry = entries[entry, D_PREVIOUS]
 
 
-@COMPILER.inner
+@COMPILER.hot
 def take(events, holdings, lots, pieces, state, entries, e, lot, quantity, proceeds, keep):
     """Close shares of a lot; record the piece unless the account is tax-deferred."""
     h, day = lots[lot, L_HOLDING], events[e, E_DAY]
@@ -235,7 +235,7 @@ def take(events, holdings, lots, pieces, state, entries, e, lot, quantity, proce
     return DONE
 
 
-@COMPILER.inner
+@COMPILER.hot
 def realise(events, holdings, lots, pieces, state, entries, fill_count, scratch, keep):
     """Close the chosen lots against the fills of one sale, first fill first."""
     place = 0
@@ -267,7 +267,7 @@ def realise(events, holdings, lots, pieces, state, entries, fill_count, scratch,
     return DONE
 
 
-@COMPILER.inner
+@COMPILER.hot
 def match_losses(events, holdings, lots, pieces, state, e, stop, first, end, scratch):
     """Look for replacements of a sale's losses, pieces by acquisition; then note the shares as sold."""
     for i in range(first, end):
@@ -292,7 +292,7 @@ def match_losses(events, holdings, lots, pieces, state, e, stop, first, end, scr
     return DONE
 
 
-@COMPILER.inner
+@COMPILER.hot
 def sell(events, holdings, lots, pieces, state, entries, references, e, stop, scratch):
     """Close lots for an order: all its fills of the day at once, as one sale."""
     h = events[e, E_HOLDING]

@@ -180,19 +180,22 @@ class BulkLedger:
             if resume[1] == STREAM_TABLES:
                 room *= 2
                 continue
-            lots_size, pieces_size = (
-                max(2 * lots_size, lots_size + room),
-                max(2 * pieces_size, pieces_size + room),
-            )
+            lots_size, pieces_size = 2 * lots_size + room, 2 * pieces_size + room
             grown = _result_tables(lots_size, pieces_size)
             for old, new in zip(out, grown, strict=True):
                 new[:, : old.shape[1]] = old
             out = grown
-        lots, pieces, matches = (int(counts[i]) for i in (c.T_LOTS, c.T_PIECES, c.T_MATCHES))
+        used = (c.T_LOTS, c.T_LOTS, c.T_PIECES, c.T_PIECES, c.T_MATCHES, c.T_MATCHES)
+        lots, lots_wide, pieces, pieces_wide, matches, matches_wide = (
+            table[:, : counts[i]] for table, i in zip(out, used, strict=True)
+        )
         return BulkBooks(
-            *(table[:, :lots] for table in out[:2]),
-            *(table[:, :pieces] for table in out[2:4]),
-            *(table[:, :matches] for table in out[4:]),
+            lots,
+            lots_wide,
+            pieces,
+            pieces_wide,
+            matches,
+            matches_wide,
             out_entries[:, : counts[c.T_ENTRIES]],
             out_issues[: counts[c.T_ISSUES]],
             reasons,

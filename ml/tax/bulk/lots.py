@@ -36,7 +36,7 @@ from ml.tax.bulk.columns import (
 )
 
 
-@COMPILER.inner
+@COMPILER.hot
 def append_lot(lots, holdings, lot, h):
     """Put a lot at the end of its holding."""
     last = holdings[h, H_TAIL]
@@ -48,7 +48,7 @@ def append_lot(lots, holdings, lot, h):
     holdings[h, H_TAIL] = lot
 
 
-@COMPILER.inner
+@COMPILER.hot
 def close_lot(lots, holdings, state, lot):
     """Take a whole lot out of its holding and out of the recent purchases."""
     h = lots[lot, L_HOLDING]
@@ -65,7 +65,7 @@ def close_lot(lots, holdings, state, lot):
     forget(lots, state, lot)
 
 
-@COMPILER.inner
+@COMPILER.hot
 def remember(lots, state, lot):
     """Add a purchase to the recent purchases of its security."""
     last = state[S_LAST]
@@ -77,7 +77,7 @@ def remember(lots, state, lot):
     state[S_LAST] = lot
 
 
-@COMPILER.inner
+@COMPILER.hot
 def forget(lots, state, lot):
     """Take a lot out of the recent purchases: closed, used or too old."""
     if not lots[lot, L_RECENT]:

@@ -34,7 +34,7 @@ from ml.tax.bulk.columns import (
 from ml.tax.bulk.lots import average, averages
 
 
-@COMPILER.inner
+@COMPILER.hot
 def pick_in_order(lots, lot, step, quantity, scratch):
     """Take shares off lots in list order: ``step`` is L_NEXT (first in) or L_PREVIOUS (last in)."""
     count = 0
@@ -139,7 +139,7 @@ def pick_named(events, lots, head, references, fill_count, quantity, scratch):
     return -1 if left > 0 else count
 
 
-@COMPILER.inner
+@COMPILER.hot
 def choose(events, holdings, lots, e, h, quantity, scratch):
     """Choose the lots of a sale by the account's standing order; return how many."""
     method, head = holdings[h, H_METHOD], holdings[h, H_HEAD]

@@ -123,7 +123,7 @@ def tie_groups(order, starts, day, time):
     return groups
 
 
-@COMPILER.inner
+@COMPILER.hot
 def _load(rows, order, first, end, orders, holdings, slots, accounts, assets, references, events):
     """Copy a stream's rows into its table of events and number its holdings; return how many there are."""
     kind, flags, day, account, asset, order_of, reference, quantity, price, amount, fees = rows
@@ -166,7 +166,7 @@ def _load(rows, order, first, end, orders, holdings, slots, accounts, assets, re
     return held
 
 
-@COMPILER.inner
+@COMPILER.hot
 def _write_lots(lots, used, holdings, order, first, table, narrow, wide, counts):
     """Append the lots that are still open; return DONE, or FAR_DATE if a period starts out of range."""
     n = counts[c.T_LOTS]
@@ -188,7 +188,7 @@ def _write_lots(lots, used, holdings, order, first, table, narrow, wide, counts)
     return c.DONE
 
 
-@COMPILER.inner
+@COMPILER.hot
 def _write_pieces(
     pieces, used, events, holdings, order, first, table, narrow, wide, match_narrow, match_wide, counts
 ):

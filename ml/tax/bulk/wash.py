@@ -79,7 +79,7 @@ from ml.tax.units import QUANTITY_TOLERANCE
 from ml.tax.wash_sales import WINDOW_DAYS
 
 
-@COMPILER.inner
+@COMPILER.hot
 def note_closed(state, key, day):
     """Keep the latest acquisition among the shares sold, and the latest of another purchase (A8)."""
     if state[S_CLOSED_KEY] == key:
@@ -165,7 +165,7 @@ def disallow(events, holdings, lots, pieces, state, piece, lot, quantity):
     pieces[piece, R_MOVED], pieces[piece, R_TACKED] = moved, tacked
 
 
-@COMPILER.inner
+@COMPILER.hot
 def wait(pieces, state, piece):
     """Queue a loss for purchases of the next 30 days."""
     last = state[S_WAIT_LAST]
@@ -177,7 +177,7 @@ def wait(pieces, state, piece):
     state[S_WAIT_LAST] = piece
 
 
-@COMPILER.inner
+@COMPILER.hot
 def leave_queue(pieces, state, piece):
     """Take a piece out of the queue; whether it is pending is the caller's to say."""
     before, after = pieces[piece, P_PREVIOUS], pieces[piece, P_NEXT]
@@ -206,7 +206,7 @@ def note_excluded(pieces, state, piece, first_piece, end_piece, first_day):
         pieces[piece, P_CODES] |= A8
 
 
-@COMPILER.inner
+@COMPILER.hot
 def next_candidate(lots, lot, key):
     """Return the first recent purchase from ``lot`` on that is not the purchase of the shares sold."""
     while lot != NONE and lots[lot, L_KEY] == key:

@@ -124,8 +124,12 @@ def test_rows_are_sorted_as_their_texts(names: list[str], data: st.DataObject) -
     number = st.integers(0, len(names) - 1)
     lots = st.tuples(number, st.sampled_from([0, 0, 1, 2, 10, 11]))
     rows = data.draw(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), number, lots), max_size=30))
-    bucket, head, sale = ([int(r[i]) for r in rows] for i in range(3))
-    lot: list[tuple[int, int]] = [r[3] for r in rows]
+    bucket, head, sale, lot = (
+        [r[0] for r in rows],
+        [r[1] for r in rows],
+        [r[2] for r in rows],
+        [r[3] for r in rows],
+    )
     bytes_ = pl.Series(names).to_arrow()
     starts = np.frombuffer(bytes_.buffers()[1], np.int64, len(names) + 1)
     found = np.frombuffer("".join(names).encode() or b"\0", np.uint8)
