@@ -152,12 +152,13 @@ def measure_regimes(seed: int, sessions: int = REGIME_SESSIONS) -> Facts:
 def simulated_facts(
     seeds: Iterable[int], *, assets: int = ASSETS, sessions: int = SESSIONS, garch_stocks: int = GARCH_STOCKS
 ) -> dict[str, np.ndarray]:
-    """Each fact over the seeds, (seeds,)."""
+    """Each fact over the seeds, (seeds,); nan where a market has no asset of the kind."""
     each = []
     for seed in seeds:
         frames = simulate_market(assets=assets, start_date=START_DATE, sessions=sessions, seed=seed)
         each.append(measure_facts(frames, garch_stocks) | measure_regimes(seed))
-    return {name: np.array([facts.get(name, np.nan) for facts in each]) for name in each[0]}
+    names = dict.fromkeys(name for facts in each for name in facts)
+    return {name: np.array([facts.get(name, np.nan) for facts in each]) for name in names}
 
 
 def table(facts: dict[str, np.ndarray], write: Callable[[str], None] = print) -> tuple[int, int]:

@@ -24,7 +24,7 @@ FACTORS = FIRST_SECTOR + len(SECTORS)
 # Calm to turbulent and back; mean simple return and scale a session of the equity market.
 _LEAVE_CALM, _LEAVE_TURBULENT = 0.0042, 0.0130
 _MEAN = (0.00072, -0.00047)
-_SCALE = (0.0074, 0.0180)
+_SCALE = (0.0072, 0.0173)
 # alpha, gamma, beta, degrees of freedom, largest variance of each kind of factor; unit unconditional variance.
 # Rises calm the equity market (alpha below 0), falls unsettle it.
 _MARKET_GARCH = (-0.126, 0.254, 0.882, 14.5, 4.0)
