@@ -152,21 +152,25 @@ def measure_regimes(seed: int, sessions: int = REGIME_SESSIONS) -> Facts:
 def simulated_facts(
     seeds: Iterable[int], *, assets: int = ASSETS, sessions: int = SESSIONS, garch_stocks: int = GARCH_STOCKS
 ) -> dict[str, np.ndarray]:
-    """Each fact over the seeds, (seeds,)."""
+    """Each fact over the seeds, (seeds,); nan where a market has no asset of the kind."""
     each = []
     for seed in seeds:
         frames = simulate_market(assets=assets, start_date=START_DATE, sessions=sessions, seed=seed)
         each.append(measure_facts(frames, garch_stocks) | measure_regimes(seed))
-    return {name: np.array([facts.get(name, np.nan) for facts in each]) for name in each[0]}
+    names = dict.fromkeys(name for facts in each for name in facts)
+    return {name: np.array([facts.get(name, np.nan) for facts in each]) for name in names}
 
 
 def table(facts: dict[str, np.ndarray], write: Callable[[str], None] = print) -> tuple[int, int]:
-    """Write fact, simulated mean and range, interval and whether it is met; return the met and all facts."""
-    write(f"{'fact':34} {'mean':>8} {'min':>8} {'max':>8}   {'figure':>8} {'interval':>18}  met")
+    """Write fact, simulated median and range, interval and whether it is met; return the met and all facts.
+
+    The median over seeds: a crash in one history moves the mean of all fourth moments.
+    """
+    write(f"{'fact':34} {'median':>8} {'min':>8} {'max':>8}   {'figure':>8} {'interval':>18}  met")
     shown = [t for t in TARGETS if t.name in facts]
     for target in shown:
         write(_row(target, facts[target.name]))
-    met = [t for t in shown if t.is_met(float(np.nanmean(facts[t.name])))]
+    met = [t for t in shown if t.is_met(float(np.nanmedian(facts[t.name])))]
     for label, is_later in (("to 2016, calibrated on", False), ("later, test only", True)):
         count = sum(t.is_later == is_later for t in shown)
         write(f"met {sum(t.is_later == is_later for t in met)} of {count} facts measured on data {label}")
@@ -175,11 +179,11 @@ def table(facts: dict[str, np.ndarray], write: Callable[[str], None] = print) ->
 
 def _row(target: Target, values: np.ndarray) -> str:
     """One line of the table."""
-    mean = float(np.nanmean(values))
+    median = float(np.nanmedian(values))
     interval = f"{target.low:.4g} .. {target.high:.4g}"
-    mark = ("yes" if target.is_met(mean) else "NO") + (" (later)" if target.is_later else "")
+    mark = ("yes" if target.is_met(median) else "NO") + (" (later)" if target.is_later else "")
     return (
-        f"{target.name:34} {mean:8.4f} {np.nanmin(values):8.4f} {np.nanmax(values):8.4f}   "
+        f"{target.name:34} {median:8.4f} {np.nanmin(values):8.4f} {np.nanmax(values):8.4f}   "
         f"{target.figure:8.4f} {interval:>18}  {mark}"
     )
 
@@ -188,9 +192,11 @@ def main() -> None:
     """Command line: measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--assets", type=int, default=ASSETS)
     arguments = parser.parse_args()
-    table(simulated_facts(range(1, arguments.seeds + 1), assets=arguments.assets))
+    first = arguments.first_seed
+    table(simulated_facts(range(first, first + arguments.seeds), assets=arguments.assets))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ _DECILE_TOLERANCE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One fact: the measured figure and the interval in which the mean over seeds counts as met."""
+    """One fact: the measured figure and the interval in which the median over seeds counts as met."""
 
     name: str
     figure: float
@@ -28,7 +28,7 @@ class Target:
     is_later: bool = False
 
     def is_met(self, value: float) -> bool:
-        """Whether a simulated mean lies in the interval."""
+        """Whether a simulated median lies in the interval."""
         return self.low <= value <= self.high
 
 
