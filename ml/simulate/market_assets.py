@@ -144,7 +144,7 @@ def _draw_risk(table: np.ndarray, keys: np.ndarray, kind: np.ndarray, thematic: 
     table[:, T["crypto"]] = np.where(kind == CRYPTO_CLASS, 0.044 * np.exp(0.3 * normals(keys, 15)), 0.0)
     # The shorter a bond, the less its price moves on its own.
     term = np.where(kind == BOND_ETF, np.sqrt(duration / 7.5), 1.0)
-    own = term * _by_class(kind, (0.0113, 0.0020, 0.0008, 0.0075, 0.0070, 0.0045, 0.046, 0.00003))
+    own = term * _by_class(kind, (0.0110, 0.0020, 0.0008, 0.0075, 0.0070, 0.0045, 0.046, 0.00003))
     wide = _by_class(kind, (0.28, 0.4, 0.3, 0.25, 0.4, 0.3, 0.3, 0.2))
     # Stocks that follow the market more also move more on their own.
     with_beta = np.where(kind == EQUITY, (np.maximum(table[:, T["beta"]], 0.1) / 0.97) ** 0.6, 1.0)
@@ -152,7 +152,7 @@ def _draw_risk(table: np.ndarray, keys: np.ndarray, kind: np.ndarray, thematic: 
     table[:, T["nu"]] = np.clip(6.4 * np.exp(0.27 * normals(keys, 17)), 4.0, 14.0)
     persistence = np.clip(0.990 + 0.008 * normals(keys, 18), 0.93, 0.998)
     gamma = np.where(kind == CRYPTO_CLASS, 0.0, 0.092)
-    table[:, T["alpha"]] = np.clip(0.032 * np.exp(0.6 * normals(keys, 41)), 0.004, 0.11)
+    table[:, T["alpha"]] = np.clip(0.037 * np.exp(0.55 * normals(keys, 41)), 0.004, 0.11)
     table[:, T["gamma"]] = gamma
     table[:, T["garch_beta"]] = persistence - table[:, T["alpha"]] - 0.5 * gamma
     # Prices between bid and ask turn back a little the next session, some more than others.
@@ -160,7 +160,7 @@ def _draw_risk(table: np.ndarray, keys: np.ndarray, kind: np.ndarray, thematic: 
     spread = _by_class(kind, (0.05, 0.0, 0.0, 0.05, 0.0, 0.0, 0.0, 0.0))
     table[:, T["bounce"]] = bounce + spread * normals(keys, 40)
     jump = np.where(
-        kind == EQUITY, 0.040 * np.exp(0.3 * normals(keys, 19)), np.where(kind == REIT, 0.02, 0.0)
+        kind == EQUITY, 0.0385 * np.exp(0.27 * normals(keys, 19)), np.where(kind == REIT, 0.02, 0.0)
     )
     table[:, T["jump_scale"]] = np.where(kind == CRYPTO_CLASS, 0.05, jump)
     table[:, T["drift"]] = _by_class(kind, (0.0, 0.0, 0.00004, 0.0, 0.00004, 0.0, 0.0008, 0.0))
