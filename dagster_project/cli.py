@@ -308,6 +308,22 @@ def models(
         raise typer.Exit(1) from error
 
 
+@app.command("export-adapter")
+def export_adapter(
+    user: Annotated[str, typer.Argument(help="A user_id of the warehouse.")],
+    output: Annotated[Path, typer.Option(help="Folder to write; created if missing.", file_okay=False)],
+) -> None:
+    """Write a user's adapter of the latest night as a folder that peft loads."""
+    from dagster_project.export_adapter import export_user_adapter
+    from dagster_project.query import QueryError
+
+    try:
+        export_user_adapter(_settings(), user, output)
+    except QueryError as error:
+        _stderr.print(f"[bold red]export-adapter:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
 @app.command()
 def doctor() -> None:
     """Check the installation and the warehouse; names what is wrong and the remedy."""

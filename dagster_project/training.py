@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # What ships is trained on prices up to here, so that later ones can test it.
 SHIPPED_UNTIL = dt.date(2016, 12, 30)
+# A training's last bits depend on its threads: the same number on every machine.
+TRAINING_THREADS = 2
 # Simulated markets beside the warehouse's: number, assets and years of each.
 SIMULATED_MARKETS = {"quick": (3, 50, 6), "full": (24, 200, 10)}
 

@@ -8,6 +8,7 @@ from dagster_project.reads import NightReader
 from dagster_project.resources.artifacts import Artifacts
 from dagster_project.resources.lake import LakeResource
 from dagster_project.training import (
+    TRAINING_THREADS,
     TrainConfig,
     metric_rows,
     open_for_training,
@@ -38,10 +39,11 @@ def encoder_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, co
     from dagster_project.pictures import curves
     from ml.encoder.config import PROFILES
     from ml.encoder.train import train_encoder
+    from ml.runtime import fixed_threads
 
     artifacts, reader = open_for_training(lake)
     panels = training_panels(context, reader, config)
-    with artifacts.staging("encoder") as folder:
+    with artifacts.staging("encoder") as folder, fixed_threads(TRAINING_THREADS):
         trained = train_encoder(
             panels,
             PROFILES[config.profile],

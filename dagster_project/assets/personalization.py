@@ -8,7 +8,13 @@ from dagster_project.provenance import markdown_table
 from dagster_project.reads import NightReader
 from dagster_project.resources.artifacts import Artifacts
 from dagster_project.resources.lake import LakeResource
-from dagster_project.training import TrainConfig, metric_rows, open_for_training, record_training
+from dagster_project.training import (
+    TRAINING_THREADS,
+    TrainConfig,
+    metric_rows,
+    open_for_training,
+    record_training,
+)
 
 
 @dg.multi_asset(
@@ -116,11 +122,13 @@ def personalization_checkpoint(context: dg.AssetExecutionContext, lake: LakeReso
     from dagster_project.pictures import curves
     from ml.models import PERSONALIZATION
     from ml.personalization.train import PROFILES, save_trained, train_personalization
+    from ml.runtime import fixed_threads
 
     artifacts, _ = open_for_training(lake)
-    trained = train_personalization(
-        PROFILES[config.profile], config.seed, lambda message: context.log.info(f"progress: {message}")
-    )
+    with fixed_threads(TRAINING_THREADS):
+        trained = train_personalization(
+            PROFILES[config.profile], config.seed, lambda message: context.log.info(f"progress: {message}")
+        )
     with artifacts.staging(PERSONALIZATION) as folder:
         save_trained(folder, trained, profile=config.profile)
         model = artifacts.keep(PERSONALIZATION, folder)

@@ -5,6 +5,7 @@ import dagster as dg
 from dagster_project.pools import WAREHOUSE_WRITER
 from dagster_project.resources.lake import LakeResource
 from dagster_project.training import (
+    TRAINING_THREADS,
     TrainConfig,
     metric_rows,
     open_for_training,
@@ -36,12 +37,13 @@ def policy_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, con
     from ml.encoder.embed import EncoderServer
     from ml.policy.config import PROFILES
     from ml.policy.train import train_policy
+    from ml.runtime import fixed_threads
     from ml.types import EXPERTS, OBJECTIVES
 
     artifacts, reader = open_for_training(lake)
     encoder = artifacts.newest_trained("encoder")
     panels = training_panels(context, reader, config)
-    with artifacts.staging("policy") as folder:
+    with artifacts.staging("policy") as folder, fixed_threads(TRAINING_THREADS):
         trained = train_policy(
             panels,
             EncoderServer.load(encoder.folder),

@@ -5,7 +5,6 @@ What does not: training, where embeddings come from, orders. No torch tensor cro
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +20,7 @@ from ml.policy.panels import AccountPanel, MarketPanel
 from ml.policy.regime import regime_features
 from ml.policy.state import PortfolioState
 from ml.policy.trained import StoredPolicy, TrainedPolicy, load_policy
+from ml.runtime import fixed_threads
 from ml.types import ACTIONS, EXPERTS, OBJECTIVES
 
 __all__ = ["AccountTax", "PolicyServer", "regime_features"]
@@ -221,7 +221,7 @@ class PolicyServer:
         vectors = torch.from_numpy(np.ascontiguousarray(embeddings, np.float32))[None]
         world = torch.from_numpy(np.asarray(regime, np.float32))
         chunk = max(1, cells // max(assets, 1))
-        with torch.inference_mode(), _threads(self._threads):
+        with torch.inference_mode(), fixed_threads(self._threads):
             for start in range(0, count, chunk):
                 rows = slice(start, min(start + chunk, count))
                 part = _rows_of(state, rows)
@@ -319,13 +319,3 @@ def _rows_of(state: PortfolioState, rows: slice) -> PortfolioState:
 def _check_shape(name: str, values: np.ndarray, expected: tuple[int, ...]) -> None:
     if np.shape(values) != expected:
         raise ValueError(f"{name} has shape {np.shape(values)}, expected {expected}")
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
