@@ -79,7 +79,7 @@ def _awkward(made: MarketFrames, days: list[dt.date]) -> MarketFrames:
 @pytest.fixture(scope="module")
 def market() -> MarketFrames:
     """Twelve assets: the market, three that split, two listed late, others."""
-    made = simulate_market(assets=80, start_date=START, sessions=_sessions(), seed=3)
+    made = simulate_market(assets=160, start_date=START, sessions=_sessions(), seed=3)
     splits = made.corporate_actions.filter(pl.col("kind") == "split")["asset_id"].unique().sort().head(3)
     late = made.assets.filter(pl.col("listed_date") > START)["asset_id"].unique().sort().head(2)
     assert len(splits) == 3 and len(late) == 2

@@ -17,22 +17,20 @@ NOT_MET = {
     "acf r 5 p10", "acf r 5 p50", "acf r 5 p90",
     # months of turmoil leave fatter tails of monthly sums, and more of the years see some of it
     "kurtosis 21d p50", "kurtosis 21d p90", "pair correlation median year",
-    # jumps on results dilute the clustering of single stocks' moves
-    "acf |r| 1 p10", "gjr alpha p50", "gjr beta p90", "gjr persistence p50",
-    # a fit to volatility that clusters within a regime changes regime more often
-    "regime calm stay",
+    # jumps on results dilute the clustering of single stocks' moves, and what a GARCH fit sees of it
+    "acf |r| 1 p50", "leverage p10", "gjr alpha p50", "gjr persistence p50",
 }  # fmt: skip
 # Measured after 2016: no parameter follows them.
 LATER_NOT_MET = {
     "volatility of bonds 1.9y", "volatility of credit", "volatility of high yield", "volatility of commodity",
-    "correlation of bonds 17y", "correlation of commodity", "kurtosis of crypto",
+    "correlation of commodity", "kurtosis of crypto", "regime calm stay",
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def facts() -> dict[str, np.ndarray]:
     """Facts of a few seeds at the size of the figures; the command's twenty take minutes."""
-    return simulated_facts(SEEDS, garch_stocks=24)
+    return simulated_facts(SEEDS)
 
 
 def _held() -> list[Target]:
@@ -41,9 +39,9 @@ def _held() -> list[Target]:
 
 @pytest.mark.parametrize("target", _held(), ids=lambda t: f"{t.name}{' (later)' if t.is_later else ''}")
 def test_fact_is_met(facts, target):
-    # the mean of a few histories scatters about that of twenty
-    scatter = 2 * facts[target.name].std(ddof=1) / math.sqrt(len(SEEDS))
-    assert target.low - scatter <= facts[target.name].mean() <= target.high + scatter
+    # the median of a few histories scatters about that of twenty
+    scatter = 2 * np.nanstd(facts[target.name], ddof=1) / math.sqrt(len(SEEDS))
+    assert target.low - scatter <= np.nanmedian(facts[target.name]) <= target.high + scatter
 
 
 def test_most_facts_are_met(facts):
