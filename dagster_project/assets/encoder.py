@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project.assets.night import SESSION_ASSET, as_of_date, write_tables
+from dagster_project.assets.night import NIGHT_DEPS, SESSION_ASSET, as_of_date, write_tables
 from dagster_project.pools import WAREHOUSE_WRITER
 from dagster_project.reads import NightReader
 from dagster_project.resources.artifacts import Artifacts
@@ -18,6 +18,9 @@ from dagster_project.training import (
 )
 
 _INPUTS = [
+    *NIGHT_DEPS,
+    ["raw", "market__daily_bars"],
+    ["core", "dim_sessions"],
     ["core", "fct_asset_prices__daily"],
     ["features", "feat_asset_metadata__daily"],
     ["intermediate", "int_market__returned"],

@@ -52,7 +52,9 @@ LEARNED_TABLES: Final[dict[str, TableLineage]] = {
         {
             "embedding": columns_of(FEATURE_STORE, *FEATURE_COLUMNS)
             + columns_of("ml.chronos_embeddings", "embedding")
-            + columns_of(PRICES, "price_usd", "total_return_log")
+            + columns_of(PRICES, "price_usd", "total_return_log", "dollar_volume_usd")
+            + columns_of("raw.market__daily_bars", "open", "high", "low", "close")
+            + columns_of("intermediate.int_market__returned", "market_return_log")
         },
         kind="model",
     ),
@@ -61,7 +63,13 @@ LEARNED_TABLES: Final[dict[str, TableLineage]] = {
         "adapters",
         {
             **each(("n_decisions", "n_informative"), columns_of(TRADES, "kind", "trade_date", "account_id")),
-            **each(("adapter", "loss_before", "loss_after", *_RESPONSIBILITIES), _DECISIONS),
+            **each(
+                (
+                    *("adapter", "loss_before", "loss_after", *_RESPONSIBILITIES),
+                    *("n_revealed", "identified", "confidence", "mean_evidence"),
+                ),
+                _DECISIONS,
+            ),
         },
         kind="model",
     ),
