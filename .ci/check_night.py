@@ -52,13 +52,15 @@ def main() -> int:
         "and orders.gain_usd > 0 and p.reason not like '%involuntary%'"
     )["n"][0]
     judge("short-term gains chosen under long_term_gains_only", bad, bad == 0)
-    # A lot that may be sold at a loss: 5 % and 50 USD below basis, no purchase of the household in 30 days.
+    # A lot that may be sold at a loss: 5 % and 50 USD below basis, no purchase of the household in 30 days, in an
+    # account that may choose its lots.
     harvest = _frame(
         f"""
         with accounts as (
             select p.account_id, d.household_id from {CURRENT} as p
             inner join core.dim_accounts as d on p.account_id = d.account_id
             where p.objective = 'tax_loss_harvesting' and p.status = 'ok' and d.account_type = 'taxable'
+              and coalesce(d.lot_method, 'fifo') not in ('fifo', 'lifo', 'average')
         ), losses as (
             select distinct a.account_id from accounts as a
             inner join tax.tax_lots__daily as l on a.account_id = l.account_id

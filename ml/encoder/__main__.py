@@ -2,6 +2,7 @@
 
 ``--packaged FILE.npz`` adds a stored panel up to 2016-12-30 to the training data and its later years to the
 held-out panels. ``--state DIR`` keeps a training state there and continues it if one is found.
+``--evaluate`` trains nothing: it evaluates the checkpoint that lies in ``--output`` and writes its card.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from ml.encoder.card import card, evaluate_encoder
 from ml.encoder.config import PROFILES
 from ml.encoder.dataset import load_chronos
 from ml.encoder.train import train_encoder
+from ml.encoder.trained import restore_trained
 from ml.features.panel import FeaturePanel
 from ml.features.simulated_panel import simulated_panel
 
@@ -52,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--packaged", type=Path, help="a stored panel of real prices (.npz)")
     parser.add_argument("--state", type=Path, help="folder of the training state")
     parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to write")
+    parser.add_argument("--evaluate", action="store_true", help="evaluate the checkpoint in --output")
     given = parser.parse_args(arguments)
     config = PROFILES[given.profile]
     config = replace(config, steps=given.steps or config.steps)
@@ -71,6 +74,10 @@ def main(arguments: list[str] | None = None) -> int:
         panels.append(real.take(slice(0, end)))
         held_out.append((f"packaged prices after {CUT_OFF}", real.take(slice(end, None))))
     branch = load_chronos(device=given.device)
+    if given.evaluate:
+        trained = restore_trained(given.output)
+        reports = evaluate_encoder(trained, branch, panels[:4] + panels[-1:], held_out, device=given.device)
+        return _write_card(given.output, card(trained, reports))
     trained = train_encoder(
         panels,
         config,
@@ -82,10 +89,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     reports = evaluate_encoder(trained, branch, panels[:4] + panels[-1:], held_out, device=given.device)
     digest = trained.save(given.output, {"held_out": [one.as_dict() for one in reports]})
-    text = card(trained, reports)
-    (given.output / "README.md").write_text(text)
-    print(text)
     print(f"wrote {given.output} (digest {digest[:12]})")
+    return _write_card(given.output, card(trained, reports))
+
+
+def _write_card(folder: Path, text: str) -> int:
+    (folder / "README.md").write_text(text)
+    print(text)
     return 0
 
 

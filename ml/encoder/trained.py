@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ml.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from ml.encoder.config import EncoderConfig, TrainConfig
+from ml.encoder.config import PROFILES, EncoderConfig, TrainConfig
 from ml.encoder.model import CrossAssetEncoder
 from ml.encoder.normalize import FeatureNormalizer
 from ml.encoder.statistics import EmbeddingStatistics
@@ -146,6 +146,32 @@ def load_encoder(folder: Path) -> StoredEncoder:
         chronos_model_id,
         found,
         saved.digest,
+    )
+
+
+def restore_trained(folder: Path) -> TrainedEncoder:
+    """Read a checkpoint folder as what training returned, for evaluation; the heads are not stored.
+
+    Raises
+    ------
+    CheckpointError, CompatibilityError
+        As :func:`load_encoder`; an unknown profile too.
+    """
+    stored, saved = load_encoder(folder), load_checkpoint(folder)
+    profile = str(saved.config["profile"])
+    if profile not in PROFILES:
+        raise CheckpointError(
+            f"{folder} was trained with the profile {profile!r}, known are {sorted(PROFILES)}"
+        )
+    return TrainedEncoder(
+        stored.model,
+        stored.normalizer,
+        stored.statistics,
+        PROFILES[profile],
+        stored.chronos_model_id,
+        int(saved.config["seed"]),
+        tuple(saved.config["sources"]),
+        list(saved.metrics["history"]),
     )
 
 

@@ -163,6 +163,7 @@ class TaxLotEnv:
             long_gain=share(gain.relu() * is_long),
             long_loss=share((-gain).relu() * is_long),
             days_to_long=torch.where(days_left > 366, 0, days_left).to(value.dtype),
+            harvestable=self.lots().harvestable_value / value[:, None],
             is_locked=self.wash.is_locked(self._market.is_open(t)),
             is_tradeable=self._market.is_tradeable(t),
             cash_weight=self.cash / value,

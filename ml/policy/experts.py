@@ -223,7 +223,7 @@ def _tax_aware(plan: MarketPlan, accounts: AccountPanel, current: np.ndarray) ->
     deferred = np.asarray(accounts.is_tax_deferred, dtype=bool)[accounts.lot_account]
     movable = plan.tradeable[accounts.lot_asset]
     gain = np.asarray(accounts.lot_gain_ratio, dtype=np.float64)
-    harvested = _sum_lots(accounts, current, movable & ~deferred & _is_harvestable(accounts))
+    harvested = _sum_lots(accounts, current, movable & ~deferred & is_harvestable(accounts))
     harvested = np.minimum(harvested, current)[:, :-1]
     # A gain is free to trim once long-term, a loss always, and everything where no tax is due.
     free = deferred | (gain <= 0.0) | (np.asarray(accounts.lot_is_long_term, dtype=bool) & np.isfinite(gain))
@@ -239,7 +239,7 @@ def _tax_aware(plan: MarketPlan, accounts: AccountPanel, current: np.ndarray) ->
     return np.maximum(target, 0.0)
 
 
-def _is_harvestable(accounts: AccountPanel) -> np.ndarray:
+def is_harvestable(accounts: AccountPanel) -> np.ndarray:
     """Lots that lost at least 5 % of cost and 50 USD and still have a value to sell; shape (L,)."""
     gain = np.asarray(accounts.lot_gain_ratio, dtype=np.float64)
     value = np.asarray(accounts.lot_value_usd, dtype=np.float64)

@@ -17,7 +17,7 @@ from torch.nn.functional import silu
 from ml.policy.config import PolicyConfig
 from ml.policy.market_window import EMBEDDING_SIZE, REGIME_FEATURES
 from ml.policy.observation import Observation
-from ml.policy.state import ACCOUNT_FEATURES, POSITION_FEATURES
+from ml.policy.state import ACCOUNT_FEATURES, MAX_LOGIT, POSITION_FEATURES
 from ml.types import ACTIONS, EXPERTS, OBJECTIVES
 
 BUY, HOLD, SELL = (ACTIONS.index(name) for name in ("buy", "hold", "sell"))
@@ -166,9 +166,15 @@ class ExpertHeads(nn.Module):
         bound = small**-0.5
         self.leave = nn.Parameter(torch.empty(len(EXPERTS), small, len(ACTIONS)).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(len(EXPERTS), 1, len(ACTIONS)))
+        with torch.no_grad():
+            # The tax-aware expert starts by selling what can be harvested, and learns from there.
+            start = self.straight.weight.view(len(EXPERTS), len(ACTIONS), len(POSITION_FEATURES))
+            start[EXPERTS.index("tax_aware"), :, POSITION_FEATURES.index("harvest")] = 0.0
+            start[EXPERTS.index("tax_aware"), BUY, POSITION_FEATURES.index("harvest")] = MAX_LOGIT / 2
+            start[EXPERTS.index("tax_aware"), SELL, POSITION_FEATURES.index("harvest")] = -MAX_LOGIT / 2
 
     def forward(self, hidden: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
-        """Logits of each expert, (B, 4, N, 3), of (B, N, width) and (B, N, 11)."""
+        """Logits of each expert, (B, 4, N, 3), of (B, N, width) and (B, N, 12)."""
         count, assets = hidden.shape[:2]
         inner = silu(self.enter(hidden)).view(count, assets, len(EXPERTS), self.small)
         direct = self.straight(position).view(count, assets, len(EXPERTS), len(ACTIONS))

@@ -20,7 +20,7 @@ class Observation:
     ----------
     embedding : Tensor of shape (B, N, 64) or (1, N, 64)
         One row where all decisions see one market.
-    position : Tensor of shape (B, N, 11)
+    position : Tensor of shape (B, N, 12)
         :data:`ml.policy.state.POSITION_FEATURES`.
     account : Tensor of shape (B, 9)
         :data:`ml.policy.state.ACCOUNT_FEATURES`.

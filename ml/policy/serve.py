@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ml.models import CompatibilityError
+from ml.policy.experts import is_harvestable
 from ml.policy.market_window import EMBEDDING_SIZE, REGIME_FEATURES
 from ml.policy.model import PolicyOutput
 from ml.policy.observation import Observation, observe
@@ -253,6 +254,7 @@ def portfolio_state(market: MarketPanel, accounts: AccountPanel, tax: AccountTax
         total = np.bincount(flat, weights=values, minlength=count * assets)
         return torch.from_numpy(total.reshape(count, assets))
 
+    taxable = ~np.asarray(accounts.is_tax_deferred, dtype=bool)[accounts.lot_account]
     days_left = np.full(count * assets, np.inf)
     waiting = ~is_long & (gain > 0)
     np.minimum.at(days_left, flat[waiting], np.asarray(accounts.lot_days_to_long_term)[waiting])
@@ -268,6 +270,7 @@ def portfolio_state(market: MarketPanel, accounts: AccountPanel, tax: AccountTax
         short_loss=summed(np.maximum(-gain, 0) * ~is_long),
         long_gain=summed(np.maximum(gain, 0) * is_long),
         long_loss=summed(np.maximum(-gain, 0) * is_long),
+        harvestable=summed(np.asarray(accounts.lot_weight) * (is_harvestable(accounts) & taxable)),
         days_to_long=torch.from_numpy(days_left.reshape(count, assets)).clamp(max=366),
         is_locked=torch.from_numpy(np.array(tax.is_locked, dtype=bool)),
         is_tradeable=torch.from_numpy(np.array(market.tradeable, dtype=bool)).expand(count, -1),

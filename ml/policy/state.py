@@ -5,11 +5,13 @@ What does not: how aggregates come about (``env.py`` from its lots, ``serve.py``
 All inputs are ratios of account value V, so that a portfolio of any size looks alike.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import torch
 
+MAX_LOGIT: Final = 6.0  # beyond exp(-6) of a position is nothing left to sell
 POSITION_FEATURES: Final = (
     "weight",  # w
     "relative_weight",  # w N / (1 + w N): against equal weight, in [0, 1)
@@ -20,6 +22,7 @@ POSITION_FEATURES: Final = (
     "long_loss",
     "days_to_long",  # days until the first short-term gain lot turns long-term / 365; 0 = none
     "is_locked",  # a loss of the asset was realised within 30 days: buying would wash it
+    "harvest",  # log(share of the position without harvestable lots, at least exp(-6)) / 6: 0 = nothing to harvest
     "is_held",
     "is_tradeable",
 )
@@ -46,6 +49,8 @@ class PortfolioState:
         Value and unrealised results of the open lots.
     days_to_long : Tensor of shape (B, N)
         Smallest number of days until a short-term gain lot is long-term; 0 where there is none.
+    harvestable : Tensor of shape (B, N)
+        Value of the lots whose loss counts (5 % of cost and 50 USD, taxable accounts), a part of ``weight``.
     is_locked, is_tradeable : Tensor of shape (B, N)
         bool.
     cash_weight, short_net, long_net, carryover, short_rate, long_rate, is_tax_deferred, year_fraction :
@@ -59,6 +64,7 @@ class PortfolioState:
     long_gain: torch.Tensor
     long_loss: torch.Tensor
     days_to_long: torch.Tensor
+    harvestable: torch.Tensor
     is_locked: torch.Tensor
     is_tradeable: torch.Tensor
     cash_weight: torch.Tensor
@@ -71,9 +77,10 @@ class PortfolioState:
     year_fraction: torch.Tensor
 
     def position_features(self) -> torch.Tensor:
-        """:data:`POSITION_FEATURES` scaled; (B, N, 11) float32."""
+        """:data:`POSITION_FEATURES` scaled; (B, N, 12) float32."""
         count = self.is_tradeable.sum(1, keepdim=True).clamp(min=1)
         relative = self.weight * count
+        kept = 1 - self.harvestable / self.weight.clamp(min=1e-9)
         gain = self.short_gain + self.long_gain - self.short_loss - self.long_loss
         columns = [
             self.weight,
@@ -85,6 +92,8 @@ class PortfolioState:
             ),
             self.days_to_long / 365,
             self.is_locked.float(),
+            # The logit that sells just those lots: an expert that harvests needs no more than this column.
+            torch.log(kept.clamp(min=math.exp(-MAX_LOGIT), max=1)) / MAX_LOGIT,
             (self.weight > 0).float(),
             self.is_tradeable.float(),
         ]

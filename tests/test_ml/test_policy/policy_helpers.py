@@ -6,6 +6,7 @@ import torch
 from ml.features.catalog import FEATURE_COLUMNS
 from ml.features.panel import FeaturePanel
 from ml.policy.observation import Observation
+from ml.policy.state import POSITION_FEATURES
 
 SESSIONS, ASSETS = 460, 9
 
@@ -58,7 +59,7 @@ def random_observation(rows: int, assets: int, seed: int = 0) -> Observation:
     mix = torch._standard_gamma(torch.full((rows, 6), 0.5), generator=g) + 1e-6
     return Observation(
         embedding=torch.randn(rows, assets, 64, generator=g),
-        position=torch.rand(rows, assets, 11, generator=g),
+        position=torch.rand(rows, assets, len(POSITION_FEATURES), generator=g),
         account=torch.rand(rows, 9, generator=g),
         mix=mix / mix.sum(1, keepdim=True),
         regime=torch.randn(rows, 5, generator=g),
