@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.recommend.book import Book
 from ml.recommend.candidates import Pairs
 from ml.recommend.inputs import RecommendSettings
 from ml.recommend.locks import SaleLots, WashWindows
 from ml.recommend.optimize import Problem
+from ml.recommend.schema import USD_UNITS
 
 # Above every drift and tax slope: short-term gains that only a cash need may realise go last.
 _LAST_RESORT = 100.0
@@ -56,6 +58,7 @@ def choose_branches(
     windows: WashWindows,
     household: np.ndarray,
     is_wash_exempt: np.ndarray,
+    is_harvest: np.ndarray,
     settings: RecommendSettings,
 ) -> Branches:
     """Fix what each pair may do.
@@ -70,6 +73,8 @@ def choose_branches(
     household : ndarray of shape (R,)
         Position of each account's household.
     is_wash_exempt : ndarray of shape (N,)
+    is_harvest : ndarray of shape (P,)
+        bool: a loss is there to be harvested, so that a target below the weight counts inside the band too.
     settings : RecommendSettings
 
     Returns
@@ -77,7 +82,7 @@ def choose_branches(
     Branches
     """
     owner = household[pairs.account]
-    wants = _beyond_band(pairs, settings)
+    wants = _beyond_band(pairs, is_harvest, settings)
     locked = (wants > 0) & windows.loss_sold[owner, pairs.asset]
     branch = np.where(locked, 0, wants).astype(np.int8)
     branch, is_need, level, floor, shortfall = _meet_cash_needs(branch, pairs, lots, settings.cost_ratio)
@@ -92,14 +97,39 @@ def choose_branches(
     return Branches(branch, wants, locked | crossing, is_need, level, floor, shortfall, usable)
 
 
-def _beyond_band(pairs: Pairs, settings: RecommendSettings) -> np.ndarray:
+def harvest_pairs(
+    pairs: Pairs, lots: SaleLots, book: Book, harvesting: np.ndarray, settings: RecommendSettings
+) -> np.ndarray:
+    """Pairs of harvesting accounts with a loss that counts and may be sold without washing.
+
+    Parameters
+    ----------
+    book : Book
+    harvesting : ndarray of shape (R,)
+        bool: tax_loss_harvesting has the largest weight of the account's mix.
+
+    Returns
+    -------
+    ndarray of shape (P,)
+        bool.
+    """
+    gain, basis = book.lot_gain[lots.row], book.lot_basis[lots.row] / USD_UNITS
+    counts = (gain <= -settings.loss_ratio * basis) & (gain <= -settings.loss_usd)
+    chosen = counts & lots.can_sell & lots.is_loss & ~lots.is_washing
+    has_loss = np.bincount(lots.pair[chosen], minlength=len(pairs.asset)) > 0
+    return has_loss & harvesting[pairs.account]
+
+
+def _beyond_band(pairs: Pairs, is_harvest: np.ndarray, settings: RecommendSettings) -> np.ndarray:
     """Direction of drifts beyond the band; names that cash beyond its own band needs are let in too."""
     drift = pairs.target - pairs.weight
     band = np.maximum(settings.band_ratio, settings.band_relative * np.maximum(pairs.weight, pairs.target))
     can_buy = pairs.is_tradeable & ~pairs.is_excluded & (drift > 0.0)
     can_sell = pairs.is_tradeable & (drift < 0.0) & (pairs.weight > 0.0)
     outside = np.abs(drift) > band
-    wants = np.where(can_buy & outside, 1, np.where(can_sell & (outside | pairs.is_excluded), -1, 0))
+    wants = np.where(
+        can_buy & outside, 1, np.where(can_sell & (outside | pairs.is_excluded | is_harvest), -1, 0)
+    )
     cash_drift = pairs.cash_target - pairs.cash_weight
     cash_band = np.maximum(
         settings.band_ratio, settings.band_relative * np.maximum(pairs.cash_weight, pairs.cash_target)

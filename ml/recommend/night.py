@@ -13,7 +13,7 @@ import polars as pl
 from ml.policy.objectives import long_term_gains_only_in_force
 from ml.policy.serve import PolicyServer
 from ml.recommend.book import Book, build_book, dense_weights
-from ml.recommend.branches import Branches, build_problem, choose_branches
+from ml.recommend.branches import Branches, build_problem, choose_branches, harvest_pairs
 from ml.recommend.candidates import Pairs, cash_reserve, choose_pairs, excluded_matrix
 from ml.recommend.decisions import find_target_dates
 from ml.recommend.frames import Solved, order_rows, weight_rows
@@ -28,7 +28,7 @@ from ml.recommend.schema import ORDERS_SCHEMA, PORTFOLIO_SCHEMA, SHORT_GAINS_LAS
 from ml.recommend.settle import UNSETTLED, UnitTaxes, settle
 from ml.recommend.status import Rates, account_statuses, marginal_rates
 from ml.recommend.targets import TargetFunction, TargetMaker, policy_mix
-from ml.types import TAX_DEFERRED_ACCOUNT_TYPES
+from ml.types import OBJECTIVES, TAX_DEFERRED_ACCOUNT_TYPES
 
 
 def recommend_night(
@@ -146,7 +146,7 @@ def _recommend_chunk(
     )
     targets = cap_by_horizon(found.weights, rows, accounts, inputs, universe, settings)
     solved, notes = _solve(
-        inputs, settings, universe, accounts, book, targets, long_only, rates, status, reason
+        inputs, settings, universe, accounts, book, targets, mix, long_only, rates, status, reason
     )
     weights, orders = weight_rows(solved, settings), order_rows(solved)
     for note in (found.notes, rates.notes, notes):
@@ -187,6 +187,7 @@ def _solve(
     accounts: pl.DataFrame,
     book: Book,
     targets: np.ndarray,
+    mix: np.ndarray,
     long_only: np.ndarray,
     rates: Rates,
     status: np.ndarray,
@@ -204,6 +205,8 @@ def _solve(
     held = np.zeros((len(accounts), n_assets), dtype=bool)
     held[book.lot_account[book.lot_asset >= 0], book.lot_asset[book.lot_asset >= 0]] = True
 
+    harvesting = np.nan_to_num(mix).argmax(axis=1) == OBJECTIVES.index("tax_loss_harvesting")
+
     def attempt(short_rate: np.ndarray, long_rate: np.ndarray) -> _Attempt:
         """Steps 1 to 3 at given rates; accounts that fail are left out and the others solved again."""
         outcome, why = status.copy(), reason.copy()
@@ -219,7 +222,10 @@ def _solve(
                 book, pair_of_lot, len(pairs.asset), accounts["lot_method"].to_numpy(), short_rate, long_rate,
                 deferred, long_only, recent,
             )  # fmt: skip
-            branches = choose_branches(pairs, lots, windows, home[rows], universe.is_wash_exempt, settings)
+            harvest = harvest_pairs(pairs, lots, book, harvesting[rows], settings)
+            branches = choose_branches(
+                pairs, lots, windows, home[rows], universe.is_wash_exempt, harvest, settings
+            )
             problem = build_problem(pairs, lots, branches, settings)
             solution = solve(problem)
             orders = round_orders(
