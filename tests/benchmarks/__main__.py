@@ -31,6 +31,7 @@ NAMES: Final = (
     "chronos",
     "encoder",
     "environment",
+    "training",
     "adapters",
     "behaviour",
     "goals",

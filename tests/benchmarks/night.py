@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-FIRST_TARGET_S, NEXT_TARGET_S, IMPORT_TARGET_S, MEMORY_TARGET_GIB = 180.0, 60.0, 6.0, 4.0
+FIRST_TARGET_S, NEXT_TARGET_S, IMPORT_TARGET_S, MEMORY_TARGET_GIB = 180.0, 100.0, 6.0, 4.0
 
 
 def run() -> list[dict[str, Any]]:

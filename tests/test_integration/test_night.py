@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from ml.models import KINDS, packaged_model
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +84,31 @@ def _add_rows(data: Path) -> None:
         handle.write(BAD_TRANSACTIONS)
     with (data / "goals.csv").open("a") as handle:
         handle.write(f'g-9,u-ben,2022-12-01,"{"growth " * 150_000}"\n')
+
+
+# The command as a user types it, with every phase cut down to seconds.
+SMALL_TRAINING = """
+import dataclasses, sys
+import dagster_project.training
+from ml.encoder import config as encoder
+from ml.policy import config as policy
+from ml.personalization import train as personalization
+from dagster_project.cli import main
+
+dagster_project.training.SIMULATED_MARKETS["quick"] = (1, 20, 3)
+encoder.PROFILES["quick"] = dataclasses.replace(
+    encoder.PROFILES["quick"], steps=30, warmup_steps=5, chronos_series=400, report_every=10, check_from=1000
+)
+policy.PROFILES["quick"] = dataclasses.replace(
+    policy.PROFILES["quick"], ranges=2, universes_per_range=1, assets=8, weeks=8, universes=2, per_universe=6,
+    warm_rounds=1, warm_steps=20, iterations=1, policy=policy.PolicyConfig(hidden=32, head_hidden=16),
+)
+personalization.PROFILES["quick"] = dataclasses.replace(
+    personalization.PROFILES["quick"], users=60, held_out_users=40, assets=20, years=3
+)
+sys.argv = ["taxloom", *sys.argv[1:]]
+main()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -411,6 +438,44 @@ def test_commits_of_python_and_dbt_carry_run_ids(world: dict) -> None:
         assert messages
         for row in messages:
             assert any(run_id in row["commit_message"] for run_id in run_ids), (author, row)
+
+
+def test_models_are_trained_recorded_and_used_by_the_next_night(world: dict, tmp_path: Path) -> None:
+    home = world["home"]
+    assert {row["policy_id"] for row in world["first"]["rec_portfolios"] if row["status"] == "ok"} == {
+        packaged_model("policy").model_id
+    }, "the packaged policy decides until another is promoted"
+    environment = {**os.environ, "TAXLOOM_HOME": str(home)}
+    environment.pop("DAGSTER_HOME", None)
+    command = [sys.executable, "-c", SMALL_TRAINING, "train"]
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "warm_start" in result.stderr, "no progress was shown"
+    events = _rows(home, "select kind, event, model_id, location from ml.model_registry")
+    assert {(row["kind"], row["event"]) for row in events} == {
+        (kind, event) for kind in KINDS for event in ("trained", "promoted")
+    }
+    for row in events:
+        assert (home / "artifacts" / row["location"] / "model.safetensors").exists()
+    measured = _rows(home, "select kind, count(*) as n from ml.training_metrics group by kind")
+    assert {row["kind"]: int(row["n"]) > 0 for row in measured} == dict.fromkeys(KINDS, True)
+    listed = _taxloom(home, "models")
+    trained = {row["kind"]: row["model_id"] for row in events}
+    assert all(model_id[:12] in listed.stdout for model_id in trained.values()), listed.stdout
+
+    demo = tmp_path / "in"
+    shutil.copytree(DEMO, demo)
+    _night(home, demo)
+    night = _serving(home, "2022-12-28")
+    assert {row["policy_id"] for row in night["rec_portfolios"] if row["status"] == "ok"} == {
+        trained["policy"]
+    }
+    refused = _taxloom(home, "models", "--promote", packaged_model("encoder").model_id)
+    assert refused.returncode == 1
+    assert "taxloom train --phase policy" in refused.stderr
+    adapter = _taxloom(home, "export-adapter", "u-ada", "--output", str(tmp_path / "adapter"))
+    assert adapter.returncode == 0, adapter.stderr
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").exists()
 
 
 def test_a_bad_source_names_the_remedy(tmp_path: Path) -> None:
