@@ -1,5 +1,6 @@
 """``taxloom train`` and ``taxloom models``: train the phases in this process, list and promote models."""
 
+import sys
 import time
 import uuid
 from typing import Any
@@ -71,7 +72,8 @@ def list_models(settings: Settings) -> None:
                 "*", model.kind, model.model_id[:12], model.profile, "packaged", "",
                 model.compatibility_id[:12], str(model.folder),
             )  # fmt: skip
-    Console(highlight=False).print(table)
+    # A pipe has no width of its own: nothing may be cut off there.
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def promote(settings: Settings, prefixes: list[str]) -> None:

@@ -54,7 +54,6 @@ LEARNED_TABLES: Final[dict[str, TableLineage]] = {
             + columns_of("ml.chronos_embeddings", "embedding")
             + columns_of(PRICES, "price_usd", "total_return_log", "dollar_volume_usd")
             + columns_of("raw.market__daily_bars", "open", "high", "low", "close")
-            + columns_of("intermediate.int_market__returned", "market_return_log")
         },
         kind="model",
     ),
@@ -129,6 +128,16 @@ LEARNED_STEPS: Final = (
     LearnedStep(
         "adapters",
         columns_of("ml.user_adapters", *_RESPONSIBILITIES, "n_informative"),
-        {"user_mixes": (*MIX, *REVEALED, "identified", "confidence", "n_revealed", "disagreement")},
+        {
+            "user_mixes": (
+                *MIX,
+                *REVEALED,
+                "identified",
+                "confidence",
+                "n_revealed",
+                "revealed_by",
+                "disagreement",
+            )
+        },
     ),
 )

@@ -140,7 +140,7 @@ _PERSONALIZATION: Final = {
             **NIGHT,
             "user_id": columns_of(USERS, "user_id") + columns_of("ml.behaviour", "user_id"),
             **each(MIX, _CHOICES + _STATED),
-            **each((*REVEALED, "identified", "confidence", "n_revealed"), _CHOICES),
+            **each((*REVEALED, "identified", "confidence", "n_revealed", "revealed_by"), _CHOICES),
             "n_stated": columns_of(_INTENTS, "stated_at", "objective"),
             "stated_objective": columns_of(_INTENTS, "objective"),
             "disagreement": _CHOICES + _STATED,

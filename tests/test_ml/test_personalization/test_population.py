@@ -95,7 +95,8 @@ def test_better_than_counted_choices_and_placebos_stay_out(population, held_out)
     assert ours["users"] == counted["users"]
     assert ours["accuracy"] > counted["accuracy"] > 0.4
     assert ours["log_loss"] < counted["log_loss"]
-    assert ours["placebos"] <= 0.08
+    # Thresholds let 3 % of the placebos through; among the two dozen here one or two can be chance.
+    assert ours["placebos"] <= 0.1
 
 
 def test_adapters_explain_later_choices_better(population, held_out):
