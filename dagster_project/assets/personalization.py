@@ -135,13 +135,11 @@ def personalization_checkpoint(context: dg.AssetExecutionContext, lake: LakeReso
     metrics = metric_rows(trained.population.metrics, run_id=context.run_id, model=model, seed=config.seed)
     metadata = record_training(context, artifacts, model, metrics)
     artifacts.promote(context.run_id, [model], "trained")
-    drawn = {"loss": ("loss", "validation_loss", "log_loss"), "accuracy": ("accuracy", "identified_share")}
+    head = metrics.filter(metrics["phase"] == "head")
     return dg.MaterializeResult(
         metadata={
             **metadata,
             "held_out": markdown_table(trained.table),
-            "curves": curves(
-                metrics.filter(~metrics["phase"].str.starts_with("held")), drawn, "population head"
-            ),
+            "curves": curves(head, {"shared head": ("cross_entropy",)}, "objective head training"),
         }
     )

@@ -60,7 +60,8 @@ def policy_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, con
     drawn = {
         "rewards": tuple(f"reward_{name}" for name in OBJECTIVES),
         "against collapse": ("active_share", "turnover"),
-        "PPO": ("kl", "entropy", "clip_fraction", "explained_variance"),
+        "PPO": ("kl", "clip_fraction", "explained_variance"),
+        "entropy of the actions": ("entropy",),
     }
     return dg.MaterializeResult(
         metadata={
