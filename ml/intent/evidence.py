@@ -13,7 +13,7 @@ term") belong to everybody, so they count only beside a wish and money, or where
 # ruff: noqa: E501 - a pattern reads best with one alternative a line
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from ml.intent.paraphrase_templates import LISTS, TEMPLATES
@@ -44,6 +44,15 @@ _PLAIN_WORDS: Final = frozenset(
     living wife husband partner spouse kid kids child children son daughter daughters family grandkids grandchildren parents mother father future
     generation heirs home house job start started end ends begin beginning continue stop wait hold holds held long longer short shorter term
     run haul horizon mind minded okay cool man guys basically honestly decade decades centuries above all total totally percent
+    max maximum min minimum eleven thirteen fourteen sixteen seventeen eighteen nineteen sixty seventy eighty ninety fifth tenth birthday christmas thanksgiving halloween
+    easter quarters season anniversary sometime anyway otherwise ideally plenty average middle choose suppose guess yeah thats whats cant wont im ive gonna wanna lets cuz coz yrs yr
+    mos jst tops read watch watching see seeing saw seen hear said saying told tell ask asked add becomes become became chance event happen happens happened care cares rich richer wealthy
+    double doubled triple tripled piece pieces sum amount amounts remainder anxious scared afraid worry hate insane catastrophe disaster drama surprise surprises surprised excitement appetite
+    stomach nature step allowed must handle handled chosen financially freedom independence believe believer feel feeling feels bother bothers reach reaches reaching turn turned turns
+    run runs running ride move moves moving change changes changed open close closed begin began call called pay pays paid bring brings spend spending add adds build builds building built
+    grow cover covers suit suits count counts show shows follow follows lead leads send receive cost costs afford afforded earn earns earning owner owners own owns owned retire single married
+    divorced widow widower newlyweds inherited exposure industry industries company companies business fund limits limit off entirely whatsoever appreciation quarter halfway
+    college school university semester payable uncle sam teh distant dec jan feb mar apr aug sept sep oct nov
     everyday usual normal regular general particular especially instead rather almost nearly roughly approximately least worth""".split()
 )
 _MONEY_WORDS: Final = frozenset(
@@ -52,7 +61,8 @@ _MONEY_WORDS: Final = frozenset(
     investments investor brokerage broker ira roth 401k retirement retire tax taxes taxable taxed deduction deductions irs income dividend
     dividends profit profits profitable return returns gain gains loss losses losers winners lot lots trade trades trader trading benchmark market
     markets s&p nasdaq dow spy qqq vti voo alpha outperform outperformance volatility volatile risk risks risky diversify diversified rebalance
-    turnover crypto bitcoin gold dollar dollars bucks grand tuition endowment inheritance egg nest pension mortgage deposit withdraw withdrawal
+    turnover proceeds bonus rsu rsus remainder withdrawable liquid interest payout payouts debt chips dime cent cents buck money-market loan crash deduct deductible rebuy longterm shortterm opportunistic hedge hedged momentum tactical
+    owes owe settlement foundation trust estate donation charity esg crypto bitcoin gold dollar dollars bucks grand tuition endowment inheritance egg nest pension mortgage deposit withdraw withdrawal
     harvest harvesting tlh wash realise realize realised realized stcg ltcg bracket rate rates expense expenses payment
     appreciate appreciation compound compounding growth grow grows growing swing swings drawdown drawdowns scalp scalping liquidity liquid
     conservative aggressive speculative exclude excluding exclusion avoid avoiding sector sectors client clients reits reit options preserve
@@ -62,17 +72,18 @@ _MONEY_WORDS: Final = frozenset(
 _MONEY: Final = re.compile(
     r"[$€£]\s?\d|\b(?:\d[\d,.]*\s?(?:k|grand|dollars?|bucks|usd)\b|(?:my|our|the|this|these|some|more|make|save|lose|losing|earn|invest(?:ing)?|with|for|on)\s+(?:\w+\s+){0,2}?(?:money|cash|savings|funds?|capital|wealth|principal|assets)\b|"
     r"money|savings|wealth|invest(?!igat)\w*|portfolios?|brokerages?|(?:my|this|our|the|retirement|taxable|joint|trading|savings|client'?s?)\s+accounts?\b|dividends?|etfs?|index\s+funds?|mutual\s+funds?|ira|iras|401\(?k\)?|roth|529|"
-    r"capital\s+(?:gains?|loss(?:es)?|preservation|intact|growth|appreciation)|(?:short|long)[\s-]*term\s+(?:capital\s+)?(?:gains?|rates?|profits?|status|treatment)|(?:stock|bond|stocks'|equity)\s+(?:market|portfolio|position|fund|exposure|pick)s?|stocks|shares|equities|equity|bonds|holdings|"
+    r"capital\s+(?:gains?|loss(?:es)?|preservation|intact|growth|appreciation)|(?:short|long)[\s-]*term\s+(?:capital\s+)?(?:gains|rates?|profits?|status|treatment)|(?:stock|bond|stocks'|equity)\s+(?:market|portfolio|position|fund|exposure|pick)s?|stocks|shares|equities|equity|bonds|holdings|"
     r"(?:harvest\w*|tax|paper|realis\w+|realiz\w+|book(?:ing)?|take|bank|deductible|unrealised|unrealized)\s+(?:\w+\s+){0,3}?loss(?:es)?|loss(?:es)?[\s-]+harvest\w*|tlh|tax(?:es|able|ed)?|deductions?|write[\s-]?offs?|irs|wash[\s-]sales?|cost\s+basis|"
     r"s\s?&\s?p(?:\s?500)?|nasdaq|dow|spy|qqq|vti|voo|russell|benchmark|(?:beat|beats|beating|outperform|ahead\s+of|than|versus|vs|over)\s+(?:the\s+)?(?:market|index|indices|averages)|the\s+market|alpha|trad(?:e|es|ing|er)|scalp\w*|turnover|"
-    r"profits?|returns?|endowment|nest\s+egg|inheritance|retire(?:ment|es?|d)?|pension\b(?!\s+rights)|college\s+funds?|principal|volatility|drawdowns?|losers|winners|(?:tax|every|each|any)\s+lots?|lots\b|stcg|ltcg|crypto|clients?)\b"
+    r"profits?|returns?|uncle\s+sam|proceeds|rsus?|bonus|payouts?|(?:my|our|the|account)\s+balance|cap(?:ital)?\s+gains?|at\s+a\s+loss|(?:off|against)\s+(?:my|our|the)\s+(?:\w+\s+){0,2}?(?:gains|income)|deduct\w*|holding|in\s+the\s+red|\d+\s+(?:thousand|million)|\d%\s+on\s+gains|(?:of\s+the|my|our|any|realis\w+|realiz\w+|the)\s+gains|"
+    r"endowment|nest\s+egg|inheritance|retire(?:ment|es?|d)?|pension\b(?!\s+rights)|college\s+funds?|principal|volatility|drawdowns?|losers|winners|(?:tax|every|each|any)\s+lots?|lots\b|stcg|ltcg|crypto|clients?)\b"
 )
 _OWN: Final = re.compile(
     r"\b(?:i|i'm|im|i'd|i'll|i've|we|we're|we'd|we'll|we've|my|mine|our|ours|me|us|client|clients|client's)\b"
 )
 _WISH: Final = re.compile(
     r"\b(?:i|we|client|clients|he|she|they|wife|husband|partner)(?:'d|'m|'re)?\s+(?:\w+\s+){0,2}?(?:want|wants|wanna|need|needs|would|prefer|prefers|aim|hope|hoping|wish|wishes|love|like|likes|looking|trying|plan|planning|intend|care|expect|only|refuse|insist|seek|seeks|require|requires|should|could|can|can't|cannot|don't|do\s+not|accept|hate|worry|saving|investing|after|targeting)\b"
-    r"|\bi'd\b|\bwe'd\b|\bplease\b|\bpls\b|\bplz\b|\b(?:my|our|the|main|client's)\s+(?:\w+\s+){0,2}?(?:goal|aim|objective|priority|plan|focus|wish|target|idea|intention|horizon|concern|strategy)\b|\b(?:goal|objective|priority|aim|horizon)\s?(?:is|:)"
+    r"|\bi'd\b|\bwe'd\b|\bplease\b|\bpls\b|\bplz\b|\b(?:my|our|main|client's)\s+(?:\w+\s+){0,2}?(?:goal|aim|objective|priority|plan|focus|wish|target|idea|intention|horizon|concern|strategy)\b|\b(?:goal|objective|priority|aim|horizon)\s?(?:is|:)"
     r"|\b(?:matters|counts)\s+(?:most|to\s+(?:me|us))\b|\blet's\b|\b(?:for|by|with|to|give|get|make)\s+(?:me|us)\b|\bimportant\b|\b(?:should|must|has\s+to|have\s+to|needs?\s+to|ought\s+to)\b"
 )
 # A clause that begins so is told to the adviser.
@@ -86,15 +97,25 @@ _QUESTION: Final = re.compile(
 )
 _WORD: Final = re.compile(r"[a-z][a-z&']*")
 _SENTENCE: Final = re.compile(r"(?<![0-9])[.](?=\s|$)|(?<=[0-9])[.](?=\s|$)|[!?\n]+|[.]{2,}|;\s")
-_CLAUSE: Final = re.compile(r"[,:()]|\s-{1,3}\s|\s(?:and|but|so|because|while|as|since|though)\s")
+_CLAUSE: Final = re.compile(r"[,:()]|\s{3,}|\s-{1,3}\s|\s(?:and|but|so|because|while|as|since|though)\s")
 _FINITE: Final = re.compile(
     r"\b(?:is|are|was|were|has|had|will|would|keeps|holds|gets|says|said|reported|expects?|needs|wants|should|does|did)\b"
 )
 _ASKED: Final = re.compile(r"\b(?:can|could|would|will)\s+you\b|\bplease\b")
+# Who wishes goes before it: "our union wants".
+_SUBJECT: Final = re.compile(
+    r"\b(?:the|our|my|this|his|her|their)\s+(?P<object>(?:[\w'-]+\s+){1,3}?)(?:wants|needs|would|should|must|aims?|hopes?|keeps?|plans?)\b"
+)
 _FREE_WORDS: Final = 3
+_FEW: Final = 2
 _FOREIGN_SHARE: Final = 0.3
 _NOTE_WORDS: Final = 8
 _MIN_LETTERS: Final = 3
+_MIN_SLIP: Final = 4
+# What is wished for follows its verb: "protect the old lighthouse".
+_OBJECT: Final = re.compile(
+    r"\b(?:protect|preserv\w+|keep|grow|growing|beat|hold|build|guard|save|secure|win|harvest|increase|want|need|like|see|avoid|improve|lose|losing|gain|store|put|raise)(?=(?P<object>(?:\s+[\w'-]+){1,4}))"
+)
 
 
 @cache
@@ -118,8 +139,35 @@ def foreign_words(lower: str) -> set[str]:
     set of str
         Words of three letters or more.
     """
+    return {word for word in _WORD.findall(lower) if len(word) >= _MIN_LETTERS and not _is_familiar(word)}
+
+
+@lru_cache(maxsize=50_000)
+def _is_familiar(word: str) -> bool:
+    """Say whether a word is known, an adverb of manner, or one slip away from a known word."""
     known = _vocabulary()
-    return {word for word in _WORD.findall(lower) if len(word) >= _MIN_LETTERS and word not in known}
+    if word in known or word.endswith("ly"):
+        return True
+    if any(word.removesuffix(ending) in known for ending in ("s", "es", "ed", "d", "ing", "'s")):
+        return True
+    if len(word) < _MIN_SLIP:
+        return False
+    swapped = (word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(1, len(word) - 1))
+    if word in _slips() or any(near in known for near in swapped):
+        return True
+    return len(word) > _MIN_SLIP + 1 and any(near in known or near in _slips() for near in _shortened(word))
+
+
+@cache
+def _slips() -> frozenset[str]:
+    """Known words short of one letter."""
+    known = [word for word in _vocabulary() if len(word) > _MIN_SLIP]
+    return frozenset(short for word in known for short in _shortened(word))
+
+
+def _shortened(word: str) -> list[str]:
+    """Give the word without one letter; the first letter is hardly ever mistyped."""
+    return [word[:i] + word[i + 1 :] for i in range(1, len(word))]
 
 
 class Evidence:
@@ -135,6 +183,7 @@ class Evidence:
     """
 
     def __init__(self, lower: str, named: list[tuple[int, int]]) -> None:
+        self._whole = lower
         letters = list(lower)
         for start, end in named:
             letters[start:end] = " " * (end - start)
@@ -173,14 +222,20 @@ class Evidence:
         near = self._sentences[max(0, at - 1) : at + 2]
         clauses = [c for c in _cut(self._lower, first, last, _CLAUSE) if c[0] < end and start < c[1]]
         foreign_here = set().union(*(foreign_words(self._lower[s:e]) for s, e in clauses))
+        if self._is_wish_foreign(start, end, [(first, last)]) and not _MONEY.search(self._lower, first, last):
+            return False
         if not foreign_here and len(self._foreign) <= _FREE_WORDS + words * _FOREIGN_SHARE / 2:
             return self._is_own_clause(clauses, near)
+        if (
+            len(foreign_here) <= 1
+            and len(self._foreign) <= _FEW
+            and not self._is_wish_foreign(start, end, clauses)
+        ):
+            return any(self._voice(s, e) for s, e in clauses)
         has_money = any(_MONEY.search(self._lower, s, e) for s, e in near)
         is_near = any(self._voice(s, e) for s, e in near)
         sentence = self._lower[first:last]
-        is_native = len(foreign_words(sentence)) <= max(
-            _FREE_WORDS, _FOREIGN_SHARE * len(sentence.split())
-        )
+        is_native = len(foreign_words(sentence)) <= max(_FREE_WORDS, _FOREIGN_SHARE * len(sentence.split()))
         return has_money and is_near and is_native and len(foreign_here) <= _FREE_WORDS
 
     def supports_need(self) -> bool:
@@ -192,9 +247,10 @@ class Evidence:
     def supports_exclusion(self) -> bool:
         """Say whether an exclusion is about holdings: not in a text foreign to money."""
         words = max(1, len(self._rest.split()))
-        if _MONEY.search(self._lower) or _HOLDING.search(self._lower):
-            return self._has_voice or len(self._foreign) <= _FREE_WORDS
-        return len(self._foreign) <= _FREE_WORDS or len(self._foreign) <= _FOREIGN_SHARE * words / 2
+        count = len(self._foreign)
+        if _MONEY.search(self._whole) or _HOLDING.search(self._whole):
+            return self._has_voice or count <= _FREE_WORDS
+        return count <= _FREE_WORDS or (self._has_voice and count <= _FOREIGN_SHARE * words)
 
     def _is_own_clause(self, clauses: list[tuple[int, int]], near: list[tuple[int, int]]) -> bool:
         """Say whether a clause without foreign words is a wish or a fragment, not a report on a third party."""
@@ -202,6 +258,20 @@ class Evidence:
             return True
         is_report = any(_FINITE.search(self._lower, s, e) for s, e in clauses)
         return not is_report or any(_MONEY.search(self._lower, s, e) for s, e in near)
+
+    def _is_wish_foreign(self, start: int, end: int, clauses: list[tuple[int, int]]) -> bool:
+        """Say whether what is wished for, or the phrase's next word, is foreign."""
+        first, last = min(s for s, _ in clauses), max(e for _, e in clauses)
+        before = _WORD.findall(self._lower[max(first, start - 30) : start])[-1:]
+        after = _WORD.findall(self._lower[end : min(last, end + 30)])
+        after = [word for word in after if word not in ("of", "in", "for")][:1]
+        if foreign_words(" ".join((*before, *after))):
+            return True
+        return any(
+            foreign_words(match.group("object"))
+            for s, e in clauses
+            for match in (*_OBJECT.finditer(self._lower, s, e), *_SUBJECT.finditer(self._lower, s, e))
+        )
 
     def _voice(self, start: int, end: int) -> bool:
         """Say whether a first person, a wish or an imperative stands in a sentence."""
