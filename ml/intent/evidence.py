@@ -52,7 +52,7 @@ _PLAIN_WORDS: Final = frozenset(
     run runs running ride move moves moving change changes changed open close closed begin began call called pay pays paid bring brings spend spending add adds build builds building built
     grow cover covers suit suits count counts show shows follow follows lead leads send receive cost costs afford afforded earn earns earning owner owners own owns owned retire single married
     divorced widow widower newlyweds inherited exposure industry industries company companies business fund limits limit off entirely whatsoever appreciation quarter halfway
-    college school university semester payable uncle sam teh distant dec jan feb mar apr aug sept sep oct nov
+    mony evry swng acct college school university semester payable uncle sam teh distant dec jan feb mar apr aug sept sep oct nov
     everyday usual normal regular general particular especially instead rather almost nearly roughly approximately least worth""".split()
 )
 _MONEY_WORDS: Final = frozenset(
@@ -70,7 +70,7 @@ _MONEY_WORDS: Final = frozenset(
 )
 # Nouns and phrases that only investing has: evidence of money by themselves.
 _MONEY: Final = re.compile(
-    r"[$€£]\s?\d|\b(?:\d[\d,.]*\s?(?:k|grand|dollars?|bucks|usd)\b|(?:my|our|the|this|these|some|more|make|save|lose|losing|earn|invest(?:ing)?|with|for|on)\s+(?:\w+\s+){0,2}?(?:money|cash|savings|funds?|capital|wealth|principal|assets)\b|"
+    r"[$€£]\s?\d|\b(?:thousand|million|\d[\d,.]*\s?(?:k|grand|dollars?|bucks|usd)\b|(?:my|our|the|this|these|some|more|make|save|lose|losing|earn|invest(?:ing)?|with|for|on)\s+(?:\w+\s+){0,2}?(?:money|cash|savings|funds?|capital|wealth|principal|assets)\b|"
     r"money|savings|wealth|invest(?!igat)\w*|portfolios?|brokerages?|(?:my|this|our|the|retirement|taxable|joint|trading|savings|client'?s?)\s+accounts?\b|dividends?|etfs?|index\s+funds?|mutual\s+funds?|ira|iras|401\(?k\)?|roth|529|"
     r"capital\s+(?:gains?|loss(?:es)?|preservation|intact|growth|appreciation)|(?:short|long)[\s-]*term\s+(?:capital\s+)?(?:gains|rates?|profits?|status|treatment)|(?:stock|bond|stocks'|equity)\s+(?:market|portfolio|position|fund|exposure|pick)s?|stocks|shares|equities|equity|bonds|holdings|"
     r"(?:harvest\w*|tax|paper|realis\w+|realiz\w+|book(?:ing)?|take|bank|deductible|unrealised|unrealized)\s+(?:\w+\s+){0,3}?loss(?:es)?|loss(?:es)?[\s-]+harvest\w*|tlh|tax(?:es|able|ed)?|deductions?|write[\s-]?offs?|irs|wash[\s-]sales?|cost\s+basis|"
@@ -84,8 +84,10 @@ _OWN: Final = re.compile(
 _WISH: Final = re.compile(
     r"\b(?:i|we|client|clients|he|she|they|wife|husband|partner)(?:'d|'m|'re)?\s+(?:\w+\s+){0,2}?(?:want|wants|wanna|need|needs|would|prefer|prefers|aim|hope|hoping|wish|wishes|love|like|likes|looking|trying|plan|planning|intend|care|expect|only|refuse|insist|seek|seeks|require|requires|should|could|can|can't|cannot|don't|do\s+not|accept|hate|worry|saving|investing|after|targeting)\b"
     r"|\bi'd\b|\bwe'd\b|\bplease\b|\bpls\b|\bplz\b|\b(?:my|our|main|client's)\s+(?:\w+\s+){0,2}?(?:goal|aim|objective|priority|plan|focus|wish|target|idea|intention|horizon|concern|strategy)\b|\b(?:goal|objective|priority|aim|horizon)\s?(?:is|:)"
-    r"|\b(?:matters|counts)\s+(?:most|to\s+(?:me|us))\b|\blet's\b|\b(?:for|by|with|to|give|get|make)\s+(?:me|us)\b|\bimportant\b|\b(?:should|must|has\s+to|have\s+to|needs?\s+to|ought\s+to)\b"
+    r"|\b(?:matters|counts)\s+(?:most|to\s+(?:me|us))\b|\blet's\b|\b(?:for|by|with|to|give|get|make)\s+(?:me|us)\b"
 )
+# A duty may be anybody's: "the yields should grow".
+_DUTY: Final = re.compile(r"\b(?:important|should|must|has\s+to|have\s+to|needs?\s+to|ought\s+to)\b")
 # A clause that begins so is told to the adviser.
 _TOLD: Final = re.compile(
     r"\s*(?:(?:so|and|but|or|then|just|also|please|pls|ok|okay|hi|hello|basically|simply|kindly|now|could\s+you|can\s+you|would\s+you|will\s+you)[\s,]+){0,3}"
@@ -106,12 +108,16 @@ _ASKED: Final = re.compile(r"\b(?:can|could|would|will)\s+you\b|\bplease\b")
 _SUBJECT: Final = re.compile(
     r"\b(?:the|our|my|this|his|her|their)\s+(?P<object>(?:[\w'-]+\s+){1,3}?)(?:wants|needs|would|should|must|aims?|hopes?|keeps?|plans?)\b"
 )
+# A thing of the writer's that does something: "my long runs keep growing".
+_SUBJECT_OWN: Final = re.compile(
+    r"\b(?:my|our)\s+(?:[\w'-]+\s+){1,3}?(?:keeps?|grows?|holds?|gains?|los[et]s?)\b"
+)
 _FREE_WORDS: Final = 3
 _FEW: Final = 2
 _FOREIGN_SHARE: Final = 0.3
 _NOTE_WORDS: Final = 8
 _MIN_LETTERS: Final = 3
-_MIN_SLIP: Final = 4
+_MIN_SLIP: Final = 5
 # What is wished for follows its verb: "protect the old lighthouse".
 _OBJECT: Final = re.compile(
     r"\b(?:protect|preserv\w+|keep|grow|growing|beat|hold|build|guard|save|secure|win|harvest|increase|want|need|like|see|avoid|improve|lose|losing|gain|store|put|raise)(?=(?P<object>(?:\s+[\w'-]+){1,4}))"
@@ -155,7 +161,7 @@ def _is_familiar(word: str) -> bool:
     swapped = (word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(1, len(word) - 1))
     if word in _slips() or any(near in known for near in swapped):
         return True
-    return len(word) > _MIN_SLIP + 1 and any(near in known or near in _slips() for near in _shortened(word))
+    return len(word) > _MIN_SLIP and any(near in known or near in _slips() for near in _shortened(word))
 
 
 @cache
@@ -217,7 +223,8 @@ class Evidence:
         words = len(self._rest.split())
         if not self._has_voice:
             is_note = words <= _NOTE_WORDS or _FINITE.search(self._rest) is None
-            return len(self._foreign) <= (2 if is_note else 1)
+            has_money = _MONEY.search(self._rest) is not None
+            return len(self._foreign) <= (2 if is_note else int(has_money))
         first, last = self._sentences[at]
         near = self._sentences[max(0, at - 1) : at + 2]
         clauses = [c for c in _cut(self._lower, first, last, _CLAUSE) if c[0] < end and start < c[1]]
@@ -254,8 +261,11 @@ class Evidence:
 
     def _is_own_clause(self, clauses: list[tuple[int, int]], near: list[tuple[int, int]]) -> bool:
         """Say whether a clause without foreign words is a wish or a fragment, not a report on a third party."""
-        if len(self._foreign) <= 1 or any(self._voice(s, e) for s, e in clauses):
+        texts = [self._lower[s:e] for s, e in clauses]
+        if not self._foreign or any(_WISH.search(text) or _TOLD.match(text) for text in texts):
             return True
+        if _MONEY.search(self._rest) is None:
+            return not any(_FINITE.search(text) or _SUBJECT_OWN.search(text) for text in texts)
         is_report = any(_FINITE.search(self._lower, s, e) for s, e in clauses)
         return not is_report or any(_MONEY.search(self._lower, s, e) for s, e in near)
 
@@ -276,7 +286,7 @@ class Evidence:
     def _voice(self, start: int, end: int) -> bool:
         """Say whether a first person, a wish or an imperative stands in a sentence."""
         text = self._lower[start:end]
-        if _OWN.search(text) or _WISH.search(text):
+        if _OWN.search(text) or _WISH.search(text) or _DUTY.search(text):
             return True
         return any(_TOLD.match(text[s:e]) for s, e in _cut(text, 0, len(text), _CLAUSE))
 
