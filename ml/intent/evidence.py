@@ -52,7 +52,7 @@ _PLAIN_WORDS: Final = frozenset(
     run runs running ride move moves moving change changes changed open close closed begin began call called pay pays paid bring brings spend spending add adds build builds building built
     grow cover covers suit suits count counts show shows follow follows lead leads send receive cost costs afford afforded earn earns earning owner owners own owns owned retire single married
     divorced widow widower newlyweds inherited exposure industry industries company companies business fund limits limit off entirely whatsoever appreciation quarter halfway
-    mony evry swng acct college school university semester payable uncle sam teh distant dec jan feb mar apr aug sept sep oct nov
+    mony evry swng acct advisor adviser accountant suggest suggested recommend recommended agree agreed college school university semester payable uncle sam teh distant dec jan feb mar apr aug sept sep oct nov
     everyday usual normal regular general particular especially instead rather almost nearly roughly approximately least worth""".split()
 )
 _MONEY_WORDS: Final = frozenset(
@@ -104,6 +104,10 @@ _FINITE: Final = re.compile(
     r"\b(?:is|are|was|were|has|had|will|would|keeps|holds|gets|says|said|reported|expects?|needs|wants|should|does|did)\b"
 )
 _ASKED: Final = re.compile(r"\b(?:can|could|would|will)\s+you\b|\bplease\b")
+# A comparison brings in what the text is not about.
+_SIMILE: Final = re.compile(
+    r"(?<!would )(?<!'d )(?<!i )(?<!we )\blike\s+(?!to\b|my\b|our\b|the\b)[\w'-]+\s+in\s+the\s+[\w'-]+"
+)
 # Who wishes goes before it: "our union wants".
 _SUBJECT: Final = re.compile(
     r"\b(?:the|our|my|this|his|her|their)\s+(?P<object>(?:[\w'-]+\s+){1,3}?)(?:wants|needs|would|should|must|aims?|hopes?|keeps?|plans?)\b"
@@ -191,7 +195,7 @@ class Evidence:
     def __init__(self, lower: str, named: list[tuple[int, int]]) -> None:
         self._whole = lower
         letters = list(lower)
-        for start, end in named:
+        for start, end in [*named, *(match.span() for match in _SIMILE.finditer(lower))]:
             letters[start:end] = " " * (end - start)
         self._lower = "".join(letters)
         self._sentences = [
