@@ -19,9 +19,11 @@ from ml.intent.classifier import shipped_classifier
 from ml.intent.combine import combine
 from ml.intent.constraints import active_constraints
 from ml.intent.dates import find_times
+from ml.intent.evidence import Evidence
 from ml.intent.exclusions import find_exclusions
 from ml.intent.grammar import (
     Mention,
+    Ranked,
     find_mentions,
     find_risk,
     find_tax,
@@ -29,7 +31,7 @@ from ml.intent.grammar import (
     settle_alpha,
     strengthen,
 )
-from ml.intent.needs import find_horizon, find_liquidity
+from ml.intent.needs import Need, find_horizon, find_liquidity
 from ml.intent.numbers import find_amounts, find_shares
 from ml.intent.schema import InvestmentIntent, Span
 from ml.intent.text import MAX_CHARS, CleanText, clean
@@ -105,10 +107,14 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
     exclusions, exclusion_spans = find_exclusions(cleaned.lower, cleaned.cased)
     mentions, declined = find_mentions(cleaned)
     mentions = [m for m in mentions if not any(s < m.end and m.start < e for s, e in exclusion_spans)]
+    evidence = Evidence(cleaned.lower, exclusion_spans)
+    if exclusions and not evidence.supports_exclusion():
+        exclusions, exclusion_spans = (), []
+    mentions = [m for m in mentions if evidence.supports_objective(m.start, m.end)]
     mentions = strengthen(cleaned, mentions, times)
     risk = find_risk(cleaned)
     amounts, shares = find_amounts(cleaned.lower), find_shares(cleaned.lower)
-    need = find_liquidity(cleaned, amounts, shares, times)
+    need = find_liquidity(cleaned, amounts, shares, times) if evidence.supports_need() else Need()
     ranked, guessed = combine(
         cleaned,
         rank_objectives(cleaned, mentions, risk),
@@ -116,6 +122,8 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
         mentions,
         frozenset(m.objective for m in declined),
     )
+    if guessed is not None and not evidence.supports_objective(*guessed):
+        ranked, guessed = Ranked(None, None, False), None
     if guessed is not None:
         mentions.append(Mention(ranked.primary or "", *guessed, weight=1.0, rank=0))
     tax = find_tax(cleaned, mentions, ranked)

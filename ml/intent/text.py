@@ -71,6 +71,7 @@ _FENCE = re.compile(r"```.{0,4000}?(?:```|\Z)|'''.{0,4000}?(?:'''|\Z)", re.DOTAL
 _TEMPLATE = re.compile(
     r"\{[^{}]{0,600}\}|\$\{[^{}]{0,200}\}|\[\[?[a-z]{1,8}:[^\[\]]{0,200}\]\]?|\[/?(?:inst|system|user|assistant)\]"
 )
+_INST = re.compile(r"\[inst\].{0,2000}?\[/inst\]", re.DOTALL)
 _URL = re.compile(r"\b(?:https?://|www\.)\S{1,300}")
 # "don't loose my money": the commonest slip, put right at the same length.
 _LOOSE = re.compile(
@@ -95,6 +96,11 @@ _COMMAND = re.compile(
     r"|\bfrom\s+(?:now|this\s+point)\s+on\b,?\s+(?:\w+\s+)?(?:every|all|each|any)\s+(?:user|client|customer|investor|statement|text|account)s?\b|\b(?:confirm|reply|answer|respond|acknowledge)\s+(?:only\s+)?with\s+['\"]?(?:ok|yes|done|ack)\b"
     r"|\b(?:forget|disregard|ignore)\s+(?:everything|all|anything|what(?:ever)?)\b[^.\n]{0,20}\b(?:told|said|learned|above|before|instructed|know)\b"
     r"|\b(?:treat|consider|regard)\s+(?:every|all|each|any|this|the)\s+(?:user|client|customer|investor|account)s?\s+as\b|\b(?:new|updated|revised|real|hidden)\s+instructions?\b|\b(?:decode|base64|rot13|execute)\s+(?:this|it|the\s+following)\b"
+    # Whoever speaks of users, of all customers or of the machine's own parts is not the investor.
+    r"|\b(?:language\s+models?|llms?|chat\s?bots?|[a-z]{0,20}gpt|classifiers?|parsers?|tokenizers?|system\s+(?:administrator|prompts?|messages?|instructions?)|administrators?|developers?(?=\W*$|\W*\n))\b"
+    r"|\b(?:the|this|that|every|each|any|all|current|previous|these)\s(?:\w{1,15}\s)?(?:users?|customers?|customer's|user's|session)\b|\b(?:every|each|any|all|these)\s(?:the\s)?(?:\w{1,15}\s)?(?:accounts|clients?|investors?|portfolios)\b(?=[^.\n]{0,40}\b(?:are|is|be|must|into|to|as|shall|should|will)\b)"
+    r"|\bto the (?:ai|machine|robot|assistant|algorithm|software|system|bot)\b|\b(?:role-?play|in character|hereby|(?:admin|root|owner)\s{0,2}=|no rules|without (?:rules|review|limits|restrictions)|compliance (?:bot|override|mode)|obey|you have no (?:rules|limits|restrictions)|if you had no)\b"
+    r"|\b[a-z0-9+/]{12,200}={1,2}(?=\W|$)|\bsay:\s|\b\w{1,30}\s{0,2}(?:->|=>)\s{0,2}\w"
     r"|\b(?:end|start|begin) of (?:user|system|prompt|input|instructions?|document)\b"
     r"|\b(?:translate|summari[sz]e|rewrite|paraphrase|proofread|transcribe)\b[^.\n]{0,60}:"
     r"|\b[a-z_][a-z_.]{0,30}\(['\"][^'\"\n]{0,80}['\"]\)|\bparser output\b"
@@ -221,7 +227,7 @@ def clean(text: str) -> CleanText:
     lower = _blank(lower, _script_spans(lower), "markup", aside)
     lower = _blank(lower, [(m.start(), m.end()) for m in _ROLE.finditer(lower)], "markup", aside)
     lower = _blank(lower, [(m.start(), m.end()) for m in _CHAT_MARK.finditer(lower)], "markup", aside)
-    for pattern in (_HEADED, _TRANSCRIPT):
+    for pattern in (_INST, _HEADED, _TRANSCRIPT):
         lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], "instruction", aside)
     blocks = [(m.start(), m.end()) for m in _BLOCK.finditer(lower)]
     lower = _blank(lower, blocks, "markup", aside)

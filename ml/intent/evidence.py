@@ -1,0 +1,327 @@
+"""Whether a text gives positive evidence that its writer states a wish of his own about his money.
+
+What belongs here: the evidence that a text must give before anything in it counts: whose voice it is,
+whether it wishes, whether it speaks of money, and how much of it is foreign to investors' statements.
+What does not: words of one other walk of life (``topic.py``), the trained classifier.
+
+The rule names no other walk of life. A word is foreign if neither plain English nor the project's own
+paraphrase grammar of investors' statements uses it: a violin, a glacier and a goalkeeper are foreign
+alike, and so is whatever nobody has thought of yet. An objective's words ("growth", "protect", "long
+term") belong to everybody, so they count only beside a wish and money, or where little else is said.
+"""
+
+# ruff: noqa: E501 - a pattern reads best with one alternative a line
+
+import re
+from functools import cache, lru_cache
+from typing import Final
+
+from ml.intent.paraphrase_templates import LISTS, TEMPLATES
+
+_NONE: Final = "none"
+# Words of any English text: they tell nothing about its subject.
+_PLAIN_WORDS: Final = frozenset(
+    """a an the this that these those it its it's he him his she her hers they them their theirs we us our ours i me my mine you your yours
+    who whom whose which what when where why how whether if then else than as at by for from in into of off on onto out over per to toward towards
+    under until till up upon via with within without about above across after against along among around before behind below beneath beside
+    besides between beyond despite down during except inside near outside past since through throughout and or but nor so yet because while
+    although though however also too very really quite just only even still already again always never ever often sometimes maybe perhaps
+    is are was were be been being am do does did done doing have has had having will would shall should can could may might must ought
+    i'm i'd i'll i've we're we'd we'll we've you're don't dont doesn't didn't won't wouldn't can't cannot isn't aren't wasn't that's there's let's
+    not no yes none nothing something anything everything all any some each every both either neither other others another such same own few
+    many much more most less least several enough lot lots bit little big small large good bad better best worse worst great fine ok okay well
+    new old young first second third last next one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty
+    hundred thousand million dozen half quarter whole part rest time times day days daily week weeks weekly month months monthly year years
+    yearly annual annually today tomorrow yesterday now soon later early late ago once twice january february march april may june july august
+    september october november december spring summer autumn fall winter monday tuesday wednesday thursday friday
+    get gets got getting go goes going gone come comes came make makes made making take takes took taken give gives given want wants wanted need
+    needs needed like likes love hate wish wishes hope hoping plan plans planning prefer try trying keep keeps kept keeping let stay leave left
+    put set say says think know see look looking use used using work works help please pls plz thanks thank hi hello hey dear sir team sorry
+    here there back away ahead together alone thing things way ways stuff people person everyone anyone someone nobody kind sort goal goals aim
+    idea point matter matters important main mainly mostly most simple simply careful carefully patient patience slow slowly steady steadily fast
+    quick quickly high higher highest low lower lowest medium moderate strong safe safely safety secure security sure certain possible free easy
+    hard able willing happy ready comfortable nervous worried afraid sleep night nights age aged old retired retiree retirees life lifetime live
+    living wife husband partner spouse kid kids child children son daughter daughters family grandkids grandchildren parents mother father future
+    generation heirs home house job start started end ends begin beginning continue stop wait hold holds held long longer short shorter term
+    run haul horizon mind minded okay cool man guys basically honestly decade decades centuries above all total totally percent
+    max maximum min minimum eleven thirteen fourteen sixteen seventeen eighteen nineteen sixty seventy eighty ninety fifth tenth birthday christmas thanksgiving halloween
+    easter quarters season anniversary sometime anyway otherwise ideally plenty average middle choose suppose guess yeah thats whats cant wont im ive gonna wanna lets cuz coz yrs yr
+    mos jst tops read watch watching see seeing saw seen hear said saying told tell ask asked add becomes become became chance event happen happens happened care cares rich richer wealthy
+    double doubled triple tripled piece pieces sum amount amounts remainder anxious scared afraid worry hate insane catastrophe disaster drama surprise surprises surprised excitement appetite
+    stomach nature step allowed must handle handled chosen financially freedom independence believe believer feel feeling feels bother bothers reach reaches reaching turn turned turns
+    run runs running ride move moves moving change changes changed open close closed begin began call called pay pays paid bring brings spend spending add adds build builds building built
+    grow cover covers suit suits count counts show shows follow follows lead leads send receive cost costs afford afforded earn earns earning owner owners own owns owned retire single married
+    divorced widow widower newlyweds inherited exposure industry industries company companies business fund limits limit off entirely whatsoever appreciation quarter halfway
+    mony evry swng acct advisor adviser accountant suggest suggested recommend recommended agree agreed college school university semester payable uncle sam teh distant dec jan feb mar apr aug sept sep oct nov
+    everyday usual normal regular general particular especially instead rather almost nearly roughly approximately least worth""".split()
+)
+_MONEY_WORDS: Final = frozenset(
+    """money cash savings account accounts portfolio portfolios capital wealth funds fund principal assets asset balance holdings holding position
+    positions stock stocks share shares bond bonds etf etfs equity equities security index invest invests invested investing investment
+    investments investor brokerage broker ira roth 401k retirement retire tax taxes taxable taxed deduction deductions irs income dividend
+    dividends profit profits profitable return returns gain gains loss losses losers winners lot lots trade trades trader trading benchmark market
+    markets s&p nasdaq dow spy qqq vti voo alpha outperform outperformance volatility volatile risk risks risky diversify diversified rebalance
+    turnover proceeds bonus rsu rsus remainder withdrawable liquid interest payout payouts debt chips dime cent cents buck money-market loan crash deduct deductible rebuy longterm shortterm opportunistic hedge hedged momentum tactical
+    owes owe settlement foundation trust estate donation charity esg crypto bitcoin gold dollar dollars bucks grand tuition endowment inheritance egg nest pension mortgage deposit withdraw withdrawal
+    harvest harvesting tlh wash realise realize realised realized stcg ltcg bracket rate rates expense expenses payment
+    appreciate appreciation compound compounding growth grow grows growing swing swings drawdown drawdowns scalp scalping liquidity liquid
+    conservative aggressive speculative exclude excluding exclusion avoid avoiding sector sectors client clients reits reit options preserve
+    preservation protect protected protecting protection maximise maximize minimise minimize offset sell selling sold buy buying""".split()
+)
+# Nouns and phrases that only investing has: evidence of money by themselves.
+_MONEY: Final = re.compile(
+    r"[$€£]\s?\d|\b(?:thousand|million|\d[\d,.]*\s?(?:k|grand|dollars?|bucks|usd)\b|(?:my|our|the|this|these|some|more|make|save|lose|losing|earn|invest(?:ing)?|with|for|on)\s+(?:\w+\s+){0,2}?(?:money|cash|savings|funds?|capital|wealth|principal|assets)\b|"
+    r"money|savings|wealth|invest(?!igat)\w*|portfolios?|brokerages?|(?:my|this|our|the|retirement|taxable|joint|trading|savings|client'?s?)\s+accounts?\b|dividends?|etfs?|index\s+funds?|mutual\s+funds?|ira|iras|401\(?k\)?|roth|529|"
+    r"capital\s+(?:gains?|loss(?:es)?|preservation|intact|growth|appreciation)|(?:short|long)[\s-]*term\s+(?:capital\s+)?(?:gains|rates?|profits?|status|treatment)|(?:stock|bond|stocks'|equity)\s+(?:market|portfolio|position|fund|exposure|pick)s?|stocks|shares|equities|equity|bonds|holdings|"
+    r"(?:harvest\w*|tax|paper|realis\w+|realiz\w+|book(?:ing)?|take|bank|deductible|unrealised|unrealized)\s+(?:\w+\s+){0,3}?loss(?:es)?|loss(?:es)?[\s-]+harvest\w*|tlh|tax(?:es|able|ed)?|deductions?|write[\s-]?offs?|irs|wash[\s-]sales?|cost\s+basis|"
+    r"s\s?&\s?p(?:\s?500)?|nasdaq|dow|spy|qqq|vti|voo|russell|benchmark|(?:beat|beats|beating|outperform|ahead\s+of|than|versus|vs|over)\s+(?:the\s+)?(?:market|index|indices|averages)|the\s+market|alpha|trad(?:e|es|ing|er)|scalp\w*|turnover|"
+    r"profits?|returns?|uncle\s+sam|proceeds|rsus?|bonus|payouts?|(?:my|our|the|account)\s+balance|cap(?:ital)?\s+gains?|at\s+a\s+loss|(?:off|against)\s+(?:my|our|the)\s+(?:\w+\s+){0,2}?(?:gains|income)|deduct\w*|holding|in\s+the\s+red|\d+\s+(?:thousand|million)|\d%\s+on\s+gains|(?:of\s+the|my|our|any|realis\w+|realiz\w+|the)\s+gains|"
+    r"endowment|nest\s+egg|inheritance|retire(?:ment|es?|d)?|pension\b(?!\s+rights)|college\s+funds?|principal|volatility|drawdowns?|losers|winners|(?:tax|every|each|any)\s+lots?|lots\b|stcg|ltcg|crypto|clients?)\b"
+)
+_OWN: Final = re.compile(
+    r"\b(?:i|i'm|im|i'd|i'll|i've|we|we're|we'd|we'll|we've|my|mine|our|ours|me|us|client|clients|client's)\b"
+)
+_WISH: Final = re.compile(
+    r"\b(?:i|we|client|clients|he|she|they|wife|husband|partner)(?:'d|'m|'re)?\s+(?:\w+\s+){0,2}?(?:want|wants|wanna|need|needs|would|prefer|prefers|aim|hope|hoping|wish|wishes|love|like|likes|looking|trying|plan|planning|intend|care|expect|only|refuse|insist|seek|seeks|require|requires|should|could|can|can't|cannot|don't|do\s+not|accept|hate|worry|saving|investing|after|targeting)\b"
+    r"|\bi'd\b|\bwe'd\b|\bplease\b|\bpls\b|\bplz\b|\b(?:my|our|main|client's)\s+(?:\w+\s+){0,2}?(?:goal|aim|objective|priority|plan|focus|wish|target|idea|intention|horizon|concern|strategy)\b|\b(?:goal|objective|priority|aim|horizon)\s?(?:is|:)"
+    r"|\b(?:matters|counts)\s+(?:most|to\s+(?:me|us))\b|\blet's\b|\b(?:for|by|with|to|give|get|make)\s+(?:me|us)\b"
+)
+# A duty may be anybody's: "the yields should grow".
+_DUTY: Final = re.compile(r"\b(?:important|should|must|has\s+to|have\s+to|needs?\s+to|ought\s+to)\b")
+# A clause that begins so is told to the adviser.
+_TOLD: Final = re.compile(
+    r"\s*(?:(?:so|and|but|or|then|just|also|please|pls|ok|okay|hi|hello|basically|simply|kindly|now|could\s+you|can\s+you|would\s+you|will\s+you)[\s,]+){0,3}"
+    r"(?:only|never|no|not|nothing|don't|dont|do\s+not|avoid|avoiding|exclude|excluding|keep|grow|sell|buy|hold|harvest|beat|protect|preserve|make|get|give|take|trade|find|generate|maximi[sz]e|minimi[sz]e|compound|let|stay|leave|skip|offset|"
+    r"reali[sz]e|book|wait|withdraw|raise|set|use|go|aim|focus|invest|put|help|build|turn|double|triple|outperform|try|lock|bank|cut|reduce|lower|limit|prioriti[sz]e|look|treat|run|swing|day|flip|rotate|chase|seek|target|drop|steer|dump|want|wanna|need|looking|hoping|saving|investing)\b"
+)
+_QUESTION: Final = re.compile(
+    r"\s*(?:(?:so|and|but|hi|hello|hey|quick\s+question|question)[\s,:]+){0,2}(?:what(?:'s|\s+(?:is|are|does|do|did|was|would|happens|kind|counts))|how\s+(?:long|much|many|do|does|did|is|are|can|often|come)|why|is|are|does|did|do|when|who|which|where|should|has|have)\b"
+)
+_WORD: Final = re.compile(r"[a-z][a-z&']*")
+_SENTENCE: Final = re.compile(r"(?<![0-9])[.](?=\s|$)|(?<=[0-9])[.](?=\s|$)|[!?\n]+|[.]{2,}|;\s")
+_CLAUSE: Final = re.compile(r"[,:()]|\s{3,}|\s-{1,3}\s|\s(?:and|but|so|because|while|as|since|though)\s")
+_FINITE: Final = re.compile(
+    r"\b(?:is|are|was|were|has|had|will|would|keeps|holds|gets|says|said|reported|expects?|needs|wants|should|does|did)\b"
+)
+_ASKED: Final = re.compile(r"\b(?:can|could|would|will)\s+you\b|\bplease\b")
+# A comparison brings in what the text is not about.
+_SIMILE: Final = re.compile(
+    r"(?<!would )(?<!'d )(?<!i )(?<!we )\blike\s+(?!to\b|my\b|our\b|the\b)[\w'-]+\s+in\s+the\s+[\w'-]+"
+)
+# Who wishes goes before it: "our union wants".
+_SUBJECT: Final = re.compile(
+    r"\b(?:the|our|my|this|his|her|their)\s+(?P<object>(?:[\w'-]+\s+){1,3}?)(?:wants|needs|would|should|must|aims?|hopes?|keeps?|plans?)\b"
+)
+# A thing of the writer's that does something: "my long runs keep growing".
+_SUBJECT_OWN: Final = re.compile(
+    r"\b(?:my|our)\s+(?:[\w'-]+\s+){1,3}?(?:keeps?|grows?|holds?|gains?|los[et]s?)\b"
+)
+_FREE_WORDS: Final = 3
+_FEW: Final = 2
+_FOREIGN_SHARE: Final = 0.3
+_NOTE_WORDS: Final = 8
+_MIN_LETTERS: Final = 3
+_MIN_SLIP: Final = 5
+# What is wished for follows its verb: "protect the old lighthouse".
+_OBJECT: Final = re.compile(
+    r"\b(?:protect|preserv\w+|keep|grow|growing|beat|hold|build|guard|save|secure|win|harvest|increase|want|need|like|see|avoid|improve|lose|losing|gain|store|put|raise)(?=(?P<object>(?:\s+[\w'-]+){1,4}))"
+)
+
+
+@cache
+def _vocabulary() -> frozenset[str]:
+    """Words of investors' statements: plain English, money, and those of the paraphrase grammar."""
+    own = [*LISTS.values(), *(text for label, texts in TEMPLATES.items() if label != _NONE for text in texts)]
+    words = {word for text in own for word in _WORD.findall(re.sub(r"<\w+>", " ", text))}
+    return _PLAIN_WORDS | _MONEY_WORDS | words
+
+
+def foreign_words(lower: str) -> set[str]:
+    """Give the different words of a text that investors' statements and plain English do not use.
+
+    Parameters
+    ----------
+    lower : str
+        Cleaned lower-case text, or a part of one.
+
+    Returns
+    -------
+    set of str
+        Words of three letters or more.
+    """
+    return {word for word in _WORD.findall(lower) if len(word) >= _MIN_LETTERS and not _is_familiar(word)}
+
+
+@lru_cache(maxsize=50_000)
+def _is_familiar(word: str) -> bool:
+    """Say whether a word is known, an adverb of manner, or one slip away from a known word."""
+    known = _vocabulary()
+    if word in known or word.endswith("ly"):
+        return True
+    if any(word.removesuffix(ending) in known for ending in ("s", "es", "ed", "d", "ing", "'s")):
+        return True
+    if len(word) < _MIN_SLIP:
+        return False
+    swapped = (word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(1, len(word) - 1))
+    if word in _slips() or any(near in known for near in swapped):
+        return True
+    return len(word) > _MIN_SLIP and any(near in known or near in _slips() for near in _shortened(word))
+
+
+@cache
+def _slips() -> frozenset[str]:
+    """Known words short of one letter."""
+    known = [word for word in _vocabulary() if len(word) > _MIN_SLIP]
+    return frozenset(short for word in known for short in _shortened(word))
+
+
+def _shortened(word: str) -> list[str]:
+    """Give the word without one letter; the first letter is hardly ever mistyped."""
+    return [word[:i] + word[i + 1 :] for i in range(1, len(word))]
+
+
+class Evidence:
+    """What a text shows of its writer's wish, asked for one place at a time.
+
+    Parameters
+    ----------
+    lower : str
+        Cleaned lower-case text.
+    named : list of (start, end)
+        What names companies, industries and themes: a name is foreign to every vocabulary, so it does
+        not count.
+    """
+
+    def __init__(self, lower: str, named: list[tuple[int, int]]) -> None:
+        self._whole = lower
+        letters = list(lower)
+        for start, end in [*named, *(match.span() for match in _SIMILE.finditer(lower))]:
+            letters[start:end] = " " * (end - start)
+        self._lower = "".join(letters)
+        self._sentences = [
+            (s, e) for s, e in _cut(self._lower, 0, len(lower), _SENTENCE) if not self._asks_only(s, e)
+        ]
+        self._rest = " ".join(self._lower[s:e] for s, e in self._sentences)
+        self._foreign = foreign_words(self._rest)
+        self._has_voice = any(self._voice(s, e) for s, e in self._sentences)
+
+    def supports_objective(self, start: int, end: int) -> bool:
+        """Say whether an objective named here is the writer's wish about his money.
+
+        Parameters
+        ----------
+        start, end : int
+            Position of the phrase, or of the sentence that the classifier read.
+
+        Returns
+        -------
+        bool
+            Where a voice is heard (first person, a wish, an imperative): True if the phrase's clause has
+            no foreign word and foreign words do not prevail in the text, or if money is named in its
+            sentence or the next and the sentence is not mostly foreign. Where none is heard, True only
+            for a text with hardly a foreign word.
+        """
+        at = self._index(start, end)
+        if at is None:
+            return False
+        words = len(self._rest.split())
+        if not self._has_voice:
+            is_note = words <= _NOTE_WORDS or _FINITE.search(self._rest) is None
+            has_money = _MONEY.search(self._rest) is not None
+            return len(self._foreign) <= (2 if is_note else int(has_money))
+        first, last = self._sentences[at]
+        near = self._sentences[max(0, at - 1) : at + 2]
+        clauses = [c for c in _cut(self._lower, first, last, _CLAUSE) if c[0] < end and start < c[1]]
+        foreign_here = set().union(*(foreign_words(self._lower[s:e]) for s, e in clauses))
+        if self._is_wish_foreign(start, end, [(first, last)]) and not _MONEY.search(self._lower, first, last):
+            return False
+        if not foreign_here and len(self._foreign) <= _FREE_WORDS + words * _FOREIGN_SHARE / 2:
+            return self._is_own_clause(clauses, near)
+        if (
+            len(foreign_here) <= 1
+            and len(self._foreign) <= _FEW
+            and not self._is_wish_foreign(start, end, clauses)
+        ):
+            return any(self._voice(s, e) for s, e in clauses)
+        has_money = any(_MONEY.search(self._lower, s, e) for s, e in near)
+        is_near = any(self._voice(s, e) for s, e in near)
+        sentence = self._lower[first:last]
+        is_native = len(foreign_words(sentence)) <= max(_FREE_WORDS, _FOREIGN_SHARE * len(sentence.split()))
+        return has_money and is_near and is_native and len(foreign_here) <= _FREE_WORDS
+
+    def supports_need(self) -> bool:
+        """Say whether a cash need is the writer's: a voice is heard, or it is a note without a subject."""
+        if not self._sentences:
+            return False
+        return self._has_voice or len(self._foreign) <= 1 or _FINITE.search(self._rest) is None
+
+    def supports_exclusion(self) -> bool:
+        """Say whether an exclusion is about holdings: not in a text foreign to money."""
+        words = max(1, len(self._rest.split()))
+        count = len(self._foreign)
+        if _MONEY.search(self._whole) or _HOLDING.search(self._whole):
+            return self._has_voice or count <= _FREE_WORDS
+        return count <= _FREE_WORDS or (self._has_voice and count <= _FOREIGN_SHARE * words)
+
+    def _is_own_clause(self, clauses: list[tuple[int, int]], near: list[tuple[int, int]]) -> bool:
+        """Say whether a clause without foreign words is a wish or a fragment, not a report on a third party."""
+        texts = [self._lower[s:e] for s, e in clauses]
+        if not self._foreign or any(_WISH.search(text) or _TOLD.match(text) for text in texts):
+            return True
+        if _MONEY.search(self._rest) is None:
+            return not any(_FINITE.search(text) or _SUBJECT_OWN.search(text) for text in texts)
+        is_report = any(_FINITE.search(self._lower, s, e) for s, e in clauses)
+        return not is_report or any(_MONEY.search(self._lower, s, e) for s, e in near)
+
+    def _is_wish_foreign(self, start: int, end: int, clauses: list[tuple[int, int]]) -> bool:
+        """Say whether what is wished for, or the phrase's next word, is foreign."""
+        first, last = min(s for s, _ in clauses), max(e for _, e in clauses)
+        before = _WORD.findall(self._lower[max(first, start - 30) : start])[-1:]
+        after = _WORD.findall(self._lower[end : min(last, end + 30)])
+        after = [word for word in after if word not in ("of", "in", "for")][:1]
+        if foreign_words(" ".join((*before, *after))):
+            return True
+        return any(
+            foreign_words(match.group("object"))
+            for s, e in clauses
+            for match in (*_OBJECT.finditer(self._lower, s, e), *_SUBJECT.finditer(self._lower, s, e))
+        )
+
+    def _voice(self, start: int, end: int) -> bool:
+        """Say whether a first person, a wish or an imperative stands in a sentence."""
+        text = self._lower[start:end]
+        if _OWN.search(text) or _WISH.search(text) or _DUTY.search(text):
+            return True
+        return any(_TOLD.match(text[s:e]) for s, e in _cut(text, 0, len(text), _CLAUSE))
+
+    def _asks_only(self, start: int, end: int) -> bool:
+        """Say whether a sentence asks for knowledge: it wishes nothing."""
+        text = self._lower[start:end]
+        return (
+            self._lower[end : end + 1] == "?"
+            and _QUESTION.match(text) is not None
+            and not (_ASKED.search(text) or _WISH.search(text))
+        )
+
+    def _index(self, start: int, end: int) -> int | None:
+        for i, (first, last) in enumerate(self._sentences):
+            if first < end and start < last:
+                return i
+        return None
+
+
+def _cut(text: str, start: int, end: int, separator: re.Pattern[str]) -> list[tuple[int, int]]:
+    edges = [start]
+    for match in separator.finditer(text, start, end):
+        edges += [match.start(), match.end()]
+    edges.append(end)
+    return [
+        (first, last)
+        for first, last in zip(edges[::2], edges[1::2], strict=True)
+        if text[first:last].strip(" \n\x01")
+    ]
+
+
+_HOLDING: Final = re.compile(
+    r"\b(?:compan(?:y|ies)|sectors?|industr(?:y|ies|ials)|materials|own|hold|buy|sell|exclude|exclusions?|divest|exposure)\b"
+)
