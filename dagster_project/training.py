@@ -12,6 +12,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from dagster_project.assets.night import NIGHT_DEPS
 from dagster_project.ml_tables import ml_ddl
 from dagster_project.reads import NightReader
 from dagster_project.resources.artifacts import Artifacts
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
 
 # What ships is trained on prices up to here, so that later ones can test it.
 SHIPPED_UNTIL = dt.date(2016, 12, 30)
+# What NightReader.panel reads: the deps of every step that calls it.
+PANEL_DEPS = [
+    *NIGHT_DEPS,
+    ["raw", "market__daily_bars"],
+    ["core", "dim_sessions"],
+    ["core", "fct_asset_prices__daily"],
+    ["features", "feat_asset_metadata__daily"],
+    ["intermediate", "int_market__returned"],
+]
 # A training's last bits depend on its threads: the same number on every machine.
 TRAINING_THREADS = 2
 # Simulated markets beside the warehouse's: number, assets and years of each.

@@ -2,12 +2,13 @@
 
 import dagster as dg
 
-from dagster_project.assets.night import NIGHT_DEPS, SESSION_ASSET, as_of_date, write_tables
+from dagster_project.assets.night import SESSION_ASSET, as_of_date, write_tables
 from dagster_project.pools import WAREHOUSE_WRITER
 from dagster_project.reads import NightReader
 from dagster_project.resources.artifacts import Artifacts
 from dagster_project.resources.lake import LakeResource
 from dagster_project.training import (
+    PANEL_DEPS,
     TRAINING_THREADS,
     TrainConfig,
     metric_rows,
@@ -17,15 +18,6 @@ from dagster_project.training import (
     training_panels,
 )
 
-_INPUTS = [
-    *NIGHT_DEPS,
-    ["raw", "market__daily_bars"],
-    ["core", "dim_sessions"],
-    ["core", "fct_asset_prices__daily"],
-    ["features", "feat_asset_metadata__daily"],
-    ["intermediate", "int_market__returned"],
-]
-
 
 @dg.asset(
     key=["ml", "encoder_checkpoint"],
@@ -34,7 +26,7 @@ _INPUTS = [
     "markets; a checkpoint folder and its rows in ml.model_registry and ml.training_metrics.",
     owners=["team:encoder"],
     kinds={"python", "pytorch"},
-    deps=_INPUTS,
+    deps=PANEL_DEPS,
     pool=WAREHOUSE_WRITER,
 )
 def encoder_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, config: TrainConfig):
@@ -82,7 +74,7 @@ def encoder_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, co
     "the 50 observable features, 64 days of bars and the Chronos embedding; no name enters.",
     owners=["team:encoder"],
     kinds={"python", "pytorch", "ducklake"},
-    deps=[*_INPUTS, ["ml", "chronos_embeddings"], ["ml", "encoder_checkpoint"]],
+    deps=[*PANEL_DEPS, ["ml", "chronos_embeddings"], ["ml", "encoder_checkpoint"]],
     **SESSION_ASSET,
 )
 def asset_embeddings(context: dg.AssetExecutionContext, lake: LakeResource):

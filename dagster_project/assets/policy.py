@@ -5,6 +5,7 @@ import dagster as dg
 from dagster_project.pools import WAREHOUSE_WRITER
 from dagster_project.resources.lake import LakeResource
 from dagster_project.training import (
+    PANEL_DEPS,
     TRAINING_THREADS,
     TrainConfig,
     metric_rows,
@@ -23,12 +24,7 @@ from dagster_project.training import (
     "policy that passes its checks is promoted together with its encoder.",
     owners=["team:policy"],
     kinds={"python", "pytorch"},
-    deps=[
-        ["core", "fct_asset_prices__daily"],
-        ["features", "feat_asset_metadata__daily"],
-        ["intermediate", "int_market__returned"],
-        ["ml", "encoder_checkpoint"],
-    ],
+    deps=[*PANEL_DEPS, ["ml", "encoder_checkpoint"]],
     pool=WAREHOUSE_WRITER,
 )
 def policy_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, config: TrainConfig):
