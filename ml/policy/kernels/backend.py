@@ -5,7 +5,6 @@ What belongs here: allocation of state and outputs, the calls. What does not: ar
 
 import functools
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -58,8 +57,7 @@ def kernel_for(market: c.Market, holders: c.Holders, config: EnvConfig) -> Kerne
 def settings_of(config: EnvConfig) -> c.Settings:
     """The kernels' constants in the environment's dtype."""
     dtype = np.dtype(str(config.dtype).removeprefix("torch."))
-    known = {field.name for field in fields(config)}
-    return c.typed_settings(dtype, **{name: getattr(config, name) for name in _SETTINGS if name in known})
+    return c.typed_settings(dtype, **{name: getattr(config, name) for name in _SETTINGS})
 
 
 def padded_lots(portfolios: PortfolioParams, config: EnvConfig) -> tuple[torch.Tensor, ...]:
@@ -105,7 +103,8 @@ class NumbaKernel:
         account = shares.new_zeros(count, c.ACCOUNT_COLUMNS)
         account[:, c.CASH] = portfolios.cash.to(shares.dtype)
         ring = shares.new_zeros(count, assets, self._fills, c.RING_COLUMNS)
-        return c.Books(shares, basis, day, ring, account)
+        in_use = (shares > 0).sum(-1, dtype=torch.int32)
+        return c.Books(shares, basis, day, ring, account, shares.sum(-1), in_use)
 
     def value(self, books: c.Books, t: int) -> torch.Tensor:
         """Value the portfolios at decision t; what is seen of the assets, (B, 9, N)."""

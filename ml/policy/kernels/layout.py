@@ -10,8 +10,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ml.compiled import PackageCompiler, source_hash
+from ml.types import OBJECTIVES
 
-COMPILER: Final = PackageCompiler(source_hash(Path(__file__).parent))
+# Sums may be taken in another order, so that lots are summed eight at a time; nothing else is relaxed.
+COMPILER: Final = PackageCompiler(
+    source_hash(Path(__file__).parent), frozenset({"reassoc", "nsz", "contract"})
+)
 
 # The wash window's columns: a fill's loss sale that may still be washed, and its unmatched purchase.
 LOSS_SHARES, LOSS_SHORT, LOSS_LONG, LOSS_SHARE_DAYS, BOUGHT = range(5)
@@ -63,6 +67,9 @@ INFO: Final = (
     I_WEALTH,
     I_PRETAX,
 ) = range(len(INFO))
+
+
+REWARDS: Final = OBJECTIVES
 
 
 class Market(NamedTuple):
@@ -118,6 +125,8 @@ class Books(NamedTuple):
     ring : array of shape (B, N, R, 5)
         The fill s stands in slot ``s % R``.
     account : array of shape (B, 11)
+    held, count : array of shape (B, N)
+        Shares of all lots, and how many slots are in use (int32); written by the valuation.
     """
 
     shares: Any
@@ -125,6 +134,8 @@ class Books(NamedTuple):
     day: Any
     ring: Any
     account: Any
+    held: Any
+    count: Any
 
 
 class Outputs(NamedTuple):
@@ -152,4 +163,5 @@ class Settings(NamedTuple):
 
 def typed_settings(dtype: np.dtype, **values: float) -> Settings:
     """Constants of one floating type."""
-    return Settings(**{name: dtype.type(value) for name, value in {"zero": 0, "one": 1, **values}.items()})
+    typed = {name: dtype.type(value) for name, value in {"zero": 0, "one": 1, **values}.items()}
+    return Settings(**typed)

@@ -1,4 +1,4 @@
-"""The lots of one asset in one portfolio: sales by highest basis, purchases with folding.
+"""The lots of asset ``n`` in one portfolio, (N, K): sales by highest basis, purchases with folding.
 
 Slots in use come first, sorted by basis ascending (ties: the later day first), so that a sale eats from the
 tail: highest basis first over both terms, ties by earliest day, as ``hifo`` of the exact ledger does.
@@ -12,19 +12,8 @@ from ml.policy.kernels.layout import COMPILER
 
 
 @COMPILER.hot
-def lots_in_use(shares):
-    """Count the slots in use."""
-    count = 0
-    for k in range(len(shares)):
-        if shares[k] <= 0:
-            break
-        count += 1
-    return count
-
-
-@COMPILER.hot
 def choose_hifo(
-    shares, basis, day, sold, quantity, price, net_price, long_day, leaves_short_gains, settings
+    shares, basis, day, sold, n, count, quantity, price, net_price, long_day, leaves_short_gains, settings
 ):
     """Choose the lots of a sale; return the shares chosen.
 
@@ -32,59 +21,57 @@ def choose_hifo(
     a lot of which less than the dust would remain goes whole.
     """
     chosen = settings.zero
-    for back in range(len(shares)):
-        k = len(shares) - 1 - back
-        if shares[k] <= settings.zero:
-            continue
+    for k in range(count - 1, -1, -1):
         if quantity <= settings.zero:
             break
-        if leaves_short_gains and day[k] > long_day and basis[k] < net_price:
+        if leaves_short_gains and day[n, k] > long_day and basis[n, k] < net_price:
             continue
-        take = min(quantity, shares[k])
+        take = min(quantity, shares[n, k])
         quantity -= take
-        if (shares[k] - take) * price < settings.dust:
-            take = shares[k]
-        sold[k] = take
+        if (shares[n, k] - take) * price < settings.dust:
+            take = shares[n, k]
+        sold[n, k] = take
         chosen += take
     return chosen
 
 
 @COMPILER.hot
-def put(shares, basis, day, count, new_shares, new_basis, new_day):
+def put(shares, basis, day, n, count, new_shares, new_basis, new_day):
     """Put a lot into its place among ``count`` lots, of which one slot at least is free."""
     k = count
-    while k > 0 and (basis[k - 1] > new_basis or (basis[k - 1] == new_basis and day[k - 1] < new_day)):
-        shares[k], basis[k], day[k] = shares[k - 1], basis[k - 1], day[k - 1]
+    while k > 0 and (basis[n, k - 1] > new_basis or (basis[n, k - 1] == new_basis and day[n, k - 1] < new_day)):
+        shares[n, k], basis[n, k], day[n, k] = shares[n, k - 1], basis[n, k - 1], day[n, k - 1]
         k -= 1
-    shares[k], basis[k], day[k] = new_shares, new_basis, new_day
+    shares[n, k], basis[n, k], day[n, k] = new_shares, new_basis, new_day
 
 
 @COMPILER.hot
-def take_out(shares, basis, day, count, place, zero):
+def take_out(shares, basis, day, n, count, place, zero):
     """Free a slot and close the gap."""
     for k in range(place, count - 1):
-        shares[k], basis[k], day[k] = shares[k + 1], basis[k + 1], day[k + 1]
-    shares[count - 1] = zero
+        shares[n, k], basis[n, k], day[n, k] = shares[n, k + 1], basis[n, k + 1], day[n, k + 1]
+    shares[n, count - 1] = zero
 
 
 @COMPILER.hot
-def close_gaps(shares, basis, day, zero):
-    """Move the slots in use to the front, in their order."""
+def close_gaps(shares, basis, day, cut, n, in_use, settings):
+    """Move the slots in use to the front, in their order, and what was cut of each with it; count them."""
     count = 0
-    for k in range(len(shares)):
-        if shares[k] > zero:
+    for k in range(in_use):
+        if shares[n, k] > settings.zero:
+            cut[n, count] = cut[n, k]
             if k > count:
-                shares[count], basis[count], day[count] = shares[k], basis[k], day[k]
-                shares[k] = zero
+                shares[n, count], basis[n, count], day[n, count] = shares[n, k], basis[n, k], day[n, k]
+                shares[n, k] = settings.zero
             count += 1
     return count
 
 
 @COMPILER.hot
-def sort_lots(shares, basis, day, count):
+def sort_lots(shares, basis, day, n, count):
     """Sort the lots in use anew, after their basis changed."""
     for k in range(1, count):
-        put(shares, basis, day, k, shares[k], basis[k], day[k])
+        put(shares, basis, day, n, k, shares[n, k], basis[n, k], day[n, k])
 
 
 @COMPILER.hot
@@ -97,20 +84,20 @@ def folded(one_shares, one_basis, one_day, other_shares, other_basis, other_day)
 
 
 @COMPILER.hot
-def _closest_pair(basis, day, new_basis, new_day, long_day):
-    """Places of the closest pair of one term among full slots and the new lot, whose place is ``len(basis)``."""
-    size = len(basis)
+def _closest_pair(basis, day, n, new_basis, new_day, long_day):
+    """Places of the closest pair of one term among full slots and the new lot, whose place is ``len(settings.slots)``."""
+    size = basis.shape[1]
     first, second = 0, size
-    least = basis[0] + new_basis + abs(basis[size - 1])  # beyond any distance
+    least = basis[n, 0] + new_basis + abs(basis[n, size - 1])  # beyond any distance
     last_short, last_long = -1, -1
     new_is_long = new_day <= long_day
     for k in range(size):
-        is_long = day[k] <= long_day
+        is_long = day[n, k] <= long_day
         before = last_long if is_long else last_short
-        if before >= 0 and basis[k] - basis[before] < least:
-            least, first, second = basis[k] - basis[before], before, k
-        if is_long == new_is_long and abs(basis[k] - new_basis) < least:
-            least, first, second = abs(basis[k] - new_basis), k, size
+        if before >= 0 and basis[n, k] - basis[n, before] < least:
+            least, first, second = basis[n, k] - basis[n, before], before, k
+        if is_long == new_is_long and abs(basis[n, k] - new_basis) < least:
+            least, first, second = abs(basis[n, k] - new_basis), k, size
         if is_long:
             last_long = k
         else:
@@ -119,26 +106,27 @@ def _closest_pair(basis, day, new_basis, new_day, long_day):
 
 
 @COMPILER.hot
-def add_lot(shares, basis, day, new_shares, new_basis, new_day, long_day, settings):
-    """Add a purchase; where no slot is free, first fold the two lots of one term closest in basis.
+def add_lot(shares, basis, day, n, count, new_shares, new_basis, new_day, long_day, settings):
+    """Add a purchase to ``count`` lots and return how many there are then.
 
-    The new lot counts among them.
+    Where no slot is free, the two lots of one term closest in basis are folded first; the new lot counts among
+    them.
     """
-    size = len(shares)
-    count = lots_in_use(shares)
+    size = shares.shape[1]
     if count == size:
-        first, second = _closest_pair(basis, day, new_basis, new_day, long_day)
+        first, second = _closest_pair(basis, day, n, new_basis, new_day, long_day)
         if second == size:
             new_shares, new_basis, new_day = folded(
-                shares[first], basis[first], day[first], new_shares, new_basis, new_day
+                shares[n, first], basis[n, first], day[n, first], new_shares, new_basis, new_day
             )
-            take_out(shares, basis, day, size, first, settings.zero)
+            take_out(shares, basis, day, n, size, first, settings.zero)
         else:
             both, mean, start = folded(
-                shares[first], basis[first], day[first], shares[second], basis[second], day[second]
+                shares[n, first], basis[n, first], day[n, first], shares[n, second], basis[n, second], day[n, second]
             )
-            take_out(shares, basis, day, size, second, settings.zero)
-            take_out(shares, basis, day, size - 1, first, settings.zero)
-            put(shares, basis, day, size - 2, both, mean, start)
+            take_out(shares, basis, day, n, size, second, settings.zero)
+            take_out(shares, basis, day, n, size - 1, first, settings.zero)
+            put(shares, basis, day, n, size - 2, both, mean, start)
         count = size - 1
-    put(shares, basis, day, count, new_shares, new_basis, new_day)
+    put(shares, basis, day, n, count, new_shares, new_basis, new_day)
+    return count + 1

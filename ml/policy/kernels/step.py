@@ -13,7 +13,9 @@ from ml.policy.kernels.account import close_year, positive, tax_if_realised
 from ml.policy.kernels.layout import COMPILER
 from ml.policy.kernels.lots import add_lot, choose_hifo, close_gaps
 from ml.policy.kernels.reward import write_rewards
-from ml.policy.kernels.wash import wash_purchase, wash_sale
+from ml.policy.kernels.wash import add_disallowed, wash_purchase, wash_sale
+
+_NO_WAIT = np.int32(2**30)
 
 
 @COMPILER.compiled
@@ -30,20 +32,21 @@ def step_range(start, stop, t, target, market, holders, books, outputs, settings
     assets, lots = books.shares.shape[1], books.shares.shape[2]
     sold = np.zeros((assets, lots), books.shares.dtype)
     change = np.zeros(assets, books.shares.dtype)
-    loss = np.zeros(c.RING_COLUMNS - 1, books.shares.dtype)
+    order = np.zeros(books.ring.shape[2], np.int64)
     for b in range(start, stop):
-        _step_one(b, t, target[b], market, holders, books, outputs, settings, sold, change, loss)
+        _step_one(b, t, target[b], market, holders, books, outputs, settings, sold, change, order)
 
 
 @COMPILER.compiled
 def value_range(start, stop, t, market, holders, books, outputs, settings):
     """Value portfolios at decision t: at the start of an episode."""
+    order = np.zeros(books.ring.shape[2], np.int64)
     for b in range(start, stop):
-        _value(b, t, market, holders, books, outputs, settings)
+        _value(b, t, market, holders, books, outputs, settings, order)
 
 
 @COMPILER.inner
-def _step_one(b, t, target, market, holders, books, outputs, settings, sold, change, loss):
+def _step_one(b, t, target, market, holders, books, outputs, settings, sold, change, order):
     g, zero = holders.group[b], settings.zero
     account, rates, info = books.account[b], holders.rates[b], outputs.info[b]
     pretax_before, wealth_before = account[c.PRETAX_VALUE], account[c.WEALTH]
@@ -70,7 +73,7 @@ def _step_one(b, t, target, market, holders, books, outputs, settings, sold, cha
     for n in range(len(change)):
         outlay += positive(change[n], zero) * market.fill_price[g, t, n]
     scale = min(available / max(outlay * (settings.one + rates[c.COST]), settings.dust), settings.one)
-    bought = _settle(b, t, scale, taxable, market, holders, books, settings, sold, change, loss, info)
+    bought = _settle(b, t, scale, taxable, market, holders, books, settings, sold, change, order, info)
     account[c.CASH] = positive(available - bought * (settings.one + rates[c.COST]), zero)
 
     if market.is_year_end[g, t] != 0:
@@ -80,7 +83,7 @@ def _step_one(b, t, target, market, holders, books, outputs, settings, sold, cha
     info[c.I_TAX_PAID] = tax_paid
     info[c.I_COST] += bought * rates[c.COST]
     info[c.I_FLOW] = inflow - withdrawn
-    _value(b, t + 1, market, holders, books, outputs, settings)
+    _value(b, t + 1, market, holders, books, outputs, settings, order)
     info[c.I_WEALTH], info[c.I_PRETAX] = account[c.WEALTH], account[c.PRETAX_VALUE]
     write_rewards(
         outputs.reward[b],
@@ -105,17 +108,15 @@ def _choose_sales(b, t, target, market, holders, books, settings, sold, change, 
     long_day = market.long_day[g, t]
     leaves = holders.flags[b] & c.NO_SHORT_GAINS != 0
     proceeds = zero
+    shares, basis, day = books.shares[b], books.basis[b], books.day[b]
     for n in range(len(change)):
-        shares, price = books.shares[b, n], market.fill_price[g, t, n]
-        held = zero
-        for k in range(len(shares)):
-            held += shares[k]
-            sold[n, k] = zero
+        price, held = market.fill_price[g, t, n], books.held[b, n]
         change[n] = zero
         info[c.I_DIVIDENDS] += held * market.dividend[g, t, n]
         flags = market.flags[g, t, n]
         if flags & c.DELISTED != 0:
-            sold[n, :] = shares
+            for k in range(books.count[b, n]):
+                sold[n, k] = shares[n, k]
             proceeds += held * price
             info[c.I_TURNOVER] += held * price
             info[c.I_INVOLUNTARY] += held * price
@@ -129,9 +130,11 @@ def _choose_sales(b, t, target, market, holders, books, settings, sold, change, 
             net = price * (settings.one - cost)
             chosen = choose_hifo(
                 shares,
-                books.basis[b, n],
-                books.day[b, n],
-                sold[n],
+                basis,
+                day,
+                sold,
+                n,
+                books.count[b, n],
                 -wanted,
                 price,
                 net,
@@ -168,7 +171,7 @@ def _choose_forced(b, t, need, market, holders, books, settings, sold, info):
                     continue
                 price = market.fill_price[g, t, n]
                 net = price * (settings.one - cost)
-                for k in range(sold.shape[1]):
+                for k in range(books.count[b, n]):
                     left = books.shares[b, n, k] - sold[n, k]
                     its = 0
                     if books.basis[b, n, k] < net:
@@ -189,77 +192,102 @@ def _choose_forced(b, t, need, market, holders, books, settings, sold, info):
     return raised
 
 
+@COMPILER.hot
+def _fill_slots(order, t, fills):
+    """Slots of the wash window that hold the fills within 30 days before fill t, oldest first."""
+    for i in range(fills):
+        order[i] = (t - fills + i) % len(order)
+    return order[:fills]
+
+
 @COMPILER.inner
-def _settle(b, t, scale, taxable, market, holders, books, settings, sold, change, loss, info):
+def _settle(b, t, scale, taxable, market, holders, books, settings, sold, change, order, info):
     """Book the chosen sales and the purchases, asset after asset; return the value bought.
 
     ``scale`` cuts purchases to the cash there is.
     """
-    g, zero = holders.group[b], settings.zero
+    g, zero, one = holders.group[b], settings.zero, settings.one
     rates, account = holders.rates[b], books.account[b]
-    today, long_day, fills = market.fill_day[g, t], market.long_day[g, t], market.open_fills[g, t]
-    short_gain = long_gain = short_loss = long_loss = zero  # of this fill's sales
+    today, long_day = market.fill_day[g, t], market.long_day[g, t]
+    slots = _fill_slots(order, t, market.open_fills[g, t])
+    gains = long_gain = short_loss = long_loss = zero  # of this fill's sales
     short_washed = long_washed = short_later = long_later = zero
     bought = zero
+    shares, basis, day, ring = books.shares[b], books.basis[b], books.day[b], books.ring[b]
+    slot = t % ring.shape[1]
     for n in range(len(change)):
-        shares, basis, day = books.shares[b, n], books.basis[b, n], books.day[b, n]
-        ring, cut, price = books.ring[b, n], sold[n], market.fill_price[g, t, n]
-        is_delisted = market.flags[g, t, n] & c.DELISTED != 0
-        net = price * (settings.one - (zero if is_delisted else rates[c.COST]))
-        loss[:] = zero
+        price = market.fill_price[g, t, n]
+        left = losses = short_left = long_left = days_left = unused = zero
+        count = books.count[b, n]
+        # Sales eat from the tail, but for lots that a mask leaves: then any slot may be sold from.
         is_sale = False
-        for k in range(len(shares)):
-            if cut[k] <= zero:
-                continue
-            is_sale = True
-            gain = cut[k] * (net - basis[k])
-            is_long = day[k] <= long_day
-            shares[k] -= cut[k]
-            if gain >= zero:
-                cut[k] = -cut[k]
-                if is_long:
-                    long_gain += gain
-                else:
-                    short_gain += gain
-                continue
-            loss[c.LOSS_SHARES] += cut[k]
-            loss[c.LOSS_SHARE_DAYS] += cut[k] * (today - day[k])
-            if is_long:
-                loss[c.LOSS_LONG] -= gain
-            else:
-                loss[c.LOSS_SHORT] -= gain
-        short_loss += loss[c.LOSS_SHORT]
-        long_loss += loss[c.LOSS_LONG]
+        for k in range(count - 1, -1, -1):
+            if sold[n, k] > zero:
+                is_sale = True
+                break
         if is_sale:
-            count = _close_gaps_with(shares, basis, day, cut, zero)
-            if taxable and loss[c.LOSS_SHARES] > zero:
-                short, long = wash_sale(
-                    shares, basis, day, cut, ring, loss, today, t, fills, count, settings
+            is_delisted = market.flags[g, t, n] & c.DELISTED != 0
+            net = price * (settings.one - (zero if is_delisted else rates[c.COST]))
+            for k in range(count):
+                cut, held = sold[n, k], np.int32(today - day[n, k])
+                gain = cut * (net - basis[n, k])
+                loss_cut = cut if gain < zero else zero
+                long = one if day[n, k] <= long_day else zero
+                up, down = positive(gain, zero), positive(-gain, zero)
+                gains += up
+                long_gain += up * long
+                left += loss_cut
+                days_left += loss_cut * held
+                losses += down
+                long_left += down * long
+                shares[n, k] -= cut
+                sold[n, k] = loss_cut if gain < zero else -cut
+            short_left = losses - long_left
+            short_loss += short_left
+            long_loss += long_left
+            in_use = count
+            count = close_gaps(shares, basis, day, sold, n, in_use, settings)
+            if taxable and left > zero:
+                used, recent = wash_sale(
+                    shares, basis, day, sold, ring, n, left, today, slots, count, settings
                 )
-                short_washed += short
-                long_washed += long
+                if used > zero:
+                    part = min(used / left, settings.one)
+                    short_washed += part * short_left
+                    long_washed += part * long_left
+                    added = part * (short_left + long_left) / recent
+                    add_disallowed(shares, basis, day, n, added, today, count)
+                    kept = settings.one - part
+                    left, days_left = left * kept, days_left * kept
+                    short_left, long_left = short_left * kept, long_left * kept
+            for k in range(in_use):
+                sold[n, k] = zero
         spend = positive(change[n], zero) * price * scale
-        unused = zero
         if spend >= settings.dust:
             quantity = spend / price
-            short, long, days, unused = wash_purchase(ring, quantity, t, fills, settings)
+            short, long, days, unused = wash_purchase(ring, n, quantity, slots, settings)
             short_later += short
             long_later += long
             bought += spend
-            add_lot(
+            count = add_lot(
                 shares,
                 basis,
                 day,
+                n,
+                count,
                 quantity,
                 price * (settings.one + rates[c.COST]) + (short + long) / quantity,
                 today - np.int32(math.floor(days + settings.one / 2)),
                 long_day,
                 settings,
             )
-        slot = ring[t % len(ring)]
-        for column in range(c.RING_COLUMNS - 1):
-            slot[column] = loss[column] if taxable else zero
-        slot[c.BOUGHT] = unused if taxable else zero
+        books.count[b, n] = count
+        if not taxable:
+            left = short_left = long_left = days_left = unused = zero
+        ring[n, slot, c.LOSS_SHARES], ring[n, slot, c.LOSS_SHARE_DAYS] = left, days_left
+        ring[n, slot, c.LOSS_SHORT], ring[n, slot, c.LOSS_LONG] = short_left, long_left
+        ring[n, slot, c.BOUGHT] = unused
+    short_gain = gains - long_gain
     if taxable:
         account[c.SHORT_NET] += short_gain
         account[c.LONG_NET] += long_gain
@@ -274,68 +302,52 @@ def _settle(b, t, scale, taxable, market, holders, books, settings, sold, change
     return bought
 
 
-@COMPILER.hot
-def _close_gaps_with(shares, basis, day, cut, zero):
-    """Close the gaps of a sale; what was cut of each lot moves with it."""
-    count = 0
-    for k in range(len(shares)):
-        if shares[k] > zero:
-            cut[count] = cut[k]
-            count += 1
-    return close_gaps(shares, basis, day, zero)
-
-
 @COMPILER.inner
-def _value(b, t, market, holders, books, outputs, settings):
+def _value(b, t, market, holders, books, outputs, settings, order):
     """Value the portfolio at decision t before and after tax, and write what the policy sees of its assets."""
     g, zero = holders.group[b], settings.zero
     account, rates, seen = books.account[b], holders.rates[b], outputs.observed[b]
     taxable = holders.flags[b] & c.TAXABLE != 0
-    today, long_day = market.fill_day[g, t], market.long_day[g, t]
-    fills, slots = market.open_fills[g, t], books.ring.shape[2]
+    long_day = market.long_day[g, t]
+    slots = _fill_slots(order, t, market.open_fills[g, t])
+    shares, basis, day, ring = books.shares[b], books.basis[b], books.day[b], books.ring[b]
     short_total = long_total = zero
     total = account[c.CASH]
-    for n in range(books.shares.shape[1]):
+    one, deep, least = settings.one, settings.harvest_loss_ratio, rates[c.HARVEST_LEAST]
+    for n in range(shares.shape[0]):
         price = market.decision_price[g, t, n]
-        value = short_gain = short_loss = long_gain = long_loss = harvestable = free = zero
-        youngest = long_day  # of the day of short-term lots with a gain: the earliest
-        for k in range(books.shares.shape[2]):
-            held = books.shares[b, n, k]
-            if held <= zero:
-                break
-            worth, paid = held * price, held * books.basis[b, n, k]
-            gain = worth - paid
+        value = gains = losses = long_gain = long_loss = harvestable = bound = zero
+        wait = _NO_WAIT
+        held = zero
+        for k in range(books.count[b, n]):
+            held += shares[n, k]
+            worth, paid = shares[n, k] * price, shares[n, k] * basis[n, k]
+            gain, loss = positive(worth - paid, zero), positive(paid - worth, zero)
+            later = np.int32(day[n, k] - long_day)
+            is_short_gain = (later > 0) & (gain > zero)
+            long = zero if later > 0 else one
             value += worth
-            is_long = books.day[b, n, k] <= long_day
-            if gain > zero:
-                if is_long:
-                    long_gain += gain
-                    free += worth
-                else:
-                    short_gain += gain
-                    if youngest == long_day or books.day[b, n, k] < youngest:
-                        youngest = books.day[b, n, k]
-            else:
-                free += worth
-                if is_long:
-                    long_loss -= gain
-                else:
-                    short_loss -= gain
-                if -gain >= settings.harvest_loss_ratio * paid and -gain >= rates[c.HARVEST_LEAST]:
-                    harvestable += worth
+            gains += gain
+            losses += loss
+            long_gain += gain * long
+            long_loss += loss * long
+            bound += worth if is_short_gain else zero
+            harvestable += worth if (loss >= deep * paid) & (loss >= least) else zero
+            wait = min(wait, later if is_short_gain else _NO_WAIT)
+        books.held[b, n] = held
+        short_gain, short_loss = gains - long_gain, losses - long_loss
         seen[c.O_WEIGHT, n] = value
-        seen[c.O_SHORT_GAIN, n] = short_gain
-        seen[c.O_SHORT_LOSS, n] = short_loss
+        seen[c.O_SHORT_GAIN, n] = positive(short_gain, zero)
+        seen[c.O_SHORT_LOSS, n] = positive(short_loss, zero)
         seen[c.O_LONG_GAIN, n] = long_gain
         seen[c.O_LONG_LOSS, n] = long_loss
-        seen[c.O_DAYS_TO_LONG, n] = youngest - long_day
+        seen[c.O_DAYS_TO_LONG, n] = wait if wait < _NO_WAIT else 0
         seen[c.O_HARVESTABLE, n] = harvestable
-        seen[c.O_FREE, n] = free if taxable else value
-        locked = zero
-        for back in range(1, fills + 1):
-            if books.ring[b, n, (t - back) % slots, c.LOSS_SHARES] > zero:
-                locked = settings.one
-        seen[c.O_LOCKED, n] = locked
+        seen[c.O_FREE, n] = value - bound if taxable else value
+        lost = zero
+        for i in range(len(slots)):
+            lost += ring[n, slots[i], c.LOSS_SHARES]
+        seen[c.O_LOCKED, n] = settings.one if lost > zero else zero
         total += value
         short_total += short_gain - short_loss
         long_total += long_gain - long_loss

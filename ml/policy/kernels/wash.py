@@ -21,59 +21,62 @@ from ml.policy.kernels.lots import sort_lots
 
 
 @COMPILER.hot
-def wash_sale(shares, basis, day, cut, ring, loss, today, t, fills, count, settings):
+def wash_sale(shares, basis, day, cut, ring, n, loss_shares, today, order, count, settings):
     """Match a loss sale with unmatched purchases of the 30 days before that are still held.
 
     What is left of a lot cannot replace shares sold from it (Rev. Rul. 56-602), only those of others.
 
     Parameters
     ----------
-    shares, basis, day : array of shape (K,)
-        What the sale left; the basis takes the loss.
-    cut : array of shape (K,)
+    shares, basis, day : array of shape (N, K)
+        What the sale left.
+    cut : array of shape (N, K)
         Shares sold of each lot, negative where at a gain.
-    ring : array of shape (R, 5)
-    loss : array of shape (4,)
-        The sale's loss by the ring's columns; becomes what later purchases may still wash.
+    ring : array of shape (N, R, 5)
+    n : int
+        The asset.
+    loss_shares : float
+        Sold at a loss.
+    order : array of shape (at most R,)
+        Slots of the fills within 30 days, oldest first.
 
     Returns
     -------
-    short, long
-        Disallowed.
+    used, recent
+        Loss shares that are washed, and the shares in lots not older than 30 days.
     """
     zero = settings.zero
     whole = of_cut = loss_of_cut = zero
     for k in range(count):
-        if today - day[k] <= WASH_DAYS:
-            if cut[k] != zero:
-                of_cut += shares[k]
-                loss_of_cut += max(cut[k], zero)
+        if today - day[n, k] <= WASH_DAYS:
+            if cut[n, k] != zero:
+                of_cut += shares[n, k]
+                loss_of_cut += max(cut[n, k], zero)
             else:
-                whole += shares[k]
+                whole += shares[n, k]
     recent = whole + of_cut
-    usable = whole + min(of_cut, max(loss[LOSS_SHARES] - loss_of_cut, zero))
-    wanted = min(loss[LOSS_SHARES], usable)
+    usable = whole + min(of_cut, max(loss_shares - loss_of_cut, zero))
+    wanted = min(loss_shares, usable)
     used = zero
-    for back in range(fills, 0, -1):
-        slot = ring[(t - back) % len(ring)]
-        take = min(wanted - used, slot[BOUGHT])
-        slot[BOUGHT] -= take
+    for i in range(len(order)):
+        slot = order[i]
+        take = min(wanted - used, ring[n, slot, BOUGHT])
+        ring[n, slot, BOUGHT] -= take
         used += take
-    if used <= zero:
-        return zero, zero
-    part = min(used / loss[LOSS_SHARES], settings.one)
-    short, long = part * loss[LOSS_SHORT], part * loss[LOSS_LONG]
-    for k in range(count):
-        if today - day[k] <= WASH_DAYS:
-            basis[k] += (short + long) / recent
-    sort_lots(shares, basis, day, count)
-    for column in range(RING_COLUMNS - 1):
-        loss[column] *= settings.one - part
-    return short, long
+    return used, recent
 
 
 @COMPILER.hot
-def wash_purchase(ring, quantity, t, fills, settings):
+def add_disallowed(shares, basis, day, n, added, today, count):
+    """Add a disallowed loss per share to the lots not older than 30 days."""
+    for k in range(count):
+        if today - day[n, k] <= WASH_DAYS:
+            basis[n, k] += added
+    sort_lots(shares, basis, day, n, count)
+
+
+@COMPILER.hot
+def wash_purchase(ring, n, quantity, order, settings):
     """Match a purchase with earlier loss sales, oldest first.
 
     Returns
@@ -87,18 +90,18 @@ def wash_purchase(ring, quantity, t, fills, settings):
     """
     zero = settings.zero
     left, short, long, share_days = quantity, zero, zero, zero
-    for back in range(fills, 0, -1):
-        slot = ring[(t - back) % len(ring)]
-        if slot[LOSS_SHARES] <= zero:
+    for i in range(len(order)):
+        slot = order[i]
+        if ring[n, slot, LOSS_SHARES] <= zero:
             continue
         if left <= zero:
             break
-        take = min(left, slot[LOSS_SHARES])
-        part = take / slot[LOSS_SHARES]
+        take = min(left, ring[n, slot, LOSS_SHARES])
+        part = take / ring[n, slot, LOSS_SHARES]
         left -= take
-        short += part * slot[LOSS_SHORT]
-        long += part * slot[LOSS_LONG]
-        share_days += part * slot[LOSS_SHARE_DAYS]
+        short += part * ring[n, slot, LOSS_SHORT]
+        long += part * ring[n, slot, LOSS_LONG]
+        share_days += part * ring[n, slot, LOSS_SHARE_DAYS]
         for column in range(RING_COLUMNS - 1):
-            slot[column] *= settings.one - part
+            ring[n, slot, column] *= settings.one - part
     return short, long, share_days / quantity, left
