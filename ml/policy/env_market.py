@@ -14,7 +14,6 @@ from ml.policy.env_config import WASH_DAYS, EnvConfig, PortfolioParams
 from ml.policy.kernels.layout import DELISTED, NO_SHORT_GAINS, TAXABLE, TRADEABLE, Holders, Market
 from ml.policy.market_window import REGIME_FEATURES, MarketWindow
 from ml.policy.objectives import DECISION_STEP_SESSIONS
-from ml.tax.holding_period import first_long_term_day
 
 _VOLATILITY: Final = REGIME_FEATURES.index("market_volatility_63d_ann")
 _WEEKLY: Final = math.sqrt(DECISION_STEP_SESSIONS / 252)
@@ -104,11 +103,21 @@ def _equal_weight(price: torch.Tensor, dividend: torch.Tensor, listed: torch.Ten
 
 
 def _long_days(days: np.ndarray) -> np.ndarray:
-    """The latest holding period start that is long-term at each fill, by the calendar."""
-    found = {}
-    for day in np.unique(days).tolist():
-        found[day] = next(start for start in range(day - 365, day - 368, -1) if first_long_term_day(start) <= day)
-    return np.vectorize(found.__getitem__, otypes=[np.int64])(days)
+    """The latest holding period start that is long-term at each fill, by the calendar.
+
+    The rule of :func:`ml.tax.holding_period.first_long_term_date` turned round: the day before the fill, a year
+    earlier, but for the ends of months.
+    """
+    dates = days.astype("datetime64[D]")
+    found = days - 368
+    for back in (367, 366, 365):
+        start = dates - back
+        month = start.astype("datetime64[M]")
+        is_last = (start + 1).astype("datetime64[M]") != month
+        anniversary = (month + 12).astype("datetime64[D]") + (start - month.astype("datetime64[D]")) + 1
+        first = np.where(is_last, (month + 13).astype("datetime64[D]"), anniversary)
+        found = np.where(first <= dates, days - back, found)
+    return found
 
 
 def _year_fraction(days: np.ndarray) -> np.ndarray:
