@@ -93,11 +93,12 @@ def median_seconds(work: Any, repeats: int) -> float:
     return float(np.median(times))
 
 
-def speed(count: int) -> dict[str, float]:
+def speed(count: int, registers: int | None) -> dict[str, float | None]:
     """Portfolio-steps a second of the whole step call and of the kernel alone, over a year of random trading."""
     window = market(GROUPS, WEEKS, ASSETS, 1).to("cuda")
     params = random_portfolios(window, count // GROUPS, 1)
     env = TaxLotEnv(window, params.to("cuda"), EnvConfig(lots_per_asset=LOTS))
+    env._kernel.registers = registers  # type: ignore[attr-defined]
     weights = random_weights(len(params.group), ASSETS, 1, "cuda")
     for t in range(WARM):
         env.step(weights[t % 8])
@@ -119,6 +120,7 @@ def speed(count: int) -> dict[str, float]:
         30,
     )
     return {
+        "registers": registers,
         "portfolios": len(params.group),
         "step_calls_per_s": len(params.group) / seconds,
         "kernel_per_s": len(params.group) / alone,
@@ -131,6 +133,7 @@ def main() -> int:
     """Print a table and write it as JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--portfolios", type=int, nargs="+", default=[65_536, 131_072, 262_144])
+    parser.add_argument("--registers", type=int, nargs="+", default=[0, 168, 128], help="0: unbounded")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
@@ -139,9 +142,10 @@ def main() -> int:
     begun = time.perf_counter()
     rows: dict[str, Any] = {"device": torch.cuda.get_device_name(), "copy_bytes_per_s": copy_rate()}
     rows["speed"] = []
-    for count in arguments.portfolios:
-        rows["speed"].append(speed(count))
-        print(f"{time.perf_counter() - begun:6.1f} s  {rows['speed'][-1]}", flush=True)
+    for registers in arguments.registers:
+        for count in arguments.portfolios:
+            rows["speed"].append(speed(count, registers or None))
+            print(f"{time.perf_counter() - begun:6.1f} s  {rows['speed'][-1]}", flush=True)
     rows["largest_difference_from_cpu"] = agreement()
     print(json.dumps(rows, indent=1))
     if arguments.out:

@@ -16,6 +16,7 @@ from ml.policy.kernels import layout as c
 
 _ELEMENTS = 128  # assets times portfolios of a program, at least: four warps of one element a thread
 _MAX_WARPS = 32
+REGISTERS: int | None = None  # most registers of a thread; None: as many as the compiler likes
 
 
 @triton.jit
@@ -602,6 +603,7 @@ class TritonKernel:
     def __init__(self, market: c.Market, holders: c.Holders, config: EnvConfig) -> None:
         self._market, self._config = market, config
         self._fills = max(1, int(market.open_fills.max()))
+        self.registers: int | None = REGISTERS
         columns = holders.rates.T.contiguous()
         self._holders = c.Holders(holders.group, holders.flags, columns, holders.flow)
 
@@ -687,4 +689,5 @@ class TritonKernel:
             DEEP=config.harvest_loss_ratio,
             WASH=WASH_DAYS,
             num_warps=warps,
+            maxnreg=self.registers,
         )
