@@ -30,7 +30,7 @@ from ml.policy.measures import (
 from ml.policy.model import MoEPolicy
 from ml.policy.objectives import OBJECTIVE_SPECS
 from ml.policy.observation import Observation
-from ml.policy.ppo import PpoBatch, act_distribution, ppo_loss, target_weights
+from ml.policy.ppo import PpoBatch, act_distribution, descend, ppo_loss, target_weights
 from ml.policy.trained import TrainedPolicy
 from ml.policy.warm_start import shared_actor, wandering_actor, warm_loss
 from ml.types import OBJECTIVES
@@ -194,12 +194,7 @@ class _Run:
         }
 
     def _descend(self, loss: torch.Tensor, rate: float) -> None:
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
-        self.optimiser.step()
+        descend(self.model, self.optimiser, loss, rate, self.config.clip_norm)
 
     def _sampling_actor(self) -> Actor:
         generator = self._generator(3)
