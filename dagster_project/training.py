@@ -13,6 +13,7 @@ import polars as pl
 from pydantic import Field
 
 from dagster_project.assets.night import NIGHT_DEPS
+from dagster_project.chronos_model import chronos_field
 from dagster_project.ml_tables import ml_ddl
 from dagster_project.reads import NightReader
 from dagster_project.resources.artifacts import Artifacts
@@ -52,6 +53,7 @@ class TrainConfig(dg.Config):
         default=SHIPPED_UNTIL.isoformat(),
         description="last session of the warehouse's prices that training may see (YYYY-MM-DD)",
     )
+    chronos: str = chronos_field()
 
 
 def open_for_training(lake: LakeResource) -> tuple[Artifacts, NightReader]:

@@ -1,8 +1,11 @@
 """Phase 1: the encoder's training, and the embeddings of the night's assets."""
 
+from dataclasses import replace
+
 import dagster as dg
 
 from dagster_project.assets.night import SESSION_ASSET, as_of_date, write_tables
+from dagster_project.chronos_model import load_branch
 from dagster_project.pools import WAREHOUSE_WRITER
 from dagster_project.reads import NightReader
 from dagster_project.resources.artifacts import Artifacts
@@ -38,13 +41,17 @@ def encoder_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, co
 
     artifacts, reader = open_for_training(lake)
     panels = training_panels(context, reader, config)
+    branch = load_branch(lake.settings(), config.chronos, context.log.info, config.device)
+    profile = PROFILES[config.profile]
+    sizes = replace(profile.encoder, chronos_size=branch.whitening.components)
     with artifacts.staging("encoder") as folder, fixed_threads(TRAINING_THREADS):
         trained = train_encoder(
             panels,
-            PROFILES[config.profile],
+            replace(profile, encoder=sizes),
             device=config.device,
             seed=config.seed,
             on_progress=progress_logger(context),
+            chronos=branch,
         )
         trained.save(folder)
         model = artifacts.keep("encoder", folder)
@@ -88,11 +95,16 @@ def asset_embeddings(context: dg.AssetExecutionContext, lake: LakeResource):
     server = EncoderServer.load(model.folder)
     panel, days = reader.week_panel(WINDOW)
     chronos = reader.query(
-        "select asset_id, as_of_date, embedding from ml.chronos_embeddings "
-        "where as_of_date between $first and $as_of_date and model_id = $model",
+        "select asset_id, as_of_date, model_id, embedding from ml.chronos_embeddings "
+        "where as_of_date between $first and $as_of_date",
         first=days[0],
-        model=server.chronos_model_id,
     )
+    # The session's embeddings, if it has any, must be of the encoder's Chronos model: with none it would
+    # serve every asset without them, and say nothing.
+    tonight = sorted(set(chronos.filter(as_of_date=reader.as_of_date)["model_id"]))
+    if tonight and server.chronos_model_id not in tonight:
+        server.check_chronos(tonight[0])
+    chronos = chronos.filter(model_id=server.chronos_model_id)
     frame = embed_sessions(server, panel, days, chronos, model.model_id)
     yield from write_tables(
         context,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.checkpoint import load_checkpoint
+from ml.chronos.model import open_whitening, whitening_folder
 
 _NAIVE = {
     "price": "random walk, trailing-63-day volatility",
@@ -27,7 +28,8 @@ def card(folder: Path) -> str:
     """
     training = json.loads((folder / "training.json").read_text())
     scores = json.loads((folder / "scores.json").read_text())
-    whitening = load_checkpoint(folder.with_name(folder.name + "-whitening"))
+    place = whitening_folder(folder)
+    whitening, saved = open_whitening(folder, place), load_checkpoint(place)
     return "\n".join(
         [
             f"# {folder.name}",
@@ -48,10 +50,10 @@ def card(folder: Path) -> str:
             "",
             "## Embeddings",
             "",
-            f"Window {whitening.config['window']} returns, {whitening.tensors['matrix'].shape[1]} components, "
-            f"whitening digest `{whitening.digest[:16]}`. Mean cosine of 200 simulated assets of independent "
-            f"factors: {whitening.metrics['mean_cosine_raw']} raw, "
-            f"{whitening.metrics['mean_cosine_whitened']} whitened.",
+            f"Window {whitening.window} returns, {whitening.components} components. Weights "
+            f"`{whitening.weights[:16]}`, with the whitening `{whitening.model_id[:16]}` (the model id of every "
+            f"embedding). Mean cosine of 200 simulated assets of independent factors: "
+            f"{saved.metrics['mean_cosine_raw']} raw, {saved.metrics['mean_cosine_whitened']} whitened.",
             *[f"* {note}" for note in scores["embedding_notes"]],
             "",
         ]

@@ -103,7 +103,7 @@ def card(trained: TrainedEncoder, reports: Sequence[HeldOutReport]) -> str:
         "Describes each asset at each session in 64 numbers, from 64 sessions of prices, 50 features, a frozen "
         "Chronos model and the other assets of that session. A demonstration, not advice.",
         "",
-        f"* Compatibility id `{trained.compatibility_id[:16]}`, Chronos model `{trained.chronos_model_id}`, seed "
+        f"* Compatibility id `{trained.compatibility_id[:16]}`, Chronos model `{trained.chronos_model_id[:16]}`, seed "
         f"{trained.seed}, {last['step']:,.0f} steps of {trained.config.dates_per_step} x "
         f"{trained.config.assets_per_date} cells.",
         f"* Trained on: {', '.join(trained.sources)}.",

@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from ml.chronos.embed import DEFAULT_MODEL, Whitening, embed_prices, load_pipeline, load_whitening
+from ml.chronos.embed import DEFAULT_MODEL, Whitening, embed_prices, load_pipeline
+from ml.chronos.model import open_whitening
 from ml.encoder.config import WINDOW, TrainConfig
 from ml.encoder.model import EncoderInput
 from ml.encoder.normalize import REFERENCE_VOLATILITY, FeatureNormalizer, normalize_channels
@@ -40,14 +41,19 @@ class ChronosBranch:
 
     @property
     def model_id(self) -> str:
-        """Which model; embeddings of another do not fit a trained encoder."""
+        """Digest of weights and statistics; embeddings of another do not fit a trained encoder."""
         return self.whitening.model_id
 
 
 def load_chronos(model: Path = DEFAULT_MODEL, device: str = "cpu") -> ChronosBranch:
-    """The Chronos model in a folder, with the whitening in the folder beside it."""
-    whitening = load_whitening(model.with_name(f"{model.name}-whitening"))
-    return ChronosBranch(load_pipeline(model, device), whitening)
+    """The Chronos model in a folder, with the whitening in the folder beside it.
+
+    Raises
+    ------
+    EmbeddingError
+        The whitening was fitted on other weights.
+    """
+    return ChronosBranch(load_pipeline(model, device), open_whitening(model))
 
 
 def chronos_for(

@@ -78,9 +78,9 @@ class EncoderServer:
         """
         if model_id != self.chronos_model_id:
             raise CompatibilityError(
-                f"Chronos embeddings are of {model_id!r}, the encoder was trained on those of "
-                f"{self.chronos_model_id!r}: embed with that model, or train the encoder on this one "
-                "(taxloom train --phase encoder)"
+                f"Chronos embeddings are of model {model_id[:12]!r}, the encoder was trained on those of "
+                f"{self.chronos_model_id[:12]!r}: embed with that model (TAXLOOM_CHRONOS), or train encoder and "
+                "policy on this one (taxloom train --phase encoder, then --phase policy)"
             )
 
     def embed(
