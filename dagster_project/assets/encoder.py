@@ -133,7 +133,7 @@ def asset_embeddings(context: dg.AssetExecutionContext, lake: LakeResource):
     reader = NightReader.open(lake.open(), as_of_date(context))
     model = Artifacts(lake.settings(), reader.warehouse).in_use(reader.snapshot)["encoder"]
     server = EncoderServer.load(model.folder)
-    panel, days = reader.week_panel(WINDOW)
+    days = reader.week_sessions()["state_date"].to_list()
     chronos = reader.query(
         "select asset_id, as_of_date, model_id, embedding from ml.chronos_embeddings "
         "where as_of_date between $first and $as_of_date",
@@ -145,6 +145,7 @@ def asset_embeddings(context: dg.AssetExecutionContext, lake: LakeResource):
     if tonight and server.chronos_model_id not in tonight:
         server.check_chronos(tonight[0])
     chronos = chronos.filter(model_id=server.chronos_model_id)
+    panel, _ = reader.week_panel(WINDOW)
     frame = embed_sessions(server, panel, days, chronos, model.model_id)
     yield from write_tables(
         context,

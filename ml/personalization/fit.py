@@ -1,21 +1,22 @@
-"""Fit all users' adapters at once: full-batch Adam on padded blocks, gradients written out.
+"""Fit all users' adapters at once: full-batch Adam on blocks of users with equally many decisions.
 
 What belongs here: ragged decisions to blocks, the steps, early stopping. What does not: the loss
 (``likelihood.py``), the shared head (``population.py``), what is served (``serve.py``).
+
+On a CPU with MKL a user's adapter has the bits of a float32 fit by ``peft``, ``torch.optim.Adam`` and
+autograd of that user alone. Adam divides a gradient by its own size, so a last bit of a small one grows to
+some 1e-6 within 50 steps; only the same sums in the same order are close. Hence no padding, no other
+layout, and one product a user where torch's batched product would sum in another order.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
 
-from ml.personalization.likelihood import (
-    decision_losses,
-    logit_gradient,
-    mixed_log_p,
-    relative_likelihood,
-)
+from ml.personalization.likelihood import decision_losses, logit_gradient, mixed_log_p
 from ml.personalization.lora import (
     ADAPTER_SIZE,
     N_FEATURES,
@@ -27,7 +28,8 @@ from ml.personalization.lora import (
     start_down,
 )
 
-_LENGTH_STEP = 16
+_OWN_KERNEL_BELOW: Final = 400
+"""``torch.bmm`` leaves the BLAS for a loop of its own below so many multiplications a matrix, on CPUs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class FitConfig:
     tolerance : float
         Stop a block when no user's gradient exceeds this (largest entry); 0 = never, for parity with peft.
     block_rows : int
-        Padded decisions fitted at once: a block should stay in the processor's cache, or fill a GPU.
+        Decisions fitted at once: a block should stay in the processor's cache, or fill a GPU.
     device : str
         torch device.
     dtype : str
@@ -131,21 +133,12 @@ def fit_adapters(
     values = np.zeros((count, ADAPTER_SIZE), np.float32)
     values[:, : RANK * N_FEATURES] = down.flatten().numpy()
     used = np.flatnonzero(weights > 0)
-    # Padding costs time: users of like length share a block.
     lengths = np.bincount(user[used], minlength=count)
     rows = used[np.argsort(user[used], kind="stable")]
     starts = np.concatenate([[0], np.cumsum(lengths)])
     for members in _blocks(lengths, config.block_rows):
-        places, valid = _padded(lengths[members], starts[members])
-        at = rows[np.minimum(places, len(rows) - 1)]
-        values[members] = _fit_block(
-            np.where(valid[:, :, None], x[at], 0.0),
-            np.where(valid[:, :, None], mixed[at], 0.0),
-            np.where(valid, weights[at], 0.0),
-            head,
-            down,
-            config,
-        )
+        at = rows[starts[members][:, None] + np.arange(lengths[members[0]])]
+        values[members] = _fit_block(x[at], mixed[at], weights[at], head, down, config)
     before, after = (
         _mean_losses(logits, mixed, user, weights, count)
         for logits in (head.logits(x), adapted_logits(x, user, head, values))
@@ -172,50 +165,53 @@ def _check(x: np.ndarray, log_p: np.ndarray, user: np.ndarray, weights: np.ndarr
 
 
 def _blocks(lengths: np.ndarray, block_rows: int) -> Iterator[np.ndarray]:
-    """Yield users of like length, each block up to ``block_rows`` padded decisions."""
+    """Yield users with equally many decisions, each block up to ``block_rows`` decisions."""
     order = np.argsort(lengths, kind="stable")
     order = order[lengths[order] > 0]
-    padded = -(-lengths[order] // _LENGTH_STEP) * _LENGTH_STEP
-    for length in np.unique(padded):
-        members = order[padded == length]
-        size = max(1, block_rows // int(length))
+    for members in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
+        size = max(1, block_rows // int(lengths[members[:1]].max(initial=1)))
         for start in range(0, len(members), size):
             yield members[start : start + size]
-
-
-def _padded(lengths: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places of a block's decisions among the sorted rows, and which are real; both (users, T)."""
-    length = -(-int(lengths.max()) // _LENGTH_STEP) * _LENGTH_STEP
-    step = np.arange(length)
-    return starts[:, None] + step, step < lengths[:, None]
 
 
 def _fit_block(
     x: np.ndarray, log_p: np.ndarray, weights: np.ndarray, head: Head, start: torch.Tensor, config: FitConfig
 ) -> np.ndarray:
-    """Run the steps for users of one padded length: x (U, T, 32), log_p (U, T, 6), weights (U, T)."""
+    """Run the steps for users of one length: x (U, T, 32), log_p (U, T, 6), weights (U, T)."""
 
     def tensor(values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, config.dtype)).to(config.device)
 
-    # Time last: softmax and sums over the six objectives then run along contiguous memory.
-    features = tensor(x)
-    by_time = features.transpose(1, 2).contiguous()
-    shared = tensor(head.logits(x.astype(config.dtype)).transpose(0, 2, 1))
-    relative = relative_likelihood(tensor(log_p.transpose(0, 2, 1)))
-    weight = tensor(weights[:, None, :])
+    features, likelihood, weight = tensor(x), tensor(log_p), tensor(weights)
+    shared = _shared_logits(features, tensor(head.weight), tensor(head.bias))
     down = start.to(features).repeat(len(x), 1, 1)
     up = features.new_zeros(len(x), N_OBJECTIVES, RANK)
     adam = torch.optim.Adam([down, up], lr=config.learning_rate)
     for _ in range(config.steps):
-        reduced = torch.bmm(down, by_time)
-        slope = logit_gradient(torch.baddbmm(shared, up, reduced), relative, weight)
-        up.grad = torch.bmm(slope, reduced.transpose(1, 2)) + 2.0 * config.l2 * up
-        down.grad = torch.bmm(torch.bmm(up.transpose(1, 2), slope), features) + 2.0 * config.l2 * down
+        reduced = _products(features, down.transpose(1, 2))
+        slope = logit_gradient(shared + torch.bmm(reduced, up.transpose(1, 2)), likelihood, weight)
+        up.grad = _products(slope.transpose(1, 2), reduced) + 2.0 * config.l2 * up
+        # The products with two or six terms a sum have the same bits in either kernel.
+        down.grad = torch.bmm(features.transpose(1, 2), torch.bmm(slope, up)).transpose(1, 2)
+        down.grad += 2.0 * config.l2 * down
         if config.tolerance > 0.0 and _largest(up.grad, down.grad) < config.tolerance:
             break
         adam.step()
     return pack(down.float(), up.float())
+
+
+def _shared_logits(features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """Logits of the shared head, (U, T, 6); single decisions one by one, since one row takes another kernel."""
+    if features.is_cpu and features.shape[1] == 1:
+        return torch.stack([torch.nn.functional.linear(one, weight, bias) for one in features])
+    return torch.nn.functional.linear(features, weight, bias)
+
+
+def _products(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """``left @ right`` user by user, (U, n, k) and (U, k, m), with the bits of a product of one user alone."""
+    if left.is_cpu and left[0].numel() * right.shape[2] < _OWN_KERNEL_BELOW:
+        return torch.stack([torch.mm(one, other) for one, other in zip(left, right, strict=True)])
+    return torch.bmm(left, right)
 
 
 def _largest(*gradients: torch.Tensor) -> float:

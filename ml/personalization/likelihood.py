@@ -60,26 +60,25 @@ def responsibilities(logits: np.ndarray, log_p: np.ndarray) -> np.ndarray:
     return np.exp(score - np.logaddexp.reduce(score, axis=1)[:, None])
 
 
-def relative_likelihood(log_p: torch.Tensor) -> torch.Tensor:
-    """Give p~_k over the largest of the six: its logs cancel from every gradient."""
-    return (log_p - log_p.amax(dim=-2, keepdim=True)).exp()
-
-
-def logit_gradient(logits: torch.Tensor, relative: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def logit_gradient(logits: torch.Tensor, log_p: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Gradient of the weighed loss by the logits: w (pi - responsibility).
+
+    By autograd, through the operations of a loss in torch: its last bits are then those of anyone who
+    fits one user with them.
 
     Parameters
     ----------
-    logits, relative : Tensor of shape (..., 6, T)
-        Logits; :func:`relative_likelihood`.
-    weights : Tensor of shape (..., 1, T)
-        w_t; 0 for padding.
+    logits, log_p : Tensor of shape (..., T, 6)
+        Logits; :func:`mixed_log_p`.
+    weights : Tensor of shape (..., T)
+        w_t.
 
     Returns
     -------
-    Tensor of shape (..., 6, T)
+    Tensor of shape (..., T, 6)
     """
-    share = torch.softmax(logits, dim=-2)
-    joint = share * relative
-    total = joint.sum(dim=-2, keepdim=True).clamp_min(torch.finfo(joint.dtype).tiny)
-    return (share - joint / total) * weights
+    leaf = logits.detach().requires_grad_()
+    with torch.enable_grad():
+        share = torch.log_softmax(leaf, dim=-1)
+        loss = -(weights * torch.logsumexp(share + log_p, dim=-1)).sum()
+    return torch.autograd.grad(loss, leaf)[0]

@@ -2,6 +2,9 @@
 
 What belongs here: sampling, log-density and entropy under a mask. What does not: its mean
 (``model.mean_weights``) and its concentration (``MoEPolicy.log_kappa``).
+
+Without a mask, density and entropy have the bits of ``torch.distributions.Dirichlet``, gradients too: the
+same operations in the same order, on one tensor.
 """
 
 from dataclasses import dataclass
@@ -26,7 +29,7 @@ class MaskedDirichlet:
     Attributes
     ----------
     alpha : Tensor of shape (B, M)
-        Concentrations, > 0; read only where the mask is True.
+        Concentrations, > 0; 1 outside the mask, where they then add 0 to everything.
     mask : Tensor of shape (B, M)
         bool, at least one True a row.
     """
@@ -39,7 +42,7 @@ class MaskedDirichlet:
         """Concentrations ``max(kappa * mean, 0.05)``, the mean renormalised over the mask."""
         inside = torch.where(mask, mean, 0)
         inside = inside / inside.sum(-1, keepdim=True).clamp(min=1e-12)
-        return cls((kappa[:, None] * inside).clamp(min=ALPHA_MIN), mask)
+        return cls(torch.where(mask, (kappa[:, None] * inside).clamp(min=ALPHA_MIN), 1), mask)
 
     def sample(self, generator: torch.Generator | None = None) -> torch.Tensor:
         """Shares (B, M), 0 outside the mask, each >= about 1e-6 inside, rows summing to 1."""
@@ -53,16 +56,15 @@ class MaskedDirichlet:
 
     def log_prob(self, share: torch.Tensor) -> torch.Tensor:
         """Log density of shares inside the mask, (B,)."""
-        alpha = torch.where(self.mask, self.alpha, 1)
-        log_share = torch.where(self.mask, share, 1).log()
-        total = torch.where(self.mask, self.alpha, 0).sum(-1)
-        return torch.lgamma(total) - torch.lgamma(alpha).sum(-1) + ((alpha - 1) * log_share).sum(-1)
+        spread = torch.xlogy(self.alpha - 1, share).sum(-1)
+        return spread + torch.lgamma(self._total()) - torch.lgamma(self.alpha).sum(-1)
 
     def entropy(self) -> torch.Tensor:
         """Differential entropy, (B,)."""
-        alpha = torch.where(self.mask, self.alpha, 1)
-        inside = torch.where(self.mask, self.alpha, 0)
-        total, count = inside.sum(-1), self.mask.sum(-1)
-        beta = torch.lgamma(alpha).sum(-1) - torch.lgamma(total)
-        spread = (total - count) * torch.digamma(total)
-        return beta + spread - torch.where(self.mask, (alpha - 1) * torch.digamma(alpha), 0).sum(-1)
+        total, count = self._total(), self.mask.sum(-1)
+        beta = torch.lgamma(self.alpha).sum(-1) - torch.lgamma(total)
+        spread = (count - total) * torch.digamma(total)
+        return beta - spread - ((self.alpha - 1) * torch.digamma(self.alpha)).sum(-1)
+
+    def _total(self) -> torch.Tensor:
+        return torch.where(self.mask, self.alpha, 0).sum(-1)

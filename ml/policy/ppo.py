@@ -1,7 +1,9 @@
 """Losses of proximal policy optimisation (Schulman et al. 2017, arXiv 1707.06347).
 
-What belongs here: the clipped objective, the critic's loss, the router's losses and their sum on one
-batch. What does not: rollouts (``rollout.py``), the loop (``train.py``).
+What belongs here: the clipped objective, the critic's loss, the router's losses, their sum on one batch
+and a step down it. What does not: rollouts (``episodes.py``), the loop (``train.py``).
+
+With one objective, no mask and the terms of torchrl's ``ClipPPOLoss`` alone, a step has the bits of its own.
 """
 
 import math
@@ -146,3 +148,31 @@ def ppo_loss(
         **router,
     }
     return loss, {name: term.detach() for name, term in terms.items()}
+
+
+def descend(
+    model: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    loss: torch.Tensor,
+    rate: float,
+    clip_norm: float,
+) -> None:
+    """Take one step of the optimiser.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    optimiser : torch.optim.Optimizer
+        Of the model's parameters.
+    loss : Tensor of shape ()
+    rate : float
+        Learning rate of this step.
+    clip_norm : float
+        Largest norm of the gradient over all parameters.
+    """
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    optimiser.step()

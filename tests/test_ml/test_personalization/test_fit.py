@@ -11,7 +11,6 @@ from ml.personalization.likelihood import (
     decision_losses,
     logit_gradient,
     mixed_log_p,
-    relative_likelihood,
     responsibilities,
 )
 from ml.personalization.lora import ADAPTER_SIZE, Head, adapted_logits, pack, start_down, unpack
@@ -66,10 +65,9 @@ def fit_with_peft(x, log_p, weights, head, config, seed) -> np.ndarray:
     return np.concatenate([down.detach().numpy().ravel(), up.detach().numpy().ravel()])
 
 
-# Adam divides by the gradient's own size: where a gradient is nearly zero, float32 rounding moves a step.
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-6), ("float32", 3e-5)])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("l2", [0.01, 1.0])
-def test_equals_peft(l2, dtype, tolerance):
+def test_equals_peft(l2, dtype):
     counts = [64, 5, 70, 1]
     x, log_p, user, weights = decisions_of(3, counts)
     config, head = FitConfig(l2=l2, dtype=dtype), head_of(3)
@@ -78,10 +76,26 @@ def test_equals_peft(l2, dtype, tolerance):
     for number in range(len(counts)):
         at = user == number
         expected = fit_with_peft(x[at], log_p[at], weights[at], head, config, 11)
-        np.testing.assert_allclose(fitted.values[number], expected, atol=tolerance, rtol=0)
+        np.testing.assert_allclose(fitted.values[number], expected, atol=1e-6, rtol=0)
         logits = adapted_logits(x[at], user[at] * 0, head, expected[None, :])
         loss = np.average(decision_losses(logits, mixed[at]), weights=weights[at])
         assert fitted.loss_after[number] == pytest.approx(loss, abs=1e-6)
+
+
+# Every length up to 40: short products take other kernels, for one user and for many.
+@pytest.mark.skipif(
+    not torch.backends.mkl.is_available(), reason="kernels of another BLAS sum in another order"
+)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_has_the_bits_of_peft_in_float32(seed):
+    counts = [*range(1, 41), 1, 5, 8, 33, 64, 64, 71, 72, 128, 200]
+    x, log_p, user, weights = decisions_of(seed, counts)
+    config, head = FitConfig(steps=20, l2=(0.01, 1.0)[seed]), head_of(seed)
+    fitted = fit_adapters(x, log_p, user, weights, head, config, seed)
+    for number in range(len(counts)):
+        at = user == number
+        expected = fit_with_peft(x[at], log_p[at], weights[at], head, config, seed)
+        np.testing.assert_array_equal(fitted.values[number], expected, err_msg=f"{counts[number]} decisions")
 
 
 def test_start_is_peft_s_draw():
@@ -91,15 +105,14 @@ def test_start_is_peft_s_draw():
     torch.testing.assert_close(start_down(4), weight, rtol=0, atol=0)
 
 
-def test_gradient_equals_autograd():
+def test_gradient_is_share_less_responsibility():
     rng = np.random.default_rng(0)
-    logits = torch.from_numpy(rng.normal(size=(3, 6, 9))).requires_grad_()
-    log_p = torch.from_numpy(rng.normal(-3, 2, size=(3, 6, 9)))
-    weights = torch.from_numpy(rng.random((3, 1, 9)))
-    share = torch.log_softmax(logits, dim=1)
-    (-(weights[:, 0] * torch.logsumexp(share + log_p, dim=1)).sum()).backward()
-    found = logit_gradient(logits.detach(), relative_likelihood(log_p), weights)
-    torch.testing.assert_close(found, logits.grad, rtol=1e-9, atol=1e-12)
+    logits, log_p = rng.normal(size=(3, 9, 6)), rng.normal(-3, 2, size=(3, 9, 6))
+    weights = rng.random((3, 9))
+    share = torch.softmax(torch.from_numpy(logits), -1).numpy()
+    blame = responsibilities(logits.reshape(-1, 6), log_p.reshape(-1, 6)).reshape(3, 9, 6)
+    found = logit_gradient(*(torch.from_numpy(one) for one in (logits, log_p, weights)))
+    np.testing.assert_allclose(found, weights[..., None] * (share - blame), rtol=1e-9, atol=1e-12)
 
 
 def test_neither_order_nor_company_of_users_matters():

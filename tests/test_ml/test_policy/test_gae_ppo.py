@@ -57,61 +57,17 @@ def test_the_divergence_is_zero_at_the_target_and_finite_at_zero_weights():
     assert torch.isfinite(divergence(target, torch.tensor([[1.0, 0.0, 0.0]]))).all()
 
 
-def test_advantages_equal_torchrls():
+# The first pair has a product that float32 holds: then not even the discount is rounded differently.
+@pytest.mark.parametrize(("gamma", "lam", "to_the_bit"), [(0.96875, 0.9375, True), (0.97, 0.95, False)])
+def test_advantages_equal_torchrls(gamma, lam, to_the_bit):
     functional = pytest.importorskip("torchrl.objectives.value.functional")
     g = torch.Generator().manual_seed(2)
     reward, value = torch.randn(12, 5, 1, generator=g), torch.randn(13, 5, 1, generator=g)
     done = torch.zeros(5, 12, 1, dtype=torch.bool)
-    ours, ours_returns = generalised_advantages(reward, value, torch.tensor([0.97]), 0.95)
-    theirs, their_returns = functional.generalized_advantage_estimate(
-        0.97, 0.95, value[:-1].transpose(0, 1), value[1:].transpose(0, 1), reward.transpose(0, 1), done, done
+    ours = generalised_advantages(reward, value, torch.tensor([gamma]), lam)
+    theirs = functional.generalized_advantage_estimate(
+        gamma, lam, value[:-1].transpose(0, 1), value[1:].transpose(0, 1), reward.transpose(0, 1), done, done
     )
-    assert torch.allclose(ours.transpose(0, 1), theirs, atol=1e-6)
-    assert torch.allclose(ours_returns.transpose(0, 1), their_returns, atol=1e-6)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_loss_and_gradient_equal_torchrls():
-    objectives = pytest.importorskip("torchrl.objectives")
-    from tensordict import TensorDict
-    from tensordict.nn import TensorDictModule
-    from torchrl.modules import ProbabilisticActor, ValueOperator
-
-    torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Softplus())
-    actor = ProbabilisticActor(
-        TensorDictModule(network, in_keys=["observation"], out_keys=["concentration"]),
-        in_keys=["concentration"],
-        out_keys=["action"],
-        distribution_class=torch.distributions.Dirichlet,
-        return_log_prob=True,
-    )
-    critic = ValueOperator(torch.nn.Linear(3, 1), in_keys=["observation"])
-    theirs = objectives.ClipPPOLoss(
-        actor, critic, clip_epsilon=0.2, entropy_bonus=False, normalize_advantage=False
-    )
-    x, advantage = torch.randn(32, 3), torch.randn(32, 1)
-    action = torch.distributions.Dirichlet(torch.ones(4)).sample((32,))
-    old = torch.distributions.Dirichlet(network(x) + 0.1).log_prob(action).detach()
-    data = TensorDict(
-        {
-            "observation": x,
-            "action": action,
-            "action_log_prob": old,
-            "advantage": advantage,
-            "value_target": torch.zeros(32, 1),
-        },
-        [32],
-    )
-    their_loss = theirs(data)["loss_objective"]
-    their_loss.backward()
-    parameters = theirs.actor_network_params.flatten_keys().values()
-    their_gradients = {p.shape: p.grad.clone() for p in parameters if p.grad is not None}
-    network.zero_grad()
-    log_prob = torch.distributions.Dirichlet(network(x)).log_prob(action)
-    our_loss, _ = clipped_policy_loss(log_prob, old, advantage[:, 0], 0.2)
-    our_loss.backward()
-    assert torch.equal(our_loss, their_loss)
-    assert len(their_gradients) == 2
-    for p in network.parameters():
-        assert torch.allclose(p.grad, their_gradients[p.shape], atol=1e-6)
+    for mine, other in zip(ours, theirs, strict=True):
+        tolerance = 0.0 if to_the_bit else 1e-6
+        torch.testing.assert_close(mine.transpose(0, 1), other, rtol=0.0, atol=tolerance)

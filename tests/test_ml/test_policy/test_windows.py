@@ -9,7 +9,8 @@ from ml.policy.embeddings import draw_windows
 from ml.policy.experts import expert_targets
 from ml.policy.panels import AccountPanel
 from ml.policy.regime import regime_features
-from ml.policy.teachers import LotShares, teacher_targets
+from ml.policy.env import LotValues
+from ml.policy.teachers import teacher_targets
 from ml.policy.windows import WindowError, decision_sessions, join_windows, make_windows, take_groups
 from tests.test_ml.test_policy.policy_helpers import ASSETS, FeatureEmbedder, make_panel
 
@@ -152,7 +153,7 @@ def test_teachers_equal_the_experts(build, seed):
         total = np.bincount(flat[chosen], panel.lot_weight[chosen], minlength=accounts * assets)
         return torch.from_numpy(total.reshape(accounts, assets))
 
-    lots = LotShares(summed(harvest), summed(free))
+    lots = LotValues(summed(harvest), summed(free))
     ours = teacher_targets(window, 0, torch.zeros(accounts, dtype=torch.int64), state, lots).numpy()
     theirs = expert_targets(market, panel)
     harvested = lots.harvestable.numpy() * tradeable
