@@ -60,9 +60,7 @@ def histogram(values: Sequence[float], title: str, label: str) -> dg.MarkdownMet
     return _markdown(figure, title)
 
 
-def bars(
-    labels: Sequence[str], values: Sequence[float], title: str, label: str
-) -> dg.MarkdownMetadataValue:
+def bars(labels: Sequence[str], values: Sequence[float], title: str, label: str) -> dg.MarkdownMetadataValue:
     """Draw one bar a label; many labels (bins) are thinned so that none overlap."""
     from matplotlib.figure import Figure
 

@@ -107,7 +107,9 @@ def card(trained: TrainedEncoder, reports: Sequence[Mapping[str, Any]], scores: 
         "",
     ]
     for report in reports:
-        lines += _panel_lines(report, {key[1]: value for key, value in shown.items() if key[0] == report["name"]})
+        lines += _panel_lines(
+            report, {key[1]: value for key, value in shown.items() if key[0] == report["name"]}
+        )
     return "\n".join(lines)
 
 
@@ -189,7 +191,9 @@ def main(arguments: list[str] | None = None) -> int:
     study = json.loads((given.study / "results.json").read_text())
     chosen = study["chosen"].get(given.set_name)
     if chosen is None:
-        raise SystemExit(f"{given.study} holds no run of the set {given.set_name!r} that ended: continue the study")
+        raise SystemExit(
+            f"{given.study} holds no run of the set {given.set_name!r} that ended: continue the study"
+        )
     runs = [one for one in study["runs"] if one["set"] == given.set_name]
     shutil.copytree(given.study / chosen, given.folder, dirs_exist_ok=True)
     trained = restore_trained(given.folder)
@@ -198,7 +202,12 @@ def main(arguments: list[str] | None = None) -> int:
     text = card(trained, own["held_out"], scores) + "\n" + "\n".join(_seed_lines(runs, chosen))
     (given.folder / "README.md").write_text(text.rstrip() + "\n")
     rows = [
-        {"panel": panel, "target": target, "representation": name, "scores": [round(one, 5) for one in values]}
+        {
+            "panel": panel,
+            "target": target,
+            "representation": name,
+            "scores": [round(one, 5) for one in values],
+        }
         for (panel, target), found in scores.items()
         for name, values in found.items()
     ]

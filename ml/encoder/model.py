@@ -120,9 +120,7 @@ class CrossAssetEncoder(nn.Module):
         self.hidden_patch = nn.Parameter(torch.randn(width) * 0.02)
         self.temporal = nn.ModuleList(SelfBlock(width, config.heads) for _ in range(config.temporal_layers))
         self.temporal_norm = nn.LayerNorm(width)
-        self.feature_mlp = nn.Sequential(
-            nn.Linear(facts, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
-        )
+        self.feature_mlp = nn.Sequential(nn.Linear(facts, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.join = nn.Sequential(nn.Linear(3 * width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.cross_asset = nn.ModuleList(
             CrossAssetBlock(width, config.heads, config.inducing) for _ in range(config.asset_layers)
@@ -177,9 +175,7 @@ class CrossAssetEncoder(nn.Module):
                 )
         return torch.cat(known, dim=-1)
 
-    def _own(
-        self, inputs: EncoderInput, is_hidden: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _own(self, inputs: EncoderInput, is_hidden: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Own branch (B, N, 64) and states of the patches (B, N, P, width); zeros if it is left out."""
         b, n = inputs.is_asset.shape
         if self.config.branches == "chronos":

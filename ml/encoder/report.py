@@ -97,7 +97,9 @@ def split_panel(
     usable = np.flatnonzero(((counts >= window) & panel.is_present).sum(1) >= MIN_ASSETS)
     usable = usable[usable < len(panel.dates) - BETA_SESSIONS]
     if len(usable) < 2:
-        raise EncoderDataError(f"panel {panel.source!r} has {len(usable)} sessions to evaluate: give a longer one")
+        raise EncoderDataError(
+            f"panel {panel.source!r} has {len(usable)} sessions to evaluate: give a longer one"
+        )
     if cut is None:
         first = int(usable[int(_EARLIER_SHARE * len(usable))])
     else:

@@ -93,7 +93,14 @@ def splits(data: Path, window: int) -> list[Split]:
     (real,) = load_compact(data / "packaged.npz")
     cut = np.datetime64(CUT_OFF)
     found.append(
-        split_panel("packaged, held-out tickers", real, window=window, cut=cut, is_held_out=is_held_out(real), sessions=100)
+        split_panel(
+            "packaged, held-out tickers",
+            real,
+            window=window,
+            cut=cut,
+            is_held_out=is_held_out(real),
+            sessions=100,
+        )
     )
     for file in sorted(data.glob("panel-*.npz")):
         found.append(split_panel(file.stem.removeprefix("panel-"), load_compact(file)[0], window=window))
@@ -110,7 +117,9 @@ def prepare(data: Path, work: Path, cells: str, config: TrainConfig, device: tor
     began = time.monotonic()
     panels = training_panels(data, set_name)
     table, normalizer = build_cells(panels, config, branch, torch.device("cpu"))
-    select, _ = build_cells(load_compact(data / "select.npz"), config, branch, torch.device("cpu"), normalizer)
+    select, _ = build_cells(
+        load_compact(data / "select.npz"), config, branch, torch.device("cpu"), normalizer
+    )
     table.save(work / f"{cells}.npz", normalizer)
     select.save(work / f"{cells}-select.npz", normalizer)
     arrays = {}
@@ -126,10 +135,15 @@ def prepare(data: Path, work: Path, cells: str, config: TrainConfig, device: tor
     }
     np.savez(work / f"{cells}-eval.npz", **arrays)
     (work / f"{cells}.json").write_text(json.dumps(facts))
-    print(f"{cells}: {facts['cells']:,} cells of {len(panels)} panels in {time.monotonic() - began:.0f} s", flush=True)
+    print(
+        f"{cells}: {facts['cells']:,} cells of {len(panels)} panels in {time.monotonic() - began:.0f} s",
+        flush=True,
+    )
 
 
-def train_one(data: Path, work: Path, output: Path, run: Run, config: TrainConfig, device: torch.device) -> None:
+def train_one(
+    data: Path, work: Path, output: Path, run: Run, config: TrainConfig, device: torch.device
+) -> None:
     """Train one run, judge it, write its checkpoint folder."""
     torch.set_float32_matmul_precision("high")
     facts = json.loads((work / f"{run.cells}.json").read_text())
@@ -269,7 +283,9 @@ class _Pool:
         if shutil.which("nvidia-smi") is None or int(self.elapsed) % 5:
             return
         query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
-        self.busy += [int(one) for one in subprocess.run(query, capture_output=True, check=True).stdout.split()]
+        self.busy += [
+            int(one) for one in subprocess.run(query, capture_output=True, check=True).stdout.split()
+        ]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -284,7 +300,12 @@ def main(arguments: list[str] | None = None) -> int:
     if given.train:
         set_name, variant, seed = given.train.split("-")
         train_one(
-            given.data, given.work, given.output, Run(set_name, variant, int(seed)), config, torch.device(given.device)
+            given.data,
+            given.work,
+            given.output,
+            Run(set_name, variant, int(seed)),
+            config,
+            torch.device(given.device),
         )
         return 0
     for folder in (given.work, given.output / "logs"):
@@ -292,11 +313,15 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = [one for one in runs() if one.seed < given.seeds and one.set_name in given.sets]
     pool = _Pool(given)
     cells = sorted({one.cells for one in wanted})
-    pool.run([["--prepare", one] for one in cells if not (given.work / f"{one}.json").exists()], is_timed=False)
+    pool.run(
+        [["--prepare", one] for one in cells if not (given.work / f"{one}.json").exists()], is_timed=False
+    )
     if pool.failed:
         raise SystemExit(f"not embedded: {'; '.join(pool.failed)}; see {given.output / 'logs'}")
     pool.durations.clear()
-    pool.run([["--train", one.name] for one in wanted if not (given.output / one.name).exists()], is_timed=True)
+    pool.run(
+        [["--train", one.name] for one in wanted if not (given.output / one.name).exists()], is_timed=True
+    )
     found = collect(given.output)
     (given.output / "results.json").write_text(json.dumps(found))
     busy = f", devices busy {np.mean(pool.busy):.0f} % of the time" if pool.busy else ""
@@ -310,7 +335,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ml.encoder.study", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of compact panels")
-    parser.add_argument("--work", type=Path, required=True, help="folder of embedded cells and training states")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder of embedded cells and training states"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder of checkpoints and results.json")
     parser.add_argument("--profile", choices=sorted(PROFILES), default="full")
     parser.add_argument("--steps", type=int, help="instead of the profile's")

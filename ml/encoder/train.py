@@ -328,7 +328,9 @@ class _Run:
             # AdamW counts its steps on the CPU, unless it is fused.
             is_fused = self.device.type == "cuda"
             self.optimiser.state[parameter] = {
-                key: tensors[f"adam.{key}.{name}"].to("cpu" if key == "step" and not is_fused else self.device)
+                key: tensors[f"adam.{key}.{name}"].to(
+                    "cpu" if key == "step" and not is_fused else self.device
+                )
                 for key in ("step", "exp_avg", "exp_avg_sq")
             }
         self.step, self.history = int(saved.metrics["step"]), list(saved.metrics["history"])

@@ -56,7 +56,9 @@ def tidy_panel(folder: Path, source: str, market_asset_id: str = "") -> FeatureP
     """
     for name in ("prices.parquet", "reference.parquet"):
         if not (folder / name).exists():
-            raise TidyPanelError(f"{folder} has no {name}: see ml/features/tidy_panel.py for what it must hold")
+            raise TidyPanelError(
+                f"{folder} has no {name}: see ml/features/tidy_panel.py for what it must hold"
+            )
     bars = _bars(pl.read_parquet(folder / "prices.parquet"))
     days = bars["trade_date"].unique().sort()
     sessions = pl.DataFrame({"session_date": days}).with_columns(
@@ -107,11 +109,7 @@ def _assets(reference: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
             .alias("asset_class"),
             pl.when(sector.is_in(SECTORS) & is_named).then(sector).alias("sector"),
             pl.lit("as_traded").alias("price_basis"),
-            pl.col("listed_date")
-            .min()
-            .cast(pl.Datetime("us"))
-            .dt.replace_time_zone("UTC")
-            .alias("known_at"),
+            pl.col("listed_date").min().cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias("known_at"),
             *(pl.lit(None, pl.Float64).alias(name) for name in _NUMBERS),
         )
     )

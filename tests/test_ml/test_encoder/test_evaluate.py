@@ -145,7 +145,9 @@ def test_the_card_names_what_is_ahead(run, report):
     assert "## walks" in text and run.trained.compatibility_id[:16] in text
     scores = scores_of([report])
     assert set(scores["walks", "sector"]) == set(REPRESENTATIONS)
-    assert ahead({"embedding": [0.5, 0.7], "own": [0.61], "chronos": [0.1], "network_inputs": [0.9]}) == ["own"]
+    assert ahead({"embedding": [0.5, 0.7], "own": [0.61], "chronos": [0.1], "network_inputs": [0.9]}) == [
+        "own"
+    ]
 
 
 def test_a_study_puts_seeds_and_ablations_side_by_side(run, report):
