@@ -26,7 +26,7 @@ import torch
 from ml.chronos.config import CUT_OFF
 from ml.encoder.config import PROFILES, TrainConfig
 from ml.encoder.controls import random_chronos
-from ml.encoder.dataset import CellTable, ChronosBranch, build_cells, load_chronos
+from ml.encoder.dataset import CellTable, build_cells, load_chronos
 from ml.encoder.embed import EncoderServer
 from ml.encoder.report import Split, judge, split_embeddings, split_panel
 from ml.encoder.train import train_on_cells
