@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
+import numpy as np
 import polars as pl
 from pydantic import Field
 
@@ -21,6 +22,7 @@ from dagster_project.resources.lake import LakeResource
 from dagster_project.resources.warehouse import TableWrite
 
 if TYPE_CHECKING:
+    from ml.encoder.report import Split
     from ml.features.panel import FeaturePanel
     from ml.models import ModelRef
 
@@ -39,6 +41,10 @@ PANEL_DEPS = [
 TRAINING_THREADS = 2
 # Simulated markets beside the warehouse's: number, assets and years of each.
 SIMULATED_MARKETS = {"quick": (3, 50, 6), "full": (24, 200, 10)}
+# The simulated market that an encoder is judged on: assets, years, sessions sampled; its seed is no training's.
+HELD_OUT_MARKET = {"quick": (60, 3, 12), "full": (260, 4, 50)}
+_HELD_OUT_SEED = 990_001
+_LATER_DAYS = 730
 
 
 class TrainConfig(dg.Config):
@@ -78,6 +84,28 @@ def training_panels(
     cells = sum(int(panel.is_present.sum()) for panel in panels)
     context.log.info(f"progress: {len(panels)} markets, {cells:,} asset sessions")
     return panels
+
+
+def evaluation_splits(reader: NightReader, config: TrainConfig, window: int) -> list["Split"]:
+    """What an encoder is judged on: another simulated market and, where there are any, later sessions.
+
+    The warehouse's sessions after ``config.until`` are split like those of any panel: probes are fitted and
+    scored on different assets. With less than two years of them only the market is used.
+    """
+    from ml.encoder.report import split_panel
+    from ml.features.simulated_panel import simulated_panel
+
+    assets, years, sessions = HELD_OUT_MARKET[config.profile]
+    market = simulated_panel(assets=assets, years=years, seed=_HELD_OUT_SEED)
+    found = [split_panel("another simulated market", market, window=window, sessions=sessions)]
+    until = dt.date.fromisoformat(config.until)
+    if (reader.as_of_date - until).days >= _LATER_DAYS:
+        later = reader.panel(until - dt.timedelta(days=_LATER_DAYS), reader.as_of_date, source="warehouse")
+        cut = np.datetime64(until)
+        found.append(
+            split_panel(f"warehouse after {until}", later, window=window, cut=cut, sessions=sessions)
+        )
+    return found
 
 
 def progress_logger(context: dg.AssetExecutionContext) -> Callable[[Mapping[str, Any]], None]:

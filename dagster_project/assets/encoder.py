@@ -1,6 +1,8 @@
 """Phase 1: the encoder's training, and the embeddings of the night's assets."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import dagster as dg
 
@@ -14,6 +16,7 @@ from dagster_project.training import (
     PANEL_DEPS,
     TRAINING_THREADS,
     TrainConfig,
+    evaluation_splits,
     metric_rows,
     open_for_training,
     progress_logger,
@@ -35,7 +38,10 @@ from dagster_project.training import (
 def encoder_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, config: TrainConfig):
     """Train, keep the folder, record curves and collapse metrics."""
     from dagster_project.pictures import curves
+    from ml.encoder.card import card
     from ml.encoder.config import PROFILES
+    from ml.encoder.embed import EncoderServer
+    from ml.encoder.report import judge, split_embeddings
     from ml.encoder.train import train_encoder
     from ml.runtime import fixed_threads
 
@@ -53,7 +59,11 @@ def encoder_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, co
             on_progress=progress_logger(context),
             chronos=branch,
         )
-        trained.save(folder)
+        context.log.info("progress: probes on a simulated market and on sessions after the training data")
+        server = EncoderServer.of(trained, config.device)
+        splits = evaluation_splits(reader, config, branch.whitening.window)
+        reports = [judge(server, split, *split_embeddings(split, branch)) for split in splits]
+        trained.save(folder, {"held_out": reports})
         model = artifacts.keep("encoder", folder)
     metrics = metric_rows(trained.history, run_id=context.run_id, model=model, seed=config.seed)
     metadata = record_training(context, artifacts, model, metrics)
@@ -70,8 +80,38 @@ def encoder_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, co
             "read_snapshot": reader.snapshot,
             "trained_on": list(trained.sources),
             "curves": curves(metrics, drawn, "encoder training"),
+            "card": dg.MetadataValue.md(card(trained, reports)),
+            **_pictures(reports),
         }
     )
+
+
+def _pictures(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Gate by class, cosines and probes of each held-out panel."""
+    from dagster_project.pictures import bars, heatmap
+
+    drawn: dict[str, Any] = {}
+    for report in reports:
+        name, gates, counts = report["name"], report["gates"], report["cosines"]
+        drawn[f"gate: {name}"] = bars(
+            [row["asset_class"] for row in gates],
+            [row["gate_mean"] for row in gates],
+            f"Share of the own branch, {name}",
+            "mean gate",
+        )
+        width = 2 / len(counts)
+        drawn[f"cosines: {name}"] = bars(
+            [f"{-1 + width * (i + 0.5):.2f}" for i in range(len(counts))],
+            counts,
+            f"Cosines between assets of one date, {name}",
+            "pairs",
+        )
+        scores = {(row["representation"], row["target"]): row["score"] for row in report["probes"]}
+        if scores:
+            rows, columns = (list(dict.fromkeys(key[i] for key in scores)) for i in (0, 1))
+            values = [[scores[row, column] for column in columns] for row in rows]
+            drawn[f"probes: {name}"] = heatmap(rows, columns, values, f"Probe scores, {name}")
+    return drawn
 
 
 @dg.asset(

@@ -210,5 +210,10 @@ class EncoderServer:
         out = self._model(inputs)
         return self._statistics.apply(out.z, inputs.is_asset), out
 
+    @torch.inference_mode()
+    def facts(self, inputs: EncoderInput) -> torch.Tensor:
+        """What the network reads apart from days and Chronos, (d, N, facts): a plain rival of it."""
+        return self._model.facts(inputs)
+
     def _served(self, inputs: EncoderInput) -> np.ndarray:
         return self.forward(inputs)[0].float().cpu().numpy()

@@ -69,6 +69,7 @@ SMALL = TrainConfig(
     warmup_steps=5,
     dates_per_step=4,
     assets_per_date=16,
+    fewest_assets_per_date=8,
     chronos_series=1500,
     report_every=20,
     check_from=60,

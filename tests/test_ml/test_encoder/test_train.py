@@ -62,7 +62,13 @@ def test_another_seed_gives_another_encoder(run, panel, small, chronos):
 
 def test_the_shipped_chronos_is_the_default(panel):
     config = TrainConfig(
-        steps=1, dates_per_step=2, assets_per_date=8, chronos_series=200, report_every=9, check_from=9
+        steps=1,
+        dates_per_step=2,
+        assets_per_date=8,
+        fewest_assets_per_date=4,
+        chronos_series=200,
+        report_every=9,
+        check_from=9,
     )
     # One step cannot collapse, and is checked at its end all the same.
     trained = train_encoder([panel], config, seed=0)
