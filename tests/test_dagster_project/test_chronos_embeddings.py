@@ -94,10 +94,15 @@ def _night(
     lake.open().write("setup", [TableWrite("ml.night", frame, "true")], "the night")
     run = {"ops": {"ml__chronos_embeddings": {"config": dict(config)}}} if config else {}
     result = dg.materialize(
-        [chronos_embeddings], partition_key=day.isoformat(), resources={"lake": lake}, run_config=run
+        _assets(chronos_embeddings), partition_key=day.isoformat(), resources={"lake": lake}, run_config=run
     )
     (event,) = result.get_asset_materialization_events()
     return {name: value.value for name, value in event.materialization.metadata.items()}
+
+
+def _assets(definition: Any) -> list[Any]:
+    # The decorator's result, which the type checker takes for the function under it.
+    return [definition]
 
 
 def _stored(lake: LakeResource) -> pl.DataFrame:
@@ -191,5 +196,5 @@ def test_an_encoder_refuses_a_session_embedded_by_another_chronos(
     said = _night(lake, calendar, config={"model": str(save_tiny_bolt(tmp_path / "model"))})
     session = calendar["session_date"][-1].isoformat()
     with pytest.raises(CompatibilityError, match=rf"of model '{said['model_id'][:12]}'.*TAXLOOM_CHRONOS"):
-        dg.materialize([asset_embeddings], partition_key=session, resources={"lake": lake})
+        dg.materialize(_assets(asset_embeddings), partition_key=session, resources={"lake": lake})
     assert lake.open().read("select * from ml.asset_embeddings").is_empty()

@@ -57,6 +57,8 @@ def make_panel(sessions=400, assets=24, seed=0, source="walk"):
 class FakePipeline:
     """Embeds a context by fixed random projections: quick, and a function of the context alone."""
 
+    model = SimpleNamespace(device=torch.device("cpu"))
+
     def embed(self, context):
         generator = torch.Generator().manual_seed(5)
         matrix = torch.randn(context.shape[1], 8, generator=generator) / 8
