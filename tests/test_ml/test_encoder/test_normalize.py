@@ -107,7 +107,9 @@ def test_levels_are_those_of_a_plain_loop():
 
     own, wide = rms(day[:, 0]), rms(day[:, 4])
     for span in (21, 10, 5):
-        assert found[f"volatility_{span}d_ratio"] == pytest.approx(np.log(rms(day[-span:, 0]) / own), abs=1e-4)
+        assert found[f"volatility_{span}d_ratio"] == pytest.approx(
+            np.log(rms(day[-span:, 0]) / own), abs=1e-4
+        )
     for span in (64, 21, 5):
         with_range = day[-span:][np.isfinite(day[-span:, 1])]
         variance = (with_range[:, 1] ** 2 / (4 * np.log(2)) + with_range[:, 2] ** 2).mean()

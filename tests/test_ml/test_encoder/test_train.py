@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from ml.encoder.config import LossWeights, TrainConfig
-from ml.encoder.dataset import load_chronos
-from ml.encoder.dataset import build_cells
+from ml.encoder.dataset import build_cells, load_chronos
 from ml.encoder.train import CollapseError, ResumeError, batch_shape, check_collapse, train_encoder
 from ml.encoder.views import make_view
 from tests.test_ml.test_encoder.conftest import make_panel
