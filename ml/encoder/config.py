@@ -9,7 +9,7 @@ from typing import Any, Final
 WINDOW: Final = 64
 """Sessions that one embedding reads."""
 EMBEDDING_SIZE: Final = 64
-LEVELS: Final = (
+LEVELS: Final[tuple[str, ...]] = (
     "volatility_64d",
     "market_volatility_64d",
     "volatility_21d_ratio",

@@ -33,7 +33,7 @@ def test_panels_come_back_to_half_precision(panels, tmp_path):
 def test_thinning_leaves_channels_and_every_kth_session(panels):
     thin = thin_panel(panels[0], 4)
     np.testing.assert_array_equal(thin.channels, panels[0].channels)
-    assert thin.is_present.any(1).nonzero()[0].tolist() == list(range(0, 90, 4))
+    assert np.flatnonzero(thin.is_present.any(1)).tolist() == list(range(0, 90, 4))
     assert np.isnan(thin.features[1]).all()
     np.testing.assert_array_equal(thin.features[4], panels[0].features[4])
     np.testing.assert_array_equal(thin_panel(panels[0], 1).is_present, panels[0].is_present)
