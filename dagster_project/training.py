@@ -89,8 +89,8 @@ def training_panels(
 def evaluation_splits(reader: NightReader, config: TrainConfig, window: int) -> list["Split"]:
     """What an encoder is judged on: another simulated market and, where there are any, later sessions.
 
-    The warehouse's sessions after ``config.until`` are split like those of any panel: probes are fitted and
-    scored on different assets. With less than two years of them only the market is used.
+    Probes on the warehouse are fitted on one half of its assets in the two years up to ``config.until`` and
+    scored on the other half after it. With less than two years after it only the market is used.
     """
     from ml.encoder.report import split_panel
     from ml.features.simulated_panel import simulated_panel

@@ -81,13 +81,13 @@ def encoder_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, co
             "trained_on": list(trained.sources),
             "curves": curves(metrics, drawn, "encoder training"),
             "card": dg.MetadataValue.md(card(trained, reports)),
-            **_pictures(reports),
+            **report_pictures(reports),
         }
     )
 
 
-def _pictures(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Gate by class, cosines and probes of each held-out panel."""
+def report_pictures(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Gate by class, cosines and probes of each held-out panel, as pictures by name."""
     from dagster_project.pictures import bars, heatmap
 
     drawn: dict[str, Any] = {}

@@ -9,7 +9,7 @@ from typing import Any, Final
 WINDOW: Final = 64
 """Sessions that one embedding reads."""
 EMBEDDING_SIZE: Final = 64
-LEVELS: Final = (
+LEVELS: Final[tuple[str, ...]] = (
     "volatility_64d",
     "market_volatility_64d",
     "volatility_21d_ratio",
@@ -143,7 +143,7 @@ class TrainConfig:
     whitening_floor : float
         Added to the variances before the embeddings are whitened, so that noise is not blown up.
     between_weight : float
-        How much more variance between dates is scaled down than variance between assets.
+        How much more variance between dates and classes is scaled down than variance between assets.
     report_every, check_from, save_every : int
         Steps between metrics rows, before the first check for collapse, between training states.
     """

@@ -30,6 +30,7 @@ from ml.encoder.normalize import FeatureNormalizer
 from ml.encoder.statistics import EmbeddingStatistics, fit_statistics
 from ml.encoder.trained import TrainedEncoder
 from ml.encoder.views import View, make_view
+from ml.features.catalog import FEATURES
 from ml.features.panel import FeaturePanel
 
 MAX_MEAN_COSINE: Final = 0.5
@@ -38,6 +39,7 @@ MIN_RAW_DEVIATION: Final = 0.05
 _MONITOR_DATES: Final = 16
 _STATISTICS_DATES: Final = 128
 _BETAS: Final = (0.9, 0.98)
+_CLASSES: Final = [i for i, spec in enumerate(FEATURES) if spec.family == "class"]
 
 Progress = Callable[[dict[str, float]], None]
 
@@ -255,24 +257,28 @@ class _Run:
         return out, heads
 
     @torch.no_grad()
-    def _clean(self, dates: int) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """(z, gate, has_chronos) of all cells of evenly spaced dates."""
+    def _clean(self, dates: int) -> list[tuple[torch.Tensor, ...]]:
+        """(z, gate, has_chronos, class) of all cells of evenly spaced dates."""
         chosen = np.unique(np.linspace(0, self.table.n_dates - 1, dates).astype(int))
         found = []
         self.model.eval()
         for date in chosen:
             inputs = self.table.inputs(self.table.date_cells(int(date)))
             out = self.model(inputs)
-            found.append((out.z[0], out.gate[0], inputs.has_chronos[0]))
+            # Without any class flag: the first class.
+            asset_class = inputs.features[0, :, _CLASSES].argmax(-1)
+            found.append((out.z[0], out.gate[0], inputs.has_chronos[0], asset_class))
         self.model.train()
         return found
 
     def statistics(self, dates: int) -> EmbeddingStatistics:
         """Embedding statistics of the network as it is now, over evenly spaced training dates."""
-        z = [one for one, _, _ in self._clean(dates)]
-        date = torch.cat([torch.full((len(one),), i) for i, one in enumerate(z)])
-        config = self.config
-        return fit_statistics(torch.cat(z), date, config.whitening_floor, config.between_weight)
+        return self._fit(self._clean(dates))
+
+    def _fit(self, found: list[tuple[torch.Tensor, ...]]) -> EmbeddingStatistics:
+        group = torch.cat([len(_CLASSES) * i + one[-1].cpu() for i, one in enumerate(found)])
+        z = torch.cat([one[0] for one in found])
+        return fit_statistics(z, group, self.config.whitening_floor, self.config.between_weight)
 
     def report(self, terms: dict[str, torch.Tensor]) -> dict[str, float]:
         """Append a metrics row and check for collapse.
@@ -282,10 +288,10 @@ class _Run:
         CollapseError
         """
         found = self._clean(_MONITOR_DATES)
-        z = [one.cpu() for one, _, _ in found]
-        statistics = self.statistics(_MONITOR_DATES).to("cpu")
+        z = [one[0].cpu() for one in found]
+        statistics = self._fit(found)
         served = [statistics.apply(one, torch.ones(len(one), dtype=torch.bool)) for one in z]
-        gates = torch.cat([gate[has] for _, gate, has in found])
+        gates = torch.cat([gate[has] for _, gate, has, _ in found])
         row = {name: float(value) for name, value in terms.items()} | {
             "step": self.step,
             "steps": self.config.steps,

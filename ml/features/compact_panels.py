@@ -67,7 +67,7 @@ def save_compact(panels: Sequence[FeaturePanel], file: Path) -> None:
             half = np.ascontiguousarray(values, dtype=np.float16).view(np.uint8).reshape(-1, 2)
             # High and low bytes apart: the high ones of neighbouring days are alike and pack well.
             arrays[f"{i}.{name}"] = np.ascontiguousarray(half.T)
-    np.savez_compressed(file, **arrays)
+    np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def load_compact(file: Path) -> list[FeaturePanel]:

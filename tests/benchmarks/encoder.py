@@ -42,10 +42,10 @@ def run() -> list[dict[str, Any]]:
 
 def _rows(device: str) -> list[dict[str, Any]]:
     server = _server(device)
-    arrays = _market()
+    channels, features, chronos = _market()
     named = {"machine": torch.cuda.get_device_name()} if device == "cuda" else {}
-    call = _median_seconds(lambda: server.embed(*arrays), device)
-    inputs = server.inputs(*(one[None] for one in arrays), None, np.ones((1, ASSETS), bool))
+    call = _median_seconds(lambda: server.embed(channels, features, chronos), device)
+    inputs = server.inputs(channels[None], features[None], chronos[None], None, np.ones((1, ASSETS), bool))
     network = _median_seconds(lambda: server.forward(inputs), device)
     with FlopCounterMode(display=False) as counter:
         server.forward(inputs)
