@@ -16,6 +16,9 @@ MOMENTUM_TOP_SHARE: Final = 0.30
 MOMENTUM_SESSIONS: Final = 252
 MOMENTUM_SKIPPED: Final = 21
 HARVEST_LOSS_RATIO: Final = 0.05
+# At most this share of the assets is out of the portfolio at a time: otherwise a fall of all of them would put
+# everything into the few that are left.
+HARVEST_OUT_SHARE: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +68,19 @@ class Momentum(Baseline):
 
 
 class Harvesting(Baseline):
-    """Equal weight, and every lot that lost at least 5 % is sold.
+    """Equal weight, and lots that lost at least 5 % are sold.
 
-    At each decision the lots (highest basis first) whose price is at least 5 % below basis are sold. Their asset
-    is not bought for 31 days: until then the money is spread evenly over the other assets (the replacement
-    rule), after that the next rebalancing returns to equal weight. Small purchases by earlier rebalancing may lie
-    within 30 days before a loss; the ledger disallows that part.
+    At each decision the lots (highest basis first) whose price is at least 5 % below basis are sold, the largest losses
+    first, as long as no more than a quarter of the assets is out. What was sold is not bought for 31 days:
+    until then its money is spread evenly over the other assets (the replacement rule), after that the next
+    rebalancing returns to equal weight. Small purchases by earlier rebalancing may lie within 30 days before a
+    loss; the ledger disallows that part.
     """
 
     def targets(self, state: DecisionState) -> np.ndarray:
         """Targets by account; sells losses, spreads the proceeds."""
         weights = state.weights[:, :-1]
-        loss = self._loss_weights(state)
+        loss = self._within_limit(*self._losses(state), state)
         base = equal_weights(state)[:-1]
         closed = state.is_locked | (loss > 0) | ~state.is_tradeable[None, :]
         kept = np.where(state.is_tradeable, np.minimum(weights - loss, base), weights)
@@ -87,17 +91,30 @@ class Harvesting(Baseline):
         return np.column_stack([targets, np.maximum(1.0 - targets.sum(axis=1), 0.0)])
 
     @staticmethod
-    def _loss_weights(state: DecisionState) -> np.ndarray:
-        """Weight of the lots that lost at least 5 %, (A, N)."""
+    def _within_limit(weight: np.ndarray, loss_usd: np.ndarray, state: DecisionState) -> np.ndarray:
+        """Keep the assets with the largest losses, as many as may be out beside those that are."""
+        is_out = state.is_locked & state.is_tradeable
+        room = int(np.floor(HARVEST_OUT_SHARE * state.is_tradeable.sum())) - is_out.sum(axis=1)
+        order = np.argsort(np.argsort(-loss_usd, axis=1, kind="stable"), axis=1, kind="stable")
+        # A locked asset counts already: selling more of it takes no further place.
+        counted = np.where(is_out, loss_usd.shape[1], order)
+        rank = np.argsort(np.argsort(counted, axis=1, kind="stable"), axis=1, kind="stable")
+        return np.where(is_out | (rank < room[:, None]), weight, 0.0)
+
+    @staticmethod
+    def _losses(state: DecisionState) -> tuple[np.ndarray, np.ndarray]:
+        """Weight, and loss in USD, of the lots that lost at least 5 %; (A, N) each."""
         lots = state.book.lots()
         price = state.prices[-1][lots["asset"]]
-        lost = price <= (1.0 - HARVEST_LOSS_RATIO) * lots["basis"]
-        lost &= state.is_tradeable[lots["asset"]]
-        value = lots["shares"] * (price / SHARE) / state.value_usd[lots["account"]]
+        lost = (price <= (1.0 - HARVEST_LOSS_RATIO) * lots["basis"]) & state.is_tradeable[lots["asset"]]
         shape = state.weights[:, :-1].shape
-        flat = lots["account"] * shape[1] + lots["asset"]
-        found = np.bincount(flat[lost], weights=value[lost], minlength=shape[0] * shape[1]).reshape(shape)
-        return np.minimum(found, state.weights[:, :-1])
+        flat = (lots["account"] * shape[1] + lots["asset"])[lost]
+        shares = lots["shares"][lost] / SHARE
+        value, loss = shares * price[lost], shares * (lots["basis"] - price)[lost]
+        weight, loss = (
+            np.bincount(flat, weights=x, minlength=shape[0] * shape[1]).reshape(shape) for x in (value, loss)
+        )
+        return np.minimum(weight / state.value_usd[:, None], state.weights[:, :-1]), loss
 
 
 def equal_weights(state: DecisionState) -> np.ndarray:
