@@ -30,6 +30,7 @@ class Baseline:
     lot_method: str = "hifo"
     objectives: tuple[str, ...] = (NO_OBJECTIVE,)
     seeds: tuple[int, ...] = (0,)
+    min_trade_ratio: float = 0.0
 
 
 class Cash(Baseline):

@@ -4,6 +4,8 @@ What belongs here: turning the experts' portfolios into targets of a backtest. W
 (``ml.policy.experts``), the router's table (``ml.policy.objectives``).
 """
 
+from typing import Final
+
 import numpy as np
 
 from ml.backtest.baselines import Baseline, around_stuck, equal_weights
@@ -11,6 +13,9 @@ from ml.backtest.strategies import NO_OBJECTIVE, DecisionState
 from ml.policy.experts import expert_targets
 from ml.policy.objectives import blend_targets
 from ml.types import EXPERTS, OBJECTIVES
+
+# The experts move every weight a little every week; trades below a thousandth of the account are left out.
+MIN_TRADE_RATIO: Final = 0.001
 
 
 class FixedRouter(Baseline):
@@ -76,7 +81,9 @@ def without_washes(targets: np.ndarray, state: DecisionState) -> np.ndarray:
 def expert_strategies() -> list[Baseline]:
     """The strategies of this module, decided weekly with named lots."""
     return [
-        FixedRouter("experts_fixed_router", "weekly", "tax_order", OBJECTIVES),
-        RandomRouter("experts_random_router", "weekly", "tax_order", (NO_OBJECTIVE,), (0, 1, 2)),
+        FixedRouter("experts_fixed_router", "weekly", "tax_order", OBJECTIVES, (0,), MIN_TRADE_RATIO),
+        RandomRouter(
+            "experts_random_router", "weekly", "tax_order", (NO_OBJECTIVE,), (0, 1, 2), MIN_TRADE_RATIO
+        ),
         FrozenUniform("frozen_uniform", "weekly"),
     ]

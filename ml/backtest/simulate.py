@@ -189,7 +189,9 @@ class _Run:
     def _fill(self, session: int, target: np.ndarray) -> None:
         price = np.where(np.isfinite(self.panel.open[session]), self.panel.open[session], self.panel.price[session])
         can_trade = self.panel.has_bar[session] & np.isfinite(price)
-        sell, buy_usd = wanted_trades(self.book.held, self.cash, target, price, self.cost_ratio, can_trade)
+        sell, buy_usd = wanted_trades(
+            self.book.held, self.cash, target, price, self.cost_ratio, can_trade, self.strategy.min_trade_ratio
+        )
         value = self._held_usd(price).sum(axis=1) + self.cash / USD
         sold = self._sell(session, SALE, sell, price, self.cost_ratio)
         bought = priced(affordable(buy_usd, self.cash, price, self.cost_ratio), price, self.cost_ratio)
