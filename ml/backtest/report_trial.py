@@ -5,7 +5,7 @@ formula of V (``wealth.py``), files (``results.py``).
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +18,6 @@ from ml.backtest.walk_forward import SESSIONS_A_YEAR, Window, week_ends
 from ml.backtest.wealth import Accrual, WeeklyResults, accrued_tax, weekly_results
 from ml.tax.bulk import columns as c
 from ml.tax.units import USD
-
-_YEARLY_FLOW: Final = ("turnover", "cost")
 
 
 def trial_results(
@@ -56,13 +54,14 @@ def trial_results(
 def _all_taxes(exact: ExactBooks, path: Path, keys: Sequence[TrialKey]) -> dict[int, list[YearTax]]:
     """Taxes of every year from the final books; those that were paid must not have changed since."""
     profiles = [PROFILES[key.profile] for key in keys]
-    found: dict[int, list[YearTax]] = {}
-    for year in path.years.tolist():
-        again = taxes_of_year(exact, path, profiles, keys, year)
-        paid = path.settled.get(year)
-        if paid is not None and paid != again:
-            raise LedgerError(f"tax of {year} was settled as {paid[0]} and is {again[0]} now: report it as a defect")
-        path.settled[year] = found[year] = again
+    found = taxes_of_year(exact, path, profiles, keys, path.years.tolist())
+    for year, paid in path.settled.items():
+        if paid != found[year]:
+            a = next(i for i, (x, y) in enumerate(zip(paid, found[year], strict=True)) if x != y)
+            raise LedgerError(
+                f"{keys[a]}: tax of {year} was settled as {paid[a]} and is {found[year][a]} in the final books; "
+                "report it as a defect"
+            )
     return found
 
 

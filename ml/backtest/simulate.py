@@ -236,7 +236,7 @@ class _Run:
         month, day = TAX_MONTH_DAY
         if self.panel.dates[session] < np.datetime64(f"{year + 1}-{month:02}-{day:02}"):
             return
-        taxes = taxes_of_year(run_exact(self.path.log), self.path, self.profiles, self.keys, year)
+        taxes = taxes_of_year(run_exact(self.path.log), self.path, self.profiles, self.keys, [year])[year]
         due = np.array([tax.total for tax in taxes], np.int64)
         price = np.where(np.isfinite(self.panel.open[session]), self.panel.open[session], self.panel.price[session])
         can_trade = self.panel.has_bar[session] & np.isfinite(price)
@@ -270,22 +270,33 @@ class _Run:
 
 
 def taxes_of_year(
-    exact: ExactBooks, path: Path, profiles: Sequence[TaxProfile], keys: Sequence[TrialKey], year: int
-) -> list[YearTax]:
-    """What the portfolios add to the tax of a year, by account; the years before must be settled or empty."""
-    place = year - int(path.years[0])
-    short = exact.yearly(exact.recognised, ~exact.is_long, int(path.years[0]), len(path.years))[:, place]
-    long = exact.yearly(exact.recognised, exact.is_long, int(path.years[0]), len(path.years))[:, place]
-    before = path.settled.get(year - 1)
-    return [
-        year_tax(
-            profile,
-            keys[a].law,
-            year,
-            int(short[a]),
-            int(long[a]),
-            int(path.interest[a, place]),
-            (0, 0) if before is None else (before[a].carry_short, before[a].carry_long),
-        )
-        for a, profile in enumerate(profiles)
-    ]
+    exact: ExactBooks, path: Path, profiles: Sequence[TaxProfile], keys: Sequence[TrialKey], years: Sequence[int]
+) -> dict[int, list[YearTax]]:
+    """What the portfolios add to the tax of each year, by account.
+
+    Parameters
+    ----------
+    exact, path, profiles, keys
+        Books, path and accounts.
+    years : sequence of int
+        Ascending; the year before the first must be settled, or none has results.
+    """
+    first, count = int(path.years[0]), len(path.years)
+    short = exact.yearly(exact.recognised, ~exact.is_long, first, count)
+    long = exact.yearly(exact.recognised, exact.is_long, first, count)
+    found: dict[int, list[YearTax]] = {}
+    for year in years:
+        place, before = year - first, found.get(year - 1, path.settled.get(year - 1))
+        found[year] = [
+            year_tax(
+                profile,
+                keys[a].law,
+                year,
+                int(short[a, place]),
+                int(long[a, place]),
+                int(path.interest[a, place]),
+                (0, 0) if before is None else (before[a].carry_short, before[a].carry_long),
+            )
+            for a, profile in enumerate(profiles)
+        ]
+    return found
