@@ -166,10 +166,11 @@ class ExactBooks:
     accounts: int
 
     def yearly(self, values: np.ndarray, chosen: np.ndarray, first_year: int, years: int) -> np.ndarray:
-        """Sum values of chosen pieces by account and year of sale; (A, years) int64."""
-        pieces = self.books.pieces[:, chosen]
+        """Sum values of chosen pieces by account and year of sale; (A, years) int64. Other years are left out."""
+        place = years_of(self.books.pieces[c.Q_DAY]).astype(np.int64) - first_year
+        chosen = chosen & (place >= 0) & (place < years)
         out = np.zeros((self.accounts, years), np.int64)
-        np.add.at(out, (pieces[c.Q_ACCOUNT], years_of(pieces[c.Q_DAY]) - first_year), values[chosen])
+        np.add.at(out, (self.books.pieces[c.Q_ACCOUNT][chosen], place[chosen]), values[chosen])
         return out
 
     @property

@@ -10,7 +10,8 @@ V = market value + cash - tax owed for closed years - X - (L(s + u_s, l + u_l) -
 * X is the tax that the running year's recognised results add to the return, by brackets;
 * s, l are the year's short and long-term results so far, with outside gains, less losses carried in;
 * u_s, u_l are the results of selling every lot at that close, by the term that the sale would have. Selling all
-  at once washes nothing: shares closed by the same sale replace nothing (Rev. Rul. 56-602, convention A9);
+  at once washes nothing: shares closed by the same sale replace nothing (Rev. Rul. 56-602, convention A9). On the
+  very day of a trade it would also unmake that day's washes: the sum is the same, a loss may change its term;
 * L(s, l) is the netted tax at the unit's marginal rates beside its other income: gains at the rate of their term
   after netting across, losses worth the short rate up to the yearly limit, the rest carried at half of the rate of its
   term (as the policy's environment counts).
