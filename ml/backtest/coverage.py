@@ -1,6 +1,7 @@
 """``python -m ml.backtest.coverage``: how often the 95 percent interval holds the truth, on simulated paths.
 
-What belongs here: processes whose truth is known, the count. What does not: the intervals (``statistics/intervals.py``).
+What belongs here: processes whose truth is known, the count. What does not: the intervals themselves
+(``statistics/intervals.py``).
 """
 
 import argparse

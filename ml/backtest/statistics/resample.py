@@ -64,7 +64,7 @@ def _automatic_block(x):
     eps = x - total / n
     b_max = math.ceil(min(3.0 * math.sqrt(n), n / 3.0))
     k_n = max(5, int(math.log10(n)))
-    m_max = min(int(math.ceil(math.sqrt(n))) + k_n, n - 2)
+    m_max = min(math.ceil(math.sqrt(n)) + k_n, n - 2)
     band = 2.0 * math.sqrt(math.log10(n) / n)
     covariance = np.zeros(m_max + 1)
     quiet, m = 0, -1  # lags in a row inside the band; twice the last lag that matters
