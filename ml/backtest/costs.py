@@ -60,6 +60,7 @@ def wanted_trades(
     price: np.ndarray,
     cost_ratio: np.ndarray,
     can_trade: np.ndarray,
+    min_trade_ratio: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Trades that bring accounts to target weights of their value after costs.
 
@@ -77,6 +78,8 @@ def wanted_trades(
         Cost per unit of value traded.
     can_trade : ndarray of shape (N,)
         bool: the session has a price for the asset.
+    min_trade_ratio : float
+        Smaller trades, as shares of the account's value, are not made, but for leaving an asset altogether.
 
     Returns
     -------
@@ -101,7 +104,8 @@ def wanted_trades(
         change = np.where(moves, weights * after[:, None] - held_usd, 0.0)
         after = value - cost_ratio * np.abs(change).sum(axis=1)
     leaves = moves & (weights <= 0.0) & (held > 0)
-    change = np.where((np.abs(change) < MIN_NOTIONAL_USD) & ~leaves, 0.0, change)
+    least = np.maximum(MIN_NOTIONAL_USD, min_trade_ratio * value)[:, None]
+    change = np.where((np.abs(change) < least) & ~leaves, 0.0, change)
     with np.errstate(divide="ignore", invalid="ignore"):
         units = np.where(change < 0, -change / usable * (SHARE / LOT_UNIT), 0.0)
     sell = np.minimum(np.floor(units).astype(np.int64) * LOT_UNIT, held)

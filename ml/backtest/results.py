@@ -16,6 +16,8 @@ from typing import Any, Final
 import numpy as np
 
 FILE_SUFFIX: Final = ".trial.npz"
+# Lists the trials of the latest run to its end, relative to its own folder.
+MANIFEST: Final = "run.json"
 # Every entry of the archive carries this time, so that the same trial is the same bytes.
 _ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -197,18 +199,24 @@ def read_result(path: Path) -> BacktestResult:
 
 
 def read_results(folder: Path) -> Iterator[BacktestResult]:
-    """Read every trial below a folder, in the order of their keys.
+    """Read the trials of a folder, in the order of their keys.
 
     Parameters
     ----------
     folder : Path
-        Output folder of a run.
+        Output folder of a run. Where a run has ended, the trials of that run; without its manifest every
+        trial below the folder.
 
     Yields
     ------
     BacktestResult
     """
-    found = [read_result(path) for path in sorted(folder.rglob(f"*{FILE_SUFFIX}"))]
+    manifest = folder / MANIFEST
+    if manifest.exists():
+        paths = [folder / name for name in json.loads(manifest.read_text(encoding="utf-8"))["trials"]]
+    else:
+        paths = sorted(folder.rglob(f"*{FILE_SUFFIX}"))
+    found = [read_result(path) for path in paths]
     yield from sorted(found, key=lambda result: result.key)
 
 

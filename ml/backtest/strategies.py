@@ -149,6 +149,8 @@ class Strategy(Protocol):
         Objectives that it knows (an account each), or ``("none",)``.
     seeds : tuple of int
         Seeds that it is run with, ``(0,)`` if it draws nothing.
+    min_trade_ratio : float
+        Trades below this share of an account's value are not made.
     """
 
     name: str
@@ -156,6 +158,7 @@ class Strategy(Protocol):
     lot_method: str
     objectives: tuple[str, ...]
     seeds: tuple[int, ...]
+    min_trade_ratio: float
 
     def targets(self, state: DecisionState) -> np.ndarray:
         """Decide.
@@ -183,6 +186,7 @@ class FunctionStrategy:
     lot_method: str = "hifo"
     objectives: tuple[str, ...] = (NO_OBJECTIVE,)
     seeds: tuple[int, ...] = (0,)
+    min_trade_ratio: float = 0.0
 
     def targets(self, state: DecisionState) -> np.ndarray:
         """Call the function."""
@@ -195,8 +199,8 @@ def load_strategy(reference: str) -> Strategy:
     Parameters
     ----------
     reference : str
-        ``package.module:name``. A function may carry the attributes ``schedule``, ``lot_method``, ``objectives``
-        and ``seeds``; a factory is marked by ``is_factory = True``.
+        ``package.module:name``. A function may carry the attributes ``schedule``, ``lot_method``, ``objectives``,
+        ``seeds`` and ``min_trade_ratio``; a factory is marked by ``is_factory = True``.
 
     Raises
     ------
@@ -217,7 +221,7 @@ def load_strategy(reference: str) -> Strategy:
     if not isinstance(found, Strategy):
         if not callable(found):
             raise StrategyError(f"strategy {reference!r} is neither a function nor has a method targets")
-        names = ("schedule", "lot_method", "objectives", "seeds")
+        names = ("schedule", "lot_method", "objectives", "seeds", "min_trade_ratio")
         given = {key: getattr(found, key) for key in names if hasattr(found, key)}
         found = FunctionStrategy(reference, found, **given)
     check_strategy(found)

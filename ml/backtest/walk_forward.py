@@ -4,7 +4,7 @@ What belongs here: development blocks, the closed test window, the long baseline
 What does not: what is decided (``strategies.py``), who may open the test (``trials.py``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -40,7 +40,9 @@ class Window:
     is_test : bool
         Whether opening it is logged under a tag.
     whole_history_only : bool
-        Only assets with a bar in every year of the window's data take part.
+        Only assets with a bar at both ends of the data take part.
+    law_from : int
+        Calendar year of ``start``: actual law needs its tables from then on.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Window:
     train_until: int
     is_test: bool = False
     whole_history_only: bool = False
+    law_from: int = 0
 
 
 def make_windows(panel: BacktestPanel, *, until: date | None = None) -> tuple[Window, ...]:
@@ -96,7 +99,8 @@ def make_windows(panel: BacktestPanel, *, until: date | None = None) -> tuple[Wi
         end = developed[-1].end
         start = end - PAPER_SESSIONS
         found.append(Window("paper_14_days", start, end, max(0, start - PURGE_SESSIONS)))
-    return tuple(found)
+    years = panel.dates.astype("datetime64[Y]").astype(np.int64) + 1970
+    return tuple(replace(window, law_from=int(years[window.start])) for window in found)
 
 
 def _block(panel: BacktestPanel, years: tuple[int, int], kind: str, last: int) -> Window | None:
