@@ -91,6 +91,9 @@ class YearTax:
         return self.federal + self.niit + self.state
 
 
+NO_TAX: Final = YearTax(0, 0, 0, 0, 0)
+
+
 def law_year(law: str, year: int) -> int:
     """The year whose tables tax a calendar year under a law.
 

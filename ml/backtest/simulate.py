@@ -19,7 +19,7 @@ from ml.backtest.costs import Fill, affordable, forced_sales, priced, wanted_tra
 from ml.backtest.ledger import FORCED_SALE, PURCHASE, SALE, ExactBooks, TradeLog, run_exact
 from ml.backtest.lot_book import LOT_METHODS, SHARE, TAX_ORDER, LotBook
 from ml.backtest.panel import BacktestPanel
-from ml.backtest.profiles import PROFILES, TaxProfile, YearTax, marginal_rates, year_tax
+from ml.backtest.profiles import NO_TAX, PROFILES, TaxProfile, YearTax, marginal_rates, year_tax
 from ml.backtest.results import TrialKey
 from ml.backtest.strategies import DecisionState, Strategy, checked_targets
 from ml.backtest.walk_forward import Window, decision_sessions
@@ -236,7 +236,11 @@ class _Run:
         month, day = TAX_MONTH_DAY
         if self.panel.dates[session] < np.datetime64(f"{year + 1}-{month:02}-{day:02}"):
             return
-        taxes = taxes_of_year(run_exact(self.path.log), self.path, self.profiles, self.keys, [year])[year]
+        if all(profile.is_untaxed for profile in self.profiles):
+            taxes = [NO_TAX] * len(self.profiles)
+        else:
+            exact = run_exact(self.path.log)
+            taxes = taxes_of_year(exact, self.path, self.profiles, self.keys, [year])[year]
         due = np.array([tax.total for tax in taxes], np.int64)
         price = np.where(np.isfinite(self.panel.open[session]), self.panel.open[session], self.panel.price[session])
         can_trade = self.panel.has_bar[session] & np.isfinite(price)

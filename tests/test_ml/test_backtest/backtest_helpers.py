@@ -111,6 +111,7 @@ class Restless(Baseline):
     def targets(self, state: DecisionState) -> np.ndarray:
         rng = np.random.default_rng([7, len(state.dates)])
         drawn = rng.dirichlet(np.full(len(state.asset_ids) + 1, 0.6), size=len(state.weights))
-        return np.where(np.append(state.is_tradeable, True), drawn, 0.0) / np.where(
-            np.append(state.is_tradeable, True), drawn, 0.0
-        ).sum(axis=1, keepdims=True)
+        drawn = np.where(np.append(state.is_tradeable, True), drawn, 0.0) + 1e-12
+        stuck = ~np.append(state.is_tradeable, True)
+        drawn[:, stuck] = 0.0
+        return drawn / drawn.sum(axis=1, keepdims=True)
