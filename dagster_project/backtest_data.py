@@ -20,7 +20,9 @@ BacktestSource = Literal["packaged", "files"]
 _RUN = "backtest"
 
 
-def backtest_panel(source: BacktestSource, data: Path | None, until: dt.date | None = None) -> "BacktestPanel":
+def backtest_panel(
+    source: BacktestSource, data: Path | None, until: dt.date | None = None
+) -> "BacktestPanel":
     """Read a source and build the panel.
 
     Parameters
@@ -57,7 +59,9 @@ def backtest_panel(source: BacktestSource, data: Path | None, until: dt.date | N
     reasons = _refused(result.quarantine)
     if bars.is_empty():
         where = f"--data {data}" if data else f"source {source}"
-        raise SourceError(f"{where}: no usable bars{f' up to {until}' if until else ''} ({reasons or 'no rows'})")
+        raise SourceError(
+            f"{where}: no usable bars{f' up to {until}' if until else ''} ({reasons or 'no rows'})"
+        )
     panel = panel_from_frames(
         frames["market__assets"],
         bars,
@@ -97,5 +101,9 @@ def _refused(quarantine: pl.DataFrame) -> str:
     """Counts of refused rows by table and reason, most first."""
     if quarantine.is_empty():
         return ""
-    counts = quarantine.group_by("table_name", "reason").len().sort("len", "table_name", "reason", descending=[True, False, False])
+    counts = (
+        quarantine.group_by("table_name", "reason")
+        .len()
+        .sort("len", "table_name", "reason", descending=[True, False, False])
+    )
     return ", ".join(f"{n} of {table} ({reason})" for table, reason, n in counts.iter_rows())

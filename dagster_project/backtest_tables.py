@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 _ALWAYS = ("trial_id", "source", "window_name", "strategy", "objective", "cost_bp", "profile", "law", "seed")
 _POSITIVE = ("final_wealth_usd", "final_pretax_usd")
 _NOT_NEGATIVE = (
-    *("volatility_weekly_log", "volatility_ann", "turnover_year_ratio", "active_share_mean", "harvested_loss_usd"),
+    *(
+        "volatility_weekly_log",
+        "volatility_ann",
+        "turnover_year_ratio",
+        "active_share_mean",
+        "harvested_loss_usd",
+    ),
     *("disallowed_usd", "voluntary_short_gain_usd", "involuntary_short_gain_usd", "costs_usd", "cost_bp"),
 )
 

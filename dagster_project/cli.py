@@ -301,18 +301,23 @@ def backtest(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder with bars (and assets, corporate_actions, rates) as .csv or .parquet.", file_okay=False
+            help="Folder with bars (and assets, corporate_actions, rates) as .csv or .parquet.",
+            file_okay=False,
         ),
     ] = None,
     strategies: Annotated[
         str,
-        typer.Option(help="Names of baselines, separated by commas, or all; default: all, unless --strategy."),
+        typer.Option(
+            help="Names of baselines, separated by commas, or all; default: all, unless --strategy."
+        ),
     ] = "",
     strategy: Annotated[
         list[str] | None,
         typer.Option(help="module:function of your own (repeatable): state in, target weights out."),
     ] = None,
-    costs: Annotated[str, typer.Option(help="Costs a side in basis points, separated by commas.")] = "5,10,25",
+    costs: Annotated[
+        str, typer.Option(help="Costs a side in basis points, separated by commas.")
+    ] = "5,10,25",
     profiles: Annotated[
         str, typer.Option(help="Tax profiles, separated by commas.")
     ] = "untaxed,P1,P1_outside_20k,P2,P2_outside_20k",
@@ -328,7 +333,9 @@ def backtest(
     ] = None,
     open_test: Annotated[
         str | None,
-        typer.Option(help="Open the final test window under this tag. Logged in ml.trials for good.", metavar="TAG"),
+        typer.Option(
+            help="Open the final test window under this tag. Logged in ml.trials for good.", metavar="TAG"
+        ),
     ] = None,
 ) -> None:
     """Judge strategies after costs and tax, walk-forward; a killed run goes on where it stopped."""

@@ -35,7 +35,9 @@ class BacktestConfig(dg.Config):
 
     source: Literal["packaged", "files"] = Field(default="packaged", description="where prices come from")
     data: str | None = Field(default=None, description="folder of the source files")
-    strategies: list[str] = Field(default=[], description="names of baselines; empty: all, unless own are given")
+    strategies: list[str] = Field(
+        default=[], description="names of baselines; empty: all, unless own are given"
+    )
     own_strategies: list[str] = Field(default=[], description="module:function each")
     costs_bp: list[int] = Field(default=[5, 10, 25], description="cost of a trade a side, in basis points")
     profiles: list[str] = Field(
@@ -43,15 +45,19 @@ class BacktestConfig(dg.Config):
     )
     windows: list[str] = Field(default=[], description="names of windows; empty: all that are open")
     until: str | None = Field(default=None, description="last session to read (YYYY-MM-DD)")
-    output: str | None = Field(default=None, description="folder of trials and report; default <home>/backtest")
-    open_test: str | None = Field(default=None, description="tag under which the final test is opened, for good")
+    output: str | None = Field(
+        default=None, description="folder of trials and report; default <home>/backtest"
+    )
+    open_test: str | None = Field(
+        default=None, description="tag under which the final test is opened, for good"
+    )
 
 
 @dg.asset(
     key=["ml", "trials"],
     group_name=GROUP,
-    description="Every backtest trial by itself: strategy, window, costs, tax profile, law, seed, with what the deflated "
-    "Sharpe ratio counts. Added to, never taken from; an opened test is logged before its results are known.",
+    description="Every backtest trial by itself: strategy, window, costs, tax profile, law, seed, with what the "
+    "deflated Sharpe ratio counts. Added to, never taken from; an opened test is logged before its results are known.",
     owners=["team:research"],
     kinds={"python", "ducklake"},
     deps=MARKET_DEPS,
@@ -184,7 +190,9 @@ def _log_finished(warehouse: Warehouse, run_id: str, rows: "pl.DataFrame") -> in
 
     stored = warehouse.read("select trial_id, status from ml.trials")
     finished = stored.filter(stored["status"] == FINISHED)["trial_id"].to_list()
-    opened = set(stored.filter(stored["status"] == OPENED)["trial_id"].to_list()) & set(rows["trial_id"].to_list())
+    opened = set(stored.filter(stored["status"] == OPENED)["trial_id"].to_list()) & set(
+        rows["trial_id"].to_list()
+    )
     fresh = checked("trials", rows.filter(~rows["trial_id"].is_in(finished)))
     if fresh.is_empty():
         return warehouse.snapshot_id()

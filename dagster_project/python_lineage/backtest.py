@@ -11,12 +11,19 @@ from ml.backtest.statistics.scores import score_columns
 from ml.backtest.tables import RESULTS_SCHEMA
 from ml.backtest.trials import TRIALS_SCHEMA
 
-_BARS: Final = columns_of("raw.market__daily_bars", "open", "close", "adjusted_close", "trade_date", "asset_id")
+_BARS: Final = columns_of(
+    "raw.market__daily_bars", "open", "close", "adjusted_close", "trade_date", "asset_id"
+)
 _PATH: Final[Sources] = (
     _BARS
     + columns_of("raw.market__rates", "rate_pct", "rate_date")
     + columns_of(
-        "raw.market__corporate_actions", "cash_per_share_usd", "ratio_new", "ratio_old", "basis_fraction", "ex_date"
+        "raw.market__corporate_actions",
+        "cash_per_share_usd",
+        "ratio_new",
+        "ratio_old",
+        "basis_fraction",
+        "ex_date",
     )
     + columns_of("raw.market__assets", "asset_class", "sector")
 )
@@ -31,7 +38,9 @@ _FIGURES: Final = tuple(
     for name in TRIALS_SCHEMA
     if name not in (*_SETTINGS, *_DAYS, "trial_id", "status", "data_digest", "code_version")
 )
-_SCORED: Final = columns_of("ml.trials", "trial_id", "final_wealth_usd", "mean_weekly_log", "volatility_weekly_log")
+_SCORED: Final = columns_of(
+    "ml.trials", "trial_id", "final_wealth_usd", "mean_weekly_log", "volatility_weekly_log"
+)
 
 BACKTEST_LINEAGE: Final[dict[str, TableLineage]] = {
     "trials": made_by(

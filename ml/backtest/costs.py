@@ -96,10 +96,10 @@ def wanted_trades(
     usable = np.where(np.isfinite(price), price, 0.0)
     held_usd = held * (usable / SHARE)
     value = held_usd.sum(axis=1) + cash / USD
-    acts = np.isfinite(target).all(axis=1)
+    acts = np.asarray(np.isfinite(target).all(axis=1))
     weights = np.where(acts[:, None], target[:, :-1], 0.0)
     moves = acts[:, None] & can_trade[None, :]
-    after = value.copy()
+    after, change = value.copy(), np.zeros_like(held_usd)
     for _ in range(_ROUNDS):
         change = np.where(moves, weights * after[:, None] - held_usd, 0.0)
         after = value - cost_ratio * np.abs(change).sum(axis=1)
@@ -112,7 +112,9 @@ def wanted_trades(
     return np.where(leaves, held, sell), np.maximum(change, 0.0)
 
 
-def affordable(buy_usd: np.ndarray, cash: np.ndarray, price: np.ndarray, cost_ratio: np.ndarray) -> np.ndarray:
+def affordable(
+    buy_usd: np.ndarray, cash: np.ndarray, price: np.ndarray, cost_ratio: np.ndarray
+) -> np.ndarray:
     """Quantities (A, N), int64 in 1e-9 shares, bought with at most the cash (A,) that there is."""
     need = buy_usd.sum(axis=1) * (1.0 + cost_ratio)
     have = np.maximum(cash / USD - CASH_MARGIN_USD, 0.0)

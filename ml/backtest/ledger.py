@@ -197,7 +197,9 @@ class ExactBooks:
     def match_days(self) -> np.ndarray:
         """Day on which each wash match happened: the later of loss sale and replacement."""
         matches = self.books.matches
-        return np.maximum(self.books.pieces[c.Q_DAY][matches[c.M_PIECE]], matches[c.M_ACQUIRED]).astype(np.int64)
+        return np.maximum(self.books.pieces[c.Q_DAY][matches[c.M_PIECE]], matches[c.M_ACQUIRED]).astype(
+            np.int64
+        )
 
 
 def run_exact(log: TradeLog) -> ExactBooks:
@@ -212,7 +214,9 @@ def run_exact(log: TradeLog) -> ExactBooks:
     refused = np.flatnonzero(books.reasons)
     if len(refused):
         reason = RUN_REASONS.get(int(books.reasons[refused[0]]), str(int(books.reasons[refused[0]])))
-        raise LedgerError(f"account {int(refused[0])} of {len(log.methods)}: {reason}; report its trades as a defect")
+        raise LedgerError(
+            f"account {int(refused[0])} of {len(log.methods)}: {reason}; report its trades as a defect"
+        )
     return ExactBooks(books, log.columns(), len(log.methods))
 
 

@@ -102,7 +102,12 @@ class BacktestPanel:
         """Hash of everything that a trial can see."""
         found = hashlib.blake2b("\0".join(self.asset_ids).encode(), digest_size=16)
         names = ("price", "open", "has_bar", "is_tradeable", "is_gone", "cash_return")
-        parts = [self.days, *(getattr(self, n) for n in names), self.features.features, self.features.channels]
+        parts = [
+            self.days,
+            *(getattr(self, n) for n in names),
+            self.features.features,
+            self.features.channels,
+        ]
         for part in parts:
             found.update(np.ascontiguousarray(part).tobytes())
         return found.hexdigest()

@@ -139,7 +139,8 @@ def year_tax(
     filled = _unit(profile, law, year, short - carry[0], long + outside - carry[1], interest)
     with_it, without = tax_parts(filled), _base_parts(profile, law, year)
     netting = _netting(profile, short - carry[0], long + outside - carry[1], interest)
-    return YearTax(*(a - b for a, b in zip(with_it, without, strict=True)), netting.carry_st, netting.carry_lt)
+    federal, surtax, state = (a - b for a, b in zip(with_it, without, strict=True))
+    return YearTax(federal, surtax, state, netting.carry_st, netting.carry_lt)
 
 
 @lru_cache(maxsize=1024)

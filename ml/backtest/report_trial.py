@@ -21,7 +21,11 @@ from ml.tax.units import USD
 
 
 def trial_results(
-    path: Path, panel: BacktestPanel, window: Window, keys: Sequence[TrialKey], metas: Sequence[Mapping[str, Any]]
+    path: Path,
+    panel: BacktestPanel,
+    window: Window,
+    keys: Sequence[TrialKey],
+    metas: Sequence[Mapping[str, Any]],
 ) -> list[BacktestResult]:
     """Account for a path.
 
@@ -195,9 +199,7 @@ def _final(
     before = taxes.get(last - 1)
     carry = (0, 0) if before is None else (before[a].carry_short, before[a].carry_long)
     short, long = (weekly.running[a, -1] + weekly.unrealised[a, -1]) * USD
-    sold = year_tax(
-        profile, key.law, last, round(short), round(long), int(path.interest[a, -1]), carry
-    )
+    sold = year_tax(profile, key.law, last, round(short), round(long), int(path.interest[a, -1]), carry)
     owed = 0
     if before is not None and last - 1 not in path.paid_session:
         owed = before[a].total

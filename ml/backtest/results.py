@@ -94,8 +94,8 @@ class BacktestResult:
     disallowed_usd : ndarray of shape (Y,)
         Losses disallowed by wash sales, >= 0.
     voluntary_short_gain_usd, involuntary_short_gain_usd : ndarray of shape (Y,)
-        Short-term gains (positive pieces alone) of sales the strategy chose, and of sales forced by tax payments or by an
-        asset that left.
+        Short-term gains (positive pieces alone) of sales the strategy chose, and of sales forced by tax payments
+        or by an asset that left.
     turnover_year : ndarray of shape (Y,)
         One-sided turnover of the calendar year.
     carry_short_usd, carry_long_usd : ndarray of shape (Y,)
@@ -175,7 +175,7 @@ def write_result(result: BacktestResult, path: Path) -> None:
             buffer = io.BytesIO()
             np.lib.format.write_array(buffer, np.ascontiguousarray(getattr(result, name)), allow_pickle=False)
             archive.writestr(_entry(f"{name}.npy"), buffer.getvalue())
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def read_result(path: Path) -> BacktestResult:

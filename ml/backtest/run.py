@@ -106,4 +106,4 @@ def _write_manifest(folder: Path, panel: BacktestPanel, paths: Sequence[Path]) -
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(temporary, target)
+    temporary.replace(target)

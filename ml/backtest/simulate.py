@@ -125,9 +125,19 @@ class _Run:
         years = np.arange(self.year_of[window.start], self.year_of[window.end] + 1)
         daily, yearly = (accounts, sessions), (accounts, len(years))
         self.path = Path(
-            *(np.zeros(daily) for _ in range(5)), TradeLog(self.methods, assets), np.zeros(yearly, np.int64),
-            np.zeros(daily), years, np.zeros(yearly, np.int64), {}, {},
-        )  # fmt: skip
+            value=np.zeros(daily),
+            turnover=np.zeros(daily),
+            cost=np.zeros(daily),
+            cash_weight=np.zeros(daily),
+            active_share=np.zeros(daily),
+            log=TradeLog(self.methods, assets),
+            interest=np.zeros(yearly, np.int64),
+            accrued_interest=np.zeros(daily),
+            years=years,
+            tax_paid=np.zeros(yearly, np.int64),
+            settled={},
+            paid_session={},
+        )
 
     def open_session(self, session: int) -> None:
         """Everything of a session up to its close."""
@@ -149,7 +159,9 @@ class _Run:
         value = held_usd.sum(axis=1) + self.cash / USD
         if (value <= 0).any():
             account = int(np.flatnonzero(value <= 0)[0])
-            raise SimulationError(self._where(session, account) + f" is worth {value[account]:.2f} USD: nothing left")
+            raise SimulationError(
+                self._where(session, account) + f" is worth {value[account]:.2f} USD: nothing left"
+            )
         place = session - self.window.start
         weights = np.column_stack([held_usd, np.maximum(self.cash, 0) / USD]) / value[:, None]
         self.path.value[:, place] = value + self.uncredited
@@ -167,7 +179,9 @@ class _Run:
     def _state(self, session: int, weights: np.ndarray, value: np.ndarray) -> DecisionState:
         panel, past = self.panel, slice(0, session + 1)
         year = int(self.year_of[session])
-        rates = np.array([marginal_rates(p, k.law, year) for p, k in zip(self.profiles, self.keys, strict=True)])
+        rates = np.array(
+            [marginal_rates(p, k.law, year) for p, k in zip(self.profiles, self.keys, strict=True)]
+        )
         return DecisionState(
             dates=panel.dates[past],
             asset_ids=panel.asset_ids,
@@ -187,10 +201,18 @@ class _Run:
         )
 
     def _fill(self, session: int, target: np.ndarray) -> None:
-        price = np.where(np.isfinite(self.panel.open[session]), self.panel.open[session], self.panel.price[session])
+        price = np.where(
+            np.isfinite(self.panel.open[session]), self.panel.open[session], self.panel.price[session]
+        )
         can_trade = self.panel.has_bar[session] & np.isfinite(price)
         sell, buy_usd = wanted_trades(
-            self.book.held, self.cash, target, price, self.cost_ratio, can_trade, self.strategy.min_trade_ratio
+            self.book.held,
+            self.cash,
+            target,
+            price,
+            self.cost_ratio,
+            can_trade,
+            self.strategy.min_trade_ratio,
         )
         value = self._held_usd(price).sum(axis=1) + self.cash / USD
         sold = self._sell(session, SALE, sell, price, self.cost_ratio)
@@ -200,7 +222,9 @@ class _Run:
         self.cash -= bought.paid.sum(axis=1)
         if (self.cash < 0).any():
             account = int(np.flatnonzero(self.cash < 0)[0])
-            raise SimulationError(self._where(session, account) + f" has {self.cash[account]} micro-USD of cash")
+            raise SimulationError(
+                self._where(session, account) + f" has {self.cash[account]} micro-USD of cash"
+            )
         self._note(session, bought, value)
         self._note(session, sold, value)
 
@@ -242,7 +266,9 @@ class _Run:
             exact = run_exact(self.path.log)
             taxes = taxes_of_year(exact, self.path, self.profiles, self.keys, [year])[year]
         due = np.array([tax.total for tax in taxes], np.int64)
-        price = np.where(np.isfinite(self.panel.open[session]), self.panel.open[session], self.panel.price[session])
+        price = np.where(
+            np.isfinite(self.panel.open[session]), self.panel.open[session], self.panel.price[session]
+        )
         can_trade = self.panel.has_bar[session] & np.isfinite(price)
         quantity = forced_sales(self.book.held, due - self.cash, price, self.cost_ratio, can_trade)
         if quantity.any():
@@ -274,7 +300,11 @@ class _Run:
 
 
 def taxes_of_year(
-    exact: ExactBooks, path: Path, profiles: Sequence[TaxProfile], keys: Sequence[TrialKey], years: Sequence[int]
+    exact: ExactBooks,
+    path: Path,
+    profiles: Sequence[TaxProfile],
+    keys: Sequence[TrialKey],
+    years: Sequence[int],
 ) -> dict[int, list[YearTax]]:
     """What the portfolios add to the tax of each year, by account.
 

@@ -14,7 +14,6 @@ from typing import Any, Final, Protocol, runtime_checkable
 import numpy as np
 
 from ml.backtest.lot_book import SHARE, LotBook, first_long_day
-from ml.backtest.panel import BacktestPanel
 from ml.backtest.walk_forward import SCHEDULES
 from ml.features.catalog import FEATURE_COLUMNS
 from ml.features.panel import CHANNELS
@@ -153,12 +152,35 @@ class Strategy(Protocol):
         Trades below this share of an account's value are not made.
     """
 
-    name: str
-    schedule: str
-    lot_method: str
-    objectives: tuple[str, ...]
-    seeds: tuple[int, ...]
-    min_trade_ratio: float
+    @property
+    def name(self) -> str:
+        """See the attributes."""
+        ...
+
+    @property
+    def schedule(self) -> str:
+        """See the attributes."""
+        ...
+
+    @property
+    def lot_method(self) -> str:
+        """See the attributes."""
+        ...
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """See the attributes."""
+        ...
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """See the attributes."""
+        ...
+
+    @property
+    def min_trade_ratio(self) -> float:
+        """See the attributes."""
+        ...
 
     def targets(self, state: DecisionState) -> np.ndarray:
         """Decide.
@@ -209,7 +231,9 @@ def load_strategy(reference: str) -> Strategy:
     """
     module_name, sign, name = reference.partition(":")
     if not sign or not module_name or not name:
-        raise StrategyError(f"strategy {reference!r}: write module:function, for example my_package.rules:weights")
+        raise StrategyError(
+            f"strategy {reference!r}: write module:function, for example my_package.rules:weights"
+        )
     try:
         found: Any = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError) as problem:
@@ -223,7 +247,7 @@ def load_strategy(reference: str) -> Strategy:
             raise StrategyError(f"strategy {reference!r} is neither a function nor has a method targets")
         names = ("schedule", "lot_method", "objectives", "seeds", "min_trade_ratio")
         given = {key: getattr(found, key) for key in names if hasattr(found, key)}
-        found = FunctionStrategy(reference, found, **given)
+        found = FunctionStrategy(reference, found, **given)  # pyright: ignore[reportArgumentType]
     check_strategy(found)
     return found
 

@@ -91,7 +91,10 @@ def _row(result: BacktestResult, benchmark: BacktestResult | None) -> dict[str, 
         "trial_id": result.trial_id,
         "source": result.meta["source"],
         "window_name": key.window,
-        **{name: getattr(key, name) for name in ("strategy", "objective", "cost_bp", "profile", "law", "seed")},
+        **{
+            name: getattr(key, name)
+            for name in ("strategy", "objective", "cost_bp", "profile", "law", "seed")
+        },
         "benchmark_strategy": None if benchmark is None else BENCHMARK,
         "start_date": result.dates[0].astype(object),
         "end_date": result.dates[-1].astype(object),

@@ -170,7 +170,9 @@ def _chosen_windows(windows: Sequence[Window], choices: Choices) -> list[Window]
     found = [w for w in windows if choices.windows is None or w.name in choices.windows]
     closed = [w.name for w in found if w.is_test and choices.test_tag is None]
     if closed and choices.windows is not None:
-        raise ValueError(f"window {closed[0]!r} is closed: open it with --open-test TAG, which is logged for good")
+        raise ValueError(
+            f"window {closed[0]!r} is closed: open it with --open-test TAG, which is logged for good"
+        )
     return [w for w in found if w.name not in closed]
 
 

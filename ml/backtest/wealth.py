@@ -174,7 +174,9 @@ def weekly_results(
     pieces = exact.books.pieces
     sold = pieces[c.Q_DAY].astype(np.int64)
     where = (pieces[c.Q_ACCOUNT].astype(np.int64), exact.is_long.astype(np.int64))
-    _add_events(*where, sold, years_of(sold), exact.gain / USD, week_days, week_years, out.running, out.before)
+    _add_events(
+        *where, sold, years_of(sold), exact.gain / USD, week_days, week_years, out.running, out.before
+    )
     matched = exact.books.matches[c.M_PIECE]
     back = exact.books.pieces_wide[c.Q_DISALLOWED][matched] / USD
     _add_events(
@@ -288,7 +290,12 @@ def _accrued_in_year(
     owed = zero
     if is_owed.any():
         last = array_tax(
-            profile, law, year - 1, before[:, 0] - earlier[0], before[:, 1] + outside - earlier[1], interest[:, 1]
+            profile,
+            law,
+            year - 1,
+            before[:, 0] - earlier[0],
+            before[:, 1] + outside - earlier[1],
+            interest[:, 1],
         )
         base = array_tax(profile, law, year - 1, zero, zero + outside, zero)
         owed = np.where(is_owed, last.total - base.total, 0.0)

@@ -1,6 +1,7 @@
 """Panels and windows: what is held at which price, what is refused and how."""
 
 import datetime as dt
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -57,7 +58,11 @@ def test_panels_that_cannot_be_used_are_refused(closes, message: str) -> None:
 
 
 def test_digests_tell_panels_apart() -> None:
-    first, again, other = simulated_panel(sessions=80), simulated_panel(sessions=80), simulated_panel(sessions=80, seed=4)
+    first, again, other = (
+        simulated_panel(sessions=80),
+        simulated_panel(sessions=80),
+        simulated_panel(sessions=80, seed=4),
+    )
     assert first.digest == again.digest != other.digest
 
 
@@ -68,7 +73,9 @@ def _write(folder, name: str, rows: list[dict]) -> None:
 def _bars(days: int, **columns) -> list[dict]:
     from dagster_project.sources.calendar import session_frame
 
-    sessions = session_frame().filter(pl.col("session_date") >= dt.date(2015, 1, 2)).head(days)["session_date"]
+    sessions = (
+        session_frame().filter(pl.col("session_date") >= dt.date(2015, 1, 2)).head(days)["session_date"]
+    )
     return [
         {"symbol": name, "trade_date": day.isoformat(), "open": 10.0, "close": 10.0 + t / 100} | columns
         for name in ("AAA", "BBB")
@@ -131,7 +138,7 @@ def test_development_windows_are_purged_and_do_not_overlap() -> None:
     assert len(blocks) == 5
     for window in (*blocks, windows["test_2017_2022"]):
         assert window.start - window.train_until == PURGE_SESSIONS
-    assert all(a.end == b.start for a, b in zip(blocks, blocks[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(blocks))
     assert str(panel.dates[blocks[0].start + 1]) == "2002-01-02"
     assert str(panel.dates[blocks[-1].end]) == "2016-12-30"
     assert windows["test_2017_2022"].is_test

@@ -38,7 +38,9 @@ def _plans(panel, strategies=STRATEGIES, choices=CHOICES):
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,10 @@ run_plans(panel, _plans(panel), Path(sys.argv[1]), on_progress=lambda *x: print(
 def test_kill_9_and_a_second_run_leave_the_same_files(done: Path, tmp_path: Path, panel) -> None:
     """The process is killed as soon as it has finished its first strategy."""
     child = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
+        [sys.executable, "-c", _CHILD, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
     )
     assert child.stdout is not None
     assert child.stdout.readline()
@@ -137,7 +142,11 @@ def test_the_log_has_a_row_per_trial_with_its_identity(panel, done: Path) -> Non
 def test_other_data_or_settings_are_another_trial(panel) -> None:
     other = dataclasses.replace(panel, cash_return=panel.cash_return + 1e-9)
     ids = []
-    for p, strategy in ((panel, STRATEGIES[1]), (other, STRATEGIES[1]), (panel, EqualWeight("equal_weight_monthly", "weekly"))):
+    for p, strategy in (
+        (panel, STRATEGIES[1]),
+        (other, STRATEGIES[1]),
+        (panel, EqualWeight("equal_weight_monthly", "weekly")),
+    ):
         from ml.backtest.trials import trial_meta
 
         plan = _plans(p, (strategy,))[0]
@@ -154,7 +163,9 @@ def test_the_test_window_is_closed_without_a_tag(panel) -> None:
     plans = plan_trials(windows, STRATEGIES, baseline_names(), CHOICES)
     assert {p.window.name for p in plans} == {"development_2014_2016"}
     with pytest.raises(ValueError, match=r"closed.*--open-test TAG"):
-        plan_trials(windows, STRATEGIES, baseline_names(), dataclasses.replace(CHOICES, windows=("test_2017_2022",)))
+        plan_trials(
+            windows, STRATEGIES, baseline_names(), dataclasses.replace(CHOICES, windows=("test_2017_2022",))
+        )
     opened = plan_trials(windows, STRATEGIES, baseline_names(), dataclasses.replace(CHOICES, test_tag="v1"))
     rows = opened_rows(opened, panel, "v1")
     assert rows.height == sum(len(p.keys) for p in opened if p.window.is_test) > 0

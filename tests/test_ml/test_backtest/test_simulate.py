@@ -46,7 +46,12 @@ def test_every_micro_dollar_is_accounted_for(panel: BacktestPanel) -> None:
     for a, name in enumerate(PROFILE_NAMES):
         mine = rows["account"] == a
         held = np.bincount(rows["asset"][mine], weights=shares[mine], minlength=path.log.assets)
-        cash = PROFILES[name].start_usd * USD + signed[mine].sum() + path.interest[a].sum() - path.tax_paid[a].sum()
+        cash = (
+            PROFILES[name].start_usd * USD
+            + signed[mine].sum()
+            + path.interest[a].sum()
+            - path.tax_paid[a].sum()
+        )
         value = (held * np.nan_to_num(panel.price[-1])).sum() / 1e9 + cash / USD
         assert value == pytest.approx(path.value[a, -1], abs=1e-4)
         assert cash >= 0
@@ -116,7 +121,9 @@ def test_taxes_paid_are_those_of_the_exact_ledger(panel: BacktestPanel) -> None:
         carry = (0, 0)
         for i, year in enumerate(years):
             mine = exact.books.pieces[c.Q_ACCOUNT] == a
-            sold = exact.books.pieces[c.Q_DAY].astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970
+            sold = (
+                exact.books.pieces[c.Q_DAY].astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970
+            )
             chosen = mine & (sold == year)
             short = int(exact.recognised[chosen & ~exact.is_long].sum())
             long = int(exact.recognised[chosen & exact.is_long].sum())
@@ -209,5 +216,3 @@ def test_long_term_gains_only_never_chooses_a_short_term_gain(panel: BacktestPan
     for result, other in zip(results, others, strict=True):
         assert result.voluntary_short_gain_usd.sum() < 0.001 * other.voluntary_short_gain_usd.sum()
         assert result.turnover.sum() < other.turnover.sum()
-
-

@@ -64,7 +64,7 @@ def _net_sharpe(portfolio: Any, weights: np.ndarray) -> float:
     """skfolio's returns less 10 bp of each rebalancing's turnover on its first day, a year of 252 days."""
     returns = np.array(portfolio.returns)
     moved = np.abs(np.diff(weights, axis=0, prepend=np.zeros((1, weights.shape[1])))).sum(axis=1)
-    returns[:: QUARTER_SESSIONS] -= COST * moved
+    returns[::QUARTER_SESSIONS] -= COST * moved
     return float(returns.mean() / returns.std(ddof=1) * np.sqrt(252))
 
 
@@ -79,7 +79,9 @@ TABLES: dict[str, np.ndarray] = {}
 
 
 @pytest.mark.parametrize("name", ["equal_weight", "inverse_volatility"])
-def test_constant_weights_without_costs_are_skfolios_returns(name: str, prices: Any, panel: BacktestPanel) -> None:
+def test_constant_weights_without_costs_are_skfolios_returns(
+    name: str, prices: Any, panel: BacktestPanel
+) -> None:
     """Daily rebalancing to skfolio's weights, filled at the close before its test begins: every return is the same."""
     portfolio = _walk_forward(name, prices.iloc[: TRAINING_SESSIONS + 12 * QUARTER_SESSIONS + 1])
     weights = _weights(portfolio, list(panel.asset_ids))
