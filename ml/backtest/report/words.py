@@ -78,8 +78,8 @@ def caveats_section(trials: TrialSet, notes: Sequence[str]) -> Section:
             "Costs are a flat charge on each trade. Market impact, borrowing and account fees are not in them.",
             f"Test windows: {opened} (each opening is logged)."
             if opened
-            else "Test windows (2017 on) are closed: no figure of a strategy that learns is from them. The baselines of the "
-            "longest window run through them, since they learn nothing.",
+            else "Test windows (2017 on) are closed: no figure of a strategy that learns is from them. The "
+            "baselines of the longest window run through them, since they learn nothing.",
         ),
     )
 
