@@ -9,21 +9,17 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ml.backtest.panel import BacktestPanel
 from ml.backtest.report_trial import trial_results
 from ml.backtest.results import MANIFEST, BacktestResult, TrialKey, write_result
 from ml.backtest.simulate import simulate
 from ml.backtest.strategies import check_strategy
-from ml.backtest.trials import Plan, trial_id, trial_path, trial_settings
+from ml.backtest.trials import Plan, trial_meta, trial_path
 from ml.backtest.walk_forward import restrict
 
 Progress = Callable[[int, int, str], None]
-BASELINES_ONLY: Final = (
-    "The window thirty_years is for baselines that learn nothing: it reaches into the years of the final test, so "
-    "nothing that is trained or chosen may be judged on it."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,7 @@ def run_plans(
     total, done, computed, paths = sum(len(plan.keys) for plan in plans), 0, 0, []
     for plan in plans:
         check_strategy(plan.strategy)
-        metas = [_meta(key, plan, panel, test_tag) for key in plan.keys]
+        metas = [trial_meta(key, plan, panel, test_tag) for key in plan.keys]
         files = [
             trial_path(folder, key, meta["trial_id"]) for key, meta in zip(plan.keys, metas, strict=True)
         ]
@@ -100,22 +96,6 @@ def _simulate(
     part = restrict(panel, plan.window)
     path = simulate(plan.strategy, part, plan.window, keys)
     return trial_results(path, part, plan.window, keys, metas)
-
-
-def _meta(key: TrialKey, plan: Plan, panel: BacktestPanel, test_tag: str | None) -> dict[str, Any]:
-    settings = trial_settings(key, plan.strategy, plan.window, panel)
-    notes = [*panel.notes, *((BASELINES_ONLY,) if plan.window.whole_history_only else ())]
-    if plan.window.is_test:
-        # Opening the test again under another tag is another trial.
-        settings["test_tag"] = test_tag
-    return {
-        "trial_id": trial_id(settings),
-        "settings": settings,
-        "source": panel.source,
-        "is_test": plan.window.is_test,
-        "test_tag": test_tag if plan.window.is_test else None,
-        "notes": notes,
-    }
 
 
 def _write_manifest(folder: Path, panel: BacktestPanel, paths: Sequence[Path]) -> None:

@@ -32,7 +32,10 @@ MAIN_PROFILES: Final = ("untaxed", *TAXED_PROFILES)
 FLAT_PROFILE: Final = "flat_35_15"
 # Equal weight with and without harvesting, the pair behind the comparison with the literature.
 HARVEST_PAIR: Final = ("equal_weight_monthly", "equal_weight_harvesting")
-TEST_WINDOW: Final = "test_2017_2022"
+BASELINES_ONLY: Final = (
+    "The window thirty_years is for baselines that learn nothing: it reaches into the years of the final test, so "
+    "nothing that is trained or chosen may be judged on it."
+)
 
 # What decides a trial's figures. Pages and statistics of finished trials are not among it.
 _ENGINE: Final = (
@@ -46,9 +49,13 @@ _ENGINE: Final = (
 _ENGINE_FOLDERS: Final = ("tax", "tax/bulk", "tax/data")
 _LIBRARIES: Final = ("numpy", "numba", "skfolio")
 
+# A test window is opened before its results are known, and stays so in the log if the run does not end.
+OPENED, FINISHED = "opened", "finished"
+STATUSES: Final = (OPENED, FINISHED)
 TRIALS_SCHEMA: Final = {
     "trial_id": pl.String,
-    "window": pl.String,
+    "status": pl.String,
+    "window_name": pl.String,
     "strategy": pl.String,
     "objective": pl.String,
     "cost_bp": pl.Int32,
@@ -273,7 +280,7 @@ def _row(result: BacktestResult) -> tuple[Any, ...]:
     is_flat = spread < 1e-9
     scale = max(float(np.sqrt(np.mean(centred**2))), 1e-300)
     return (
-        result.trial_id, key.window, key.strategy, key.objective, key.cost_bp, key.profile, key.law, key.seed,
+        result.trial_id, FINISHED, key.window, key.strategy, key.objective, key.cost_bp, key.profile, key.law, key.seed,
         meta["source"], meta["settings"]["data"], meta["settings"]["code"], meta["is_test"], meta["test_tag"],
         _date(result.dates[0]), _date(result.dates[-1]), len(moves), float(result.wealth_usd[-1]),
         float(result.wealth_pretax_usd[-1]), float(moves.mean()),
@@ -282,6 +289,48 @@ def _row(result: BacktestResult) -> tuple[Any, ...]:
         0.0 if is_flat else float(np.mean(centred**3) / scale**3),
         3.0 if is_flat else float(np.mean(centred**4) / scale**4),
     )  # fmt: skip
+
+
+def opened_rows(plans: Sequence[Plan], panel: BacktestPanel, test_tag: str) -> pl.DataFrame:
+    """Rows of ``ml.trials`` that say which test trials are about to be run; figures are null.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+        Those of closed windows are logged, the others are not.
+    panel : BacktestPanel
+    test_tag : str
+        Tag under which the test is opened.
+    """
+    rows = []
+    for plan in plans:
+        if not plan.window.is_test:
+            continue
+        for key in plan.keys:
+            meta = trial_meta(key, plan, panel, test_tag)
+            known = (
+                meta["trial_id"], OPENED, key.window, key.strategy, key.objective, key.cost_bp, key.profile, key.law,
+                key.seed, panel.source, panel.digest, code_version(), True, test_tag,
+                _date(panel.dates[plan.window.start]), _date(panel.dates[plan.window.end]),
+            )  # fmt: skip
+            rows.append(known + (None,) * (len(TRIALS_SCHEMA) - len(known)))
+    return pl.DataFrame(rows, schema=TRIALS_SCHEMA, orient="row")
+
+
+def trial_meta(key: TrialKey, plan: Plan, panel: BacktestPanel, test_tag: str | None) -> dict[str, Any]:
+    """What a trial's file says beside its figures: id, settings, source, notes."""
+    settings = trial_settings(key, plan.strategy, plan.window, panel)
+    if plan.window.is_test:
+        # Opening the test again under another tag is another trial.
+        settings["test_tag"] = test_tag
+    return {
+        "trial_id": trial_id(settings),
+        "settings": settings,
+        "source": panel.source,
+        "is_test": plan.window.is_test,
+        "test_tag": test_tag if plan.window.is_test else None,
+        "notes": [*panel.notes, *((BASELINES_ONLY,) if plan.window.whole_history_only else ())],
+    }
 
 
 def _date(value: np.datetime64) -> dt.date:
