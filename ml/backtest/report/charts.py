@@ -82,7 +82,7 @@ def tax_alpha_chart(lines: Mapping[str, tuple[Run, Run]], setting: str) -> PageF
     return _finish(
         figure,
         axes,
-        f"Lines of the summed after-tax lead over the same portfolio without harvesting; at the end in bp: "
+        "Lines of the summed after-tax lead over the same portfolio without harvesting; at the end in bp: "
         f"{', '.join(told)}.",
         f"Summed weekly differences of log wealth after tax, harvesting less {BENCHMARK}, {setting}.",
     )

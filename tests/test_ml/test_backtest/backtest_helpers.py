@@ -32,7 +32,11 @@ def simulated_panel(assets: int = 9, sessions: int = 700, seed: int = 3) -> Back
     to_session = dict(zip(days.to_list(), calendar["session_date"].to_list(), strict=True))
     bars = made.daily_bars.with_columns(pl.col("trade_date").replace_strict(to_session, return_dtype=pl.Date))
     rates = pl.DataFrame(
-        {"rate_date": [dt.date(2009, 12, 31), dt.date(2010, 1, 15)], "tenor": ["3m", "3m"], "rate_pct": [2.0, 3.0]}
+        {
+            "rate_date": [dt.date(2009, 12, 31), dt.date(2010, 1, 15)],
+            "tenor": ["3m", "3m"],
+            "rate_pct": [2.0, 3.0],
+        }
     )
     return panel_from_frames(
         made.assets,
@@ -65,7 +69,12 @@ def price_panel(closes: dict[str, list[float | None]], start: dt.date = dt.date(
         schema_overrides={"adjusted_close": pl.Float64},
     ).with_columns(pl.lit(None, pl.Float64).alias(n) for n in ("open", "high", "low", "close", "volume"))
     return panel_from_frames(
-        asset_rows(list(closes)), bars, pl.DataFrame(schema=ACTIONS), pl.DataFrame(), session_frame(), source="test"
+        asset_rows(list(closes)),
+        bars,
+        pl.DataFrame(schema=ACTIONS),
+        pl.DataFrame(),
+        session_frame(),
+        source="test",
     )
 
 
@@ -96,7 +105,9 @@ def whole_window(panel: BacktestPanel, start: int = 0) -> Window:
     return Window("whole_panel", start, len(panel.dates) - 1, 0, law_from=2010)
 
 
-def keys_of(strategy: Baseline, profiles: tuple[str, ...], costs: tuple[int, ...] = (10,), **fields) -> list[TrialKey]:
+def keys_of(
+    strategy: Baseline, profiles: tuple[str, ...], costs: tuple[int, ...] = (10,), **fields
+) -> list[TrialKey]:
     """A key per profile and cost."""
     return [
         TrialKey("whole_panel", strategy.name, strategy.objectives[0], cost, profile, **fields)

@@ -29,7 +29,9 @@ _usd = st.integers(-3_000_000, 3_000_000)
 @settings(deadline=None, max_examples=150)
 @given(
     st.sampled_from(TAXED_PROFILES),
-    st.sampled_from([("law_2026", 2004), ("actual", 2010), ("actual", 2012), ("actual", 2013), ("actual", 2021)]),
+    st.sampled_from(
+        [("law_2026", 2004), ("actual", 2010), ("actual", 2012), ("actual", 2013), ("actual", 2021)]
+    ),
     _usd,
     _usd,
     st.integers(0, 50_000),
@@ -39,7 +41,13 @@ _usd = st.integers(-3_000_000, 3_000_000)
 def test_tax_over_arrays_is_the_exact_tax(name, law, short, long, interest, carry_short, carry_long) -> None:
     profile, (law_name, year) = PROFILES[name], law
     exact = year_tax(
-        profile, law_name, year, short * USD, long * USD, interest * USD, (carry_short * USD, carry_long * USD)
+        profile,
+        law_name,
+        year,
+        short * USD,
+        long * USD,
+        interest * USD,
+        (carry_short * USD, carry_long * USD),
     )
     outside = float(profile.outside_long_gain_usd)
     found = array_tax(
@@ -61,9 +69,7 @@ def test_a_state_that_taxes_gains_apart_is_the_exact_one_too() -> None:
     profile = dataclasses.replace(PROFILES["P2"], state="WA")
     for short, long in ((50_000, 400_000), (-20_000, 350_000), (10_000, -50_000), (0, 0)):
         exact = year_tax(profile, "actual", 2024, short * USD, long * USD, 0, (0, 0))
-        found = array_tax(
-            profile, "actual", 2024, np.array([short, 0.0]), np.array([long, 0.0]), np.zeros(2)
-        )
+        found = array_tax(profile, "actual", 2024, np.array([short, 0.0]), np.array([long, 0.0]), np.zeros(2))
         assert found.total[0] - found.total[1] == pytest.approx(exact.total / USD, abs=CENT)
 
 
@@ -117,7 +123,7 @@ def _sold_out(path: Path, day: int, prices: np.ndarray) -> tuple[ExactBooks, int
     first = log.rows
     proceeds = np.rint(held * (np.nan_to_num(prices) * (USD / 1e9))).astype(np.int64)
     # The evening's sale stands after the day's trades: on the ledger's clock it is of the next day's first step.
-    log._parts.append(  # noqa: SLF001
+    log._parts.append(
         {
             "step": np.full((held > 0).sum(), 2, np.int8),
             "day": np.full((held > 0).sum(), day, np.int32),
@@ -169,7 +175,9 @@ def test_accrued_tax_adds_up_as_the_formula_says() -> None:
     rates = marginal_rates(profile, "law_2026", 2011)
     accrual = Accrual(profile, "law_2026", {}, np.zeros((1, 2)), np.array([True]))
     week = np.array([2011])
-    running, before, unrealised = (np.array([[x, y]]) for x, y in ((2_000.0, 500.0), (1_000.0, 0.0), (-4_000.0, 0.0)))
+    running, before, unrealised = (
+        np.array([[x, y]]) for x, y in ((2_000.0, 500.0), (1_000.0, 0.0), (-4_000.0, 0.0))
+    )
     found = accrued_tax(accrual, week, running, before, unrealised)[0]
     owed = year_tax(profile, "law_2026", 2010, 1_000 * USD, 0, 0, (0, 0)).total / USD
     so_far = year_tax(profile, "law_2026", 2011, 2_000 * USD, 500 * USD, 0, (0, 0)).total / USD
