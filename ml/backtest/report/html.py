@@ -154,10 +154,12 @@ def table_html(table: Table, note: str = "") -> str:
         f'<tr><th scope="row">{_breakable(name)}</th>{"".join(map(_cell_html, cells))}</tr>'
         for name, cells in table.rows
     )
+    label = html.escape(table.caption.partition(". ")[0])
     caption = html.escape(f"{table.caption} {note}".strip())
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{caption}">\n<table>\n'
-        f"<caption><span>{caption}</span></caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div><caption><span>{caption}</span></caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">\n<table>\n'
+        f"<caption><span>{caption}</span></caption>\n<thead><tr>{head}</tr></thead>\n"
+        f"<tbody>\n{body}\n</tbody>\n</table>\n</div>"
     )
 
 

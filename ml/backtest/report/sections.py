@@ -31,7 +31,7 @@ def profile_name(profile: str) -> str:
 
 
 def drawn(figures: Comparisons, setting: Setting) -> list[Run]:
-    """Runs that a drawing shows: the benchmark, harvesting, and those that end highest and lowest."""
+    """Runs that a drawing shows: the benchmark, some fixed ones, and those that end highest and lowest."""
     runs = figures.runs(setting)
     fixed = [r for r in runs if r.strategy in (BENCHMARK, figures.trials.harvester(), "cash", "buy_and_hold")]
     rest = sorted((r for r in runs if r not in fixed), key=lambda r: (-r.log_returns.sum(), r.label))
@@ -57,7 +57,8 @@ def long_section(figures: Comparisons) -> Section | None:
         wealth_chart(drawn(figures, setting), describe(setting)),
         after_tax_table(figures, windows),
         *ahead_parts(figures, windows),
-        drawdown_chart(drawn(figures, setting), describe(setting)),
+        # Seven lines of drawdown hide each other; cash has none to show.
+        drawdown_chart([r for r in drawn(figures, setting) if r.strategy != "cash"][:4], describe(setting)),
         turnover_chart({run.label: run.yearly_mean("turnover") for run in runs}, describe(setting)),
     ]
     title = "Thirty years of baselines" if windows == ("thirty_years",) else "The whole span"
