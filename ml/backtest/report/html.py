@@ -158,8 +158,7 @@ def table_html(table: Table, note: str = "") -> str:
     caption = html.escape(f"{table.caption} {note}".strip())
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">\n<table>\n'
-        f"<caption><span>{caption}</span></caption>\n<thead><tr>{head}</tr></thead>\n"
-        f"<tbody>\n{body}\n</tbody>\n</table>\n</div>"
+        f"<caption><span>{caption}</span></caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
     )
 
 

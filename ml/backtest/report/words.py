@@ -28,12 +28,13 @@ PROFILE_NAMES: Final = {
 TABLE_NOTE: Final = "Survivors only."
 LITERATURE: Final = (
     "Chaudhuri, Burnham and Lo (2020) report about 0.8 % a year with the wash-sale rule: the 500 largest US "
-    "companies from 1926 to 2018, monthly, rates of 35 % and 15 % at which every loss is worth its rate at "
-    "once, no costs, and no tax on what is not sold. The table goes from those assumptions to these. In the "
-    "long window lots age without new money and rise above any loss; the development windows start with fresh "
-    "lots every three years. Swapping back after 31 days also realises short-term gains on the replacements "
-    "(the table above), which their passive substitutes spare. The assets here are survivors, which fall for "
-    "good less often."
+    "companies, 1926 to 2018, monthly, flat rates of 35 % and 15 % at which every loss is worth its rate at "
+    "once, no costs, and no tax on what is not sold. The table goes from those assumptions to these, one at a "
+    "time. Three things take the figure away. Lots age: without new money they rise above any loss, so that "
+    "thirty years on one set of lots bring less than windows that begin anew every three years. The law pays "
+    "later: a loss beyond the year's gains offsets 3,000 USD of income a year, the rest waits. And going back "
+    "to the old weights after 31 days realises short-term gains on the replacements (the table above). "
+    "Besides, the assets here are survivors, which fall for good less often."
 )
 _WINDOW_NAMES: Final = {
     "thirty_years": "thirty years",
