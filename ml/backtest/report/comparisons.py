@@ -90,7 +90,7 @@ class Comparisons:
     draws : int
         Resamples of every interval.
     n_logged : int, optional
-        Trials that were ever logged, where that is more than the set holds.
+        Trials that were ever logged, where that is more than the set holds: all count in the deflated ratio.
     """
 
     trials: TrialSet
@@ -198,11 +198,10 @@ class Comparisons:
         )
 
     def _padded(self, ratios: np.ndarray) -> np.ndarray:
-        """The ratios, repeated up to the number of logged trials: those not here count, spread alike."""
+        """The ratios, repeated up to the number of all trials: those of other weeks count, spread alike."""
         known = ratios[np.isfinite(ratios)]
-        if self.n_logged is None or self.n_logged <= len(known) or not len(known):
-            return known
-        return np.resize(known, self.n_logged)
+        count = max(self.n_logged or 0, len(self.trials.results), len(known))
+        return np.resize(known, count) if len(known) else known
 
     def step_down(self, runs: Sequence[Run], peer: Run) -> dict[tuple[str, str, int], float]:
         """Adjusted two-sided p-values of after-tax growth differences, by identity."""

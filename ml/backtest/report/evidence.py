@@ -14,7 +14,7 @@ from ml.backtest.report.sections import Parts
 from ml.backtest.report.selection import BENCHMARK
 from ml.backtest.report.words import describe
 from ml.backtest.statistics.multiple import sign_test
-from ml.backtest.statistics.scores import SCORES
+from ml.backtest.statistics.score_definitions import SCORES
 
 _POWER_YEARS: Final = (3, 6, 15, 30)
 
@@ -94,8 +94,9 @@ def sharpe_section(figures: Comparisons) -> Section | None:
     if not parts:
         return None
     parts.append(
-        "Every trial over the same weeks counts, whatever its costs and profile. They resemble each other, so "
-        "that fewer of them are independent: the deflated figure errs on the strict side."
+        "Every trial that was logged counts, whatever its weeks, costs and profile; their spread is that of the trials "
+        "over the same weeks. Many resemble each other, so that fewer are independent: the deflated figure errs on "
+        "the strict side."
     )
     return Section("sharpe", "Sharpe ratios after many trials", parts)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ml.backtest.report.comparisons import Comparisons, ObjectiveRow
 from ml.backtest.report.selection import BENCHMARK, Setting
 from ml.backtest.statistics.intervals import Interval
-from ml.backtest.statistics.scores import SCORES
+from ml.backtest.statistics.score_definitions import SCORES
 from ml.types import OBJECTIVES
 
 _DIGITS: Final = 6

@@ -54,7 +54,7 @@ def write_report(
     draws : int
         Resamples of each interval.
     n_logged : int, optional
-        Trials that were ever logged over the same weeks, for the deflated Sharpe ratio; by default those given.
+        Trials that were ever logged, for the deflated Sharpe ratio; at least those given count.
     progress : callable, optional
         Told the name of each part before it is computed.
 

@@ -41,7 +41,7 @@ def test_every_setting_counts_in_the_deflated_ratio(figures, trials):
     run = figures.run(LONG, "momentum_12_1")
     row = figures.sharpe_row(run, figures.benchmark(LONG), ratios)
     assert row.deflated.sharpe == pytest.approx(sharpe_ratio(run.excess_returns))
-    assert row.deflated.n_trials == n - 6
+    assert row.deflated.n_trials == len(trials) > n
     more = Comparisons(TrialSet(trials), draws=DRAWS, n_logged=500)
     stricter = more.sharpe_row(run, figures.benchmark(LONG), ratios).deflated
     assert stricter.n_trials == 500 and stricter.expected_best > row.deflated.expected_best

@@ -10,7 +10,7 @@ from ml.backtest.report.selection import ReportError
 from ml.backtest.report.write import main, write_report
 from ml.backtest.results import write_result
 from ml.backtest.statistics.intervals import Interval
-from ml.backtest.statistics.scores import SCORES
+from ml.backtest.statistics.score_definitions import SCORES
 from ml.types import OBJECTIVES
 from tests.test_ml.test_backtest.test_report.conftest import DRAWS
 
