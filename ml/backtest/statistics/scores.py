@@ -1,7 +1,8 @@
 """The scores that strategies are judged by, each with its interval, and paired differences of all of them.
 
 What belongs here: from weekly paths to estimates and bounds. What does not: what a score is
-(``score_definitions.py``), how an interval is made (``intervals.py``), which trials are compared (``ml/backtest/report``).
+(``score_definitions.py``), how an interval is made (``intervals.py``), which trials are compared
+(``ml/backtest/report``).
 """
 
 from collections.abc import Sequence
