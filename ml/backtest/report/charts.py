@@ -82,7 +82,7 @@ def tax_alpha_chart(lines: Mapping[str, tuple[Run, Run]], setting: str) -> PageF
     return _finish(
         figure,
         axes,
-        f"Lines of the summed after-tax lead over the same portfolio without harvesting; at the end in bp: "
+        "Lines of the summed after-tax lead over the same portfolio without harvesting; at the end in bp: "
         f"{', '.join(told)}.",
         f"Summed weekly differences of log wealth after tax, harvesting less {BENCHMARK}, {setting}.",
     )
@@ -95,6 +95,7 @@ def turnover_chart(values: Mapping[str, float], setting: str) -> PageFigure:
     amounts = [100 * values[label] for label in labels]
     axes.barh(range(len(labels)), amounts, color="#0072b2", height=0.65)
     axes.set_yticks(range(len(labels)), labels)
+    axes.margins(y=0.01)
     axes.invert_yaxis()
     top = max([*amounts, 1.0])
     for i, amount in enumerate(amounts):
@@ -120,6 +121,7 @@ def interval_chart(rows: Mapping[str, Interval], axis: str, setting: str) -> Pag
         axes.plot(found.estimate, i, "o", color=colour, markersize=5)
     axes.axvline(0, color="#333333", linewidth=0.9)
     axes.set_yticks(range(len(rows)), list(rows))
+    axes.margins(y=0.03)
     axes.invert_yaxis()
     axes.set_xlabel(axis)
     told = "; ".join(

@@ -6,11 +6,12 @@ not: the methods (``ml/backtest/statistics``), markup.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 
-from ml.backtest.report.selection import BENCHMARK, NO_OBJECTIVE, Run, Setting, TrialSet
+from ml.backtest.report.selection import BENCHMARK, NO_OBJECTIVE, UNTAXED, Run, Setting, TrialSet
 from ml.backtest.statistics.intervals import Interval, minimum_detectable_effect, undefined
 from ml.backtest.statistics.multiple import SuperiorAbility, romano_wolf, superior_ability
 from ml.backtest.statistics.resample import DEFAULT_DRAWS
@@ -31,7 +32,8 @@ from ml.backtest.statistics.sharpe import (
     sharpe_ratio,
 )
 
-SEED = 0
+SEED: Final = 0
+ALL_CASH: Final = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Comparisons:
     draws : int
         Resamples of every interval.
     n_logged : int, optional
-        Trials that were ever logged, where that is more than the set holds.
+        Trials that were ever logged, where that is more than the set holds: all count in the deflated ratio.
     """
 
     trials: TrialSet
@@ -146,14 +148,27 @@ class Comparisons:
         """After-tax growth ahead of the benchmark, bp a year."""
         return self.score("tax_alpha_bp", run, setting)
 
+    def tax_part(self, strategy: str, setting: Setting) -> Interval:
+        """What of a lead over the benchmark is tax: the lead after tax less that before it, bp a year."""
+        free = replace(setting, profile=UNTAXED)
+        four = [self.run(s, who) for s in (setting, free) for who in (strategy, BENCHMARK)]
+        paths = [run.log_returns for run in four if run is not None]
+        if len(paths) < len(four) or len(paths[0]) < MIN_WEEKS:
+            return undefined(0)
+        key = ("tax", strategy, setting)
+        if key not in self._found:
+            lead, lead_before = paths[0] - paths[1], paths[2] - paths[3]
+            self._found[key] = score_interval("tax_alpha_bp", lead, lead_before, draws=self.draws, seed=SEED)
+        return self._found[key]
+
     def sharpe(self, run: Run) -> Interval:
-        """Annualised Sharpe ratio of simple weekly returns, risk-free 0."""
-        if len(run.log_returns) < MIN_WEEKS:
+        """Annualised Sharpe ratio of simple weekly returns, risk-free 0; cash has none."""
+        if len(run.log_returns) < MIN_WEEKS or run.mean_cash > ALL_CASH:
             return undefined(len(run.log_returns))
         return sharpe_interval(np.expm1(run.log_returns), draws=self.draws, seed=SEED)
 
     def trial_sharpes(self, windows: tuple[str, ...]) -> np.ndarray:
-        """Sharpe ratios less cash of every trial over some windows, whatever its setting; cash itself has none."""
+        """Sharpe ratios less cash of every trial over some windows, whatever its setting; none of cash."""
         settings = sorted(
             {
                 (r.key.profile, r.key.cost_bp, r.key.law)
@@ -183,11 +198,10 @@ class Comparisons:
         )
 
     def _padded(self, ratios: np.ndarray) -> np.ndarray:
-        """The ratios, repeated up to the number of logged trials: what was tried elsewhere counts, spread alike."""
+        """The ratios, repeated up to the number of all trials: those of other weeks count, spread alike."""
         known = ratios[np.isfinite(ratios)]
-        if self.n_logged is None or self.n_logged <= len(known) or not len(known):
-            return known
-        return np.resize(known, self.n_logged)
+        count = max(self.n_logged or 0, len(self.trials.results), len(known))
+        return np.resize(known, count) if len(known) else known
 
     def step_down(self, runs: Sequence[Run], peer: Run) -> dict[tuple[str, str, int], float]:
         """Adjusted two-sided p-values of after-tax growth differences, by identity."""
@@ -250,5 +264,4 @@ def _differences(runs: Sequence[Run], peer: Run) -> np.ndarray:
 
 def _excess_sharpe(run: Run) -> float:
     """Ratio of a run, nan for cash: what is left of it is its tax, a constant with next to no spread."""
-    mean_cash = np.mean(np.concatenate([result.cash_weight for result in run.results]))
-    return math.nan if mean_cash > 0.99 else sharpe_ratio(run.excess_returns)
+    return math.nan if run.mean_cash > ALL_CASH else sharpe_ratio(run.excess_returns)

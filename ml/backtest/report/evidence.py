@@ -8,13 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from ml.backtest.report.comparisons import Comparisons, detectable
+from ml.backtest.report.comparisons import Comparisons, ObjectiveRow, detectable
 from ml.backtest.report.html import Cell, Section, Table, interval_cell, number, p_value_cell
 from ml.backtest.report.sections import Parts
 from ml.backtest.report.selection import BENCHMARK
 from ml.backtest.report.words import describe
 from ml.backtest.statistics.multiple import sign_test
-from ml.backtest.statistics.scores import SCORES
+from ml.backtest.statistics.score_definitions import SCORES
 
 _POWER_YEARS: Final = (3, 6, 15, 30)
 
@@ -43,8 +43,7 @@ def windows_section(figures: Comparisons) -> Section | None:
     table = Table(
         f"Growth after tax ahead of {BENCHMARK}, bp a year with 95 % intervals, "
         f"{describe(figures.trials.setting(windows), with_windows=False)}; windows won, and the exact "
-        "two-sided sign "
-        "test.",
+        "two-sided sign test.",
         (
             "strategy",
             *(w.removeprefix("development_").replace("_", "–") for w in windows),
@@ -54,9 +53,8 @@ def windows_section(figures: Comparisons) -> Section | None:
         rows,
     )
     told = (
-        f"{len(windows)} windows cannot give a p-value below {number(least, 4)}: the count says whether "
-        "a lead is "
-        "steady, it cannot prove one."
+        f"{len(windows)} windows cannot give a p-value below {number(least, 4)}: the count says whether a lead "
+        "is steady, it cannot prove one."
     )
     return Section("windows", "Window by window", [table, told])
 
@@ -87,8 +85,7 @@ def sharpe_section(figures: Comparisons) -> Section | None:
         parts.append(
             Table(
                 f"Sharpe ratios of weekly returns after tax less cash, {describe(setting)}. Ahead: less "
-                f"{BENCHMARK}'s, "
-                "with Ledoit and Wolf's p. Deflated: probability that the true ratio is above "
+                f"{BENCHMARK}'s, with Ledoit and Wolf's p. Deflated: probability that the true ratio is above "
                 f"{number(best)}, the best that luck alone gives in {count} trials.",
                 ("strategy", "Sharpe", "ahead", "p", "P(true > 0)", "deflated"),
                 rows,
@@ -97,9 +94,9 @@ def sharpe_section(figures: Comparisons) -> Section | None:
     if not parts:
         return None
     parts.append(
-        "Every trial over the same weeks counts, whatever its costs and profile. They resemble each "
-        "other, so that "
-        "fewer of them are independent: the deflated figure errs on the strict side."
+        "Every trial that was logged counts, whatever its weeks, costs and profile; their spread is that of the trials "
+        "over the same weeks. Many resemble each other, so that fewer are independent: the deflated figure errs on "
+        "the strict side."
     )
     return Section("sharpe", "Sharpe ratios after many trials", parts)
 
@@ -117,9 +114,8 @@ def power_section(figures: Comparisons) -> Section | None:
             cells = [Cell(number(detectable(found, years), 0)) for years in _POWER_YEARS]
             rows.append((run.label, cells))
     table = Table(
-        f"Smallest true lead over {BENCHMARK} after tax, bp a year, that a paired test at 5 % finds four "
-        "times in five, "
-        f"from the variance of the weekly differences of {describe(setting)}.",
+        f"Smallest true lead over {BENCHMARK} after tax, bp a year, that a paired test at 5 % finds four times "
+        f"in five, from the variance of the weekly differences of {describe(setting)}.",
         ("strategy", *(f"{years} years" for years in _POWER_YEARS)),
         rows,
     )
@@ -135,7 +131,6 @@ def objectives_section(
     for row in figures.objective_rows(setting):
         score = SCORES[row.score]
         digits = 0 if score.unit.startswith("bp") else 2
-        good = row.ahead.excludes_zero and (row.ahead.estimate > 0) == score.higher_is_better
         cells = [
             Cell(
                 f"{score.label}, {score.unit}" + (" (void: chose a short-term gain)" if row.is_void else ""),
@@ -144,19 +139,26 @@ def objectives_section(
             interval_cell(row.own, digits),
             interval_cell(row.benchmark, digits),
             interval_cell(row.ahead, digits, tests_zero=True, sign=True),
-            Cell(
-                "better" if good else "worse" if row.ahead.excludes_zero else "not told apart", is_text=True
-            ),
+            Cell(_verdict(row), is_text=True),
             Cell(number(detectable(row.ahead, row.run.n_years), digits)),
         ]
         rows.append((row.run.label, cells))
     if not rows:
         return None
     table = Table(
-        f"Each objective by its own score with 95 % intervals, {describe(setting)}; paired differences "
-        f"from {BENCHMARK}. "
-        "Last column: the smallest true difference that these weeks would show four times in five.",
+        f"Each objective by its own score with 95 % intervals, {describe(setting)}; paired differences from "
+        f"{BENCHMARK}. Last column: the smallest true difference that these weeks would show four times in "
+        "five.",
         ("run", "score", "own", BENCHMARK, "difference", "verdict", "detectable"),
         rows,
     )
     return Section(key, title, [table])
+
+
+def _verdict(row: ObjectiveRow) -> str:
+    score = SCORES[row.score]
+    if score.needs_benchmark and not score.higher_is_better:
+        return "–"  # a distance from the benchmark is never 0
+    if not row.ahead.excludes_zero:
+        return "not told apart"
+    return "better" if (row.ahead.estimate > 0) == score.higher_is_better else "worse"

@@ -27,7 +27,8 @@ a { color: #0b5394; }
 nav ul { padding: 0; margin: 1rem 0; list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; }
 .scroll { overflow-x: auto; margin: .75rem 0 1rem; }
 table { border-collapse: collapse; font-size: .875rem; line-height: 1.35; }
-caption { text-align: left; color: #48525c; padding: 0 0 .4rem; caption-side: top; max-width: 48rem; }
+caption { text-align: left; color: #48525c; padding: 0 0 .4rem; caption-side: top; }
+caption span { display: block; max-width: min(48rem, calc(100vw - 2.5rem)); position: sticky; left: 0; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid #e3e8ec; text-align: right; vertical-align: top; }
 thead th { border-bottom: 2px solid #8a96a3; vertical-align: bottom; font-weight: 600; }
 th:first-child { text-align: left; position: sticky; left: 0; background: #fff; font-weight: 500; min-width: 9rem;
@@ -35,15 +36,17 @@ th:first-child { text-align: left; position: sticky; left: 0; background: #fff; 
 tbody tr:nth-child(even) > * { background: #f8fafb; }
 td { font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.text { text-align: left; white-space: normal; min-width: 8rem; }
+th.text { text-align: left; }
 td .range { display: block; color: #5a6570; font-size: .78rem; }
 td.clear { font-weight: 650; }
-figure { margin: 1rem 0 1.5rem; }
+figure { margin: 1rem 0 1.5rem; overflow-x: auto; }
 figure img { width: 100%; max-width: 60rem; height: auto; display: block; }
 figcaption { color: #48525c; font-size: .875rem; max-width: 48rem; }
 footer { color: #48525c; font-size: .875rem; margin-top: 3rem; padding-bottom: 2rem; border-top: 1px solid #d5dbe1; }
 @media (max-width: 40rem) { body { font-size: 15px; }
   header, main, footer { padding-left: .9rem; padding-right: .9rem; }
-  th:first-child { min-width: 7rem; max-width: 8.5rem; } }
+  figure img { min-width: 38rem; } figcaption { position: sticky; left: 0; max-width: calc(100vw - 2.5rem); }
+  th:first-child { min-width: 7rem; max-width: 9rem; } }
 """
 
 
@@ -132,18 +135,36 @@ def p_value_cell(value: float) -> Cell:
     return Cell("< 0.001" if value < 0.001 else number(value, 3), is_clear=value < 0.05)
 
 
-def table_html(table: Table) -> str:
-    """Return a table that scrolls on its own on a narrow screen; all text is escaped."""
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in table.columns)
+def table_html(table: Table, note: str = "") -> str:
+    """Return a table that scrolls on its own on a narrow screen; all text is escaped.
+
+    Parameters
+    ----------
+    table : Table
+    note : str
+        Ends the caption.
+    """
+    words = {0} | {i + 1 for _, cells in table.rows[:1] for i, cell in enumerate(cells) if cell.is_text}
+    kinds = [' class="text"' if i in words else "" for i in range(len(table.columns))]
+    head = "".join(
+        f'<th scope="col"{kind}>{html.escape(name)}</th>'
+        for kind, name in zip(kinds, table.columns, strict=True)
+    )
     body = "\n".join(
-        f'<tr><th scope="row">{html.escape(name)}</th>{"".join(map(_cell_html, cells))}</tr>'
+        f'<tr><th scope="row">{_breakable(name)}</th>{"".join(map(_cell_html, cells))}</tr>'
         for name, cells in table.rows
     )
-    caption = html.escape(table.caption)
+    label = html.escape(table.caption.partition(". ")[0])
+    caption = html.escape(f"{table.caption} {note}".strip())
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{caption}">\n<table>\n'
-        f"<caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">\n<table>\n'
+        f"<caption><span>{caption}</span></caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
     )
+
+
+def _breakable(name: str) -> str:
+    """Escaped, with places to break a line after underscores."""
+    return html.escape(name).replace("_", "_<wbr>")
 
 
 def _cell_html(cell: Cell) -> str:
@@ -156,21 +177,28 @@ def _cell_html(cell: Cell) -> str:
 def figure_html(figure: Figure) -> str:
     """Return a figure with its alternative text."""
     return (
-        f'<figure><img src="{html.escape(figure.source)}" alt="{html.escape(figure.alternative)}">\n'
+        f'<figure tabindex="0"><img src="{html.escape(figure.source)}" alt="{html.escape(figure.alternative)}">\n'
         f"<figcaption>{html.escape(figure.caption)}</figcaption></figure>"
     )
 
 
-def _part_html(part: str | Table | Figure) -> str:
+def _part_html(part: str | Table | Figure, note: str) -> str:
     if isinstance(part, Table):
-        return table_html(part)
+        return table_html(part, note)
     if isinstance(part, Figure):
         return figure_html(part)
     return f"<p>{html.escape(part)}</p>"
 
 
 def page_html(
-    title: str, lead: str, warning: str, facts: Sequence[str], sections: Sequence[Section], footer: str
+    title: str,
+    lead: str,
+    warning: str,
+    facts: Sequence[str],
+    sections: Sequence[Section],
+    footer: str,
+    *,
+    table_note: str = "",
 ) -> str:
     """Return the whole page: one file, nothing is fetched.
 
@@ -184,11 +212,13 @@ def page_html(
         What came out, in sentences.
     sections : sequence of Section
     footer : str
+    table_note : str
+        Ends the caption of every table.
     """
     links = "".join(f'<li><a href="#{html.escape(s.key)}">{html.escape(s.title)}</a></li>' for s in sections)
     body = "\n".join(
         f'<section aria-labelledby="{html.escape(s.key)}">\n<h2 id="{html.escape(s.key)}">{html.escape(s.title)}</h2>\n'
-        + "\n".join(map(_part_html, s.parts))
+        + "\n".join(_part_html(part, table_note) for part in s.parts)
         + "\n</section>"
         for s in sections
     )

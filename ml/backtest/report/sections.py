@@ -4,7 +4,7 @@ What belongs here: choosing figures for readers. What does not: computing them (
 (``html.py``), the parts that are words alone (``words.py``).
 """
 
-from collections.abc import Sequence
+import math
 from typing import Final
 
 import numpy as np
@@ -12,11 +12,10 @@ import numpy as np
 from ml.backtest.report.charts import (
     drawdown_chart,
     interval_chart,
-    tax_alpha_chart,
     turnover_chart,
     wealth_chart,
 )
-from ml.backtest.report.comparisons import Comparisons
+from ml.backtest.report.comparisons import ALL_CASH, Comparisons
 from ml.backtest.report.html import Cell, Figure, Section, Table, interval_cell, number, p_value_cell
 from ml.backtest.report.selection import BENCHMARK, PAPER_14_DAYS, UNTAXED, Run, Setting
 from ml.backtest.report.words import PROFILE_NAMES, describe
@@ -32,7 +31,7 @@ def profile_name(profile: str) -> str:
 
 
 def drawn(figures: Comparisons, setting: Setting) -> list[Run]:
-    """Runs that a drawing shows: the benchmark, harvesting, and those that end highest and lowest."""
+    """Runs that a drawing shows: the benchmark, some fixed ones, and those that end highest and lowest."""
     runs = figures.runs(setting)
     fixed = [r for r in runs if r.strategy in (BENCHMARK, figures.trials.harvester(), "cash", "buy_and_hold")]
     rest = sorted((r for r in runs if r not in fixed), key=lambda r: (-r.log_returns.sum(), r.label))
@@ -49,17 +48,17 @@ def long_section(figures: Comparisons) -> Section | None:
     if not runs:
         return None
     parts: Parts = [
-        "Baselines alone: nothing here was learned, and nothing that is learned may be chosen by it. "
-        "Every asset has "
-        "prices over the whole span, which only survivors have: the level of every row is too good to be true; "
-        "compare rows, not levels."
+        "Baselines alone: nothing here was learned, and nothing that is learned may be chosen by it. Every "
+        "asset has prices over the whole span, which only survivors have: the level of every row is too good "
+        "to be true; compare rows, not levels."
         if windows == ("thirty_years",)
         else "The windows joined one after the other: at the end of each everything is sold and a new start made.",
         before_tax_table(figures, windows),
         wealth_chart(drawn(figures, setting), describe(setting)),
         after_tax_table(figures, windows),
         *ahead_parts(figures, windows),
-        drawdown_chart(drawn(figures, setting), describe(setting)),
+        # Seven lines of drawdown hide each other; cash has none to show.
+        drawdown_chart([r for r in drawn(figures, setting) if r.strategy != "cash"][:4], describe(setting)),
         turnover_chart({run.label: run.yearly_mean("turnover") for run in runs}, describe(setting)),
     ]
     title = "Thirty years of baselines" if windows == ("thirty_years",) else "The whole span"
@@ -78,24 +77,31 @@ def before_tax_table(figures: Comparisons, windows: tuple[str, ...]) -> Table:
         cells = [
             interval_cell(scores[0]),
             interval_cell(figures.sharpe(run)),
+            Cell(number(_daily_sharpe(run))),
             *map(interval_cell, scores[1:]),
             Cell(number(100 * run.yearly_mean("turnover"), 0)),
         ]
         rows.append((run.label, cells))
     return Table(
-        f"Before tax, {describe(setting)}. Weekly figures with 95 % intervals; Sharpe ratio a year with "
-        "a risk-free "
-        "rate of 0, as in the peer's walk-forward.",
+        f"Before tax, {describe(setting, with_profile=False)}. Weekly figures with 95 % intervals. Sharpe "
+        "ratios a year with a risk-free rate of 0; the daily one is what skfolio's own walk-forward gives.",
         (
             "strategy",
             "growth, % a year",
-            "Sharpe",
+            "Sharpe, weekly",
+            "Sharpe, daily",
             "largest drawdown, %",
             "worst 5 % of weeks, %",
             "turnover, % a year",
         ),
         rows,
     )
+
+
+def _daily_sharpe(run: Run) -> float:
+    """From the trial's own record, risk-free 0; of one window alone, and none for cash."""
+    ratios = [result.meta.get("daily", {}).get("sharpe_rf0", math.nan) for result in run.results]
+    return ratios[0] if len(ratios) == 1 and run.mean_cash <= ALL_CASH else math.nan
 
 
 def after_tax_table(figures: Comparisons, windows: tuple[str, ...]) -> Table:
@@ -115,9 +121,8 @@ def after_tax_table(figures: Comparisons, windows: tuple[str, ...]) -> Table:
         for run in figures.runs(settings[0])
     ]
     return Table(
-        f"Growth after tax, % a year with 95 % intervals, {describe(settings[0], with_profile=False)}: "
-        "all sold at the "
-        "end and all tax paid.",
+        f"Growth after tax, % a year with 95 % intervals, {describe(settings[0], with_profile=False)}: all "
+        "sold at the end and all tax paid.",
         ("strategy", *map(profile_name, profiles)),
         rows,
     )
@@ -145,9 +150,8 @@ def ahead_parts(figures: Comparisons, windows: tuple[str, ...]) -> Parts:
     table = Table(
         f"Growth ahead of {BENCHMARK}, bp a year, paired, with 95 % intervals, "
         f"{describe(main, with_profile=False)}. Bold: the interval leaves 0 out. Last column: step-down "
-        "p-value of the "
-        f"difference under {profile_name(main.profile)}, adjusted for all {len(others)} rows (Romano and "
-        "Wolf).",
+        f"p-value of the difference under {profile_name(main.profile)}, adjusted for all {len(others)} rows "
+        "(Romano and Wolf).",
         ("strategy", "before tax", *map(profile_name, profiles[1:]), "adjusted p"),
         rows,
     )
@@ -165,84 +169,10 @@ def ahead_parts(figures: Comparisons, windows: tuple[str, ...]) -> Parts:
     return [table, told, chart]
 
 
-def harvest_section(figures: Comparisons) -> Section | None:
-    """Mechanical harvesting against the same targets without it."""
-    harvester = figures.trials.harvester()
-    windows = figures.trials.long
-    lines, rows, facts = {}, [], []
-    costs = figures.trials.costs(windows)
-    for profile in (UNTAXED, *figures.trials.profiles(windows), *other_profiles(figures, windows)):
-        cells = []
-        for cost in costs:
-            setting = figures.trials.setting(windows, profile=profile, cost_bp=cost)
-            run = figures.run(setting, harvester) if harvester else None
-            cells.append(
-                interval_cell(figures.alpha(run, setting), 0, tests_zero=True, sign=True)
-                if run
-                else Cell("–")
-            )
-        setting = figures.trials.setting(windows, profile=profile)
-        run, peer = (figures.run(setting, harvester) if harvester else None), figures.benchmark(setting)
-        if run is None or peer is None:
-            continue
-        rows.append(
-            (
-                profile_name(profile),
-                [*cells, interval_cell(figures.score("tracking_error_pct", run, setting))],
-            )
-        )
-        if profile in figures.trials.profiles(windows):
-            lines[profile_name(profile)] = (run, peer)
-            facts.append((profile_name(profile), _harvest_facts(run, peer)))
-    if not rows or not lines:
-        return None
-    setting = figures.trials.setting(windows)
-    alpha = Table(
-        f"Tax alpha of {harvester}: growth ahead of {BENCHMARK}, bp a year, paired, with 95 % intervals, "
-        "by cost a side. "
-        f"{describe(setting, with_profile=False, with_cost=False)}. Bold: the interval leaves 0 out.",
-        ("profile", *(f"{cost} bp" for cost in costs), "tracking error, % a year"),
-        rows,
-    )
-    made = Table(
-        f"What harvesting did, {describe(setting, with_profile=False)}; USD over the whole span, "
-        "harvesting less "
-        f"{BENCHMARK} in the last three columns.",
-        (
-            "profile", "losses realised", "disallowed as wash sales", "short-term results", "tax of "
-            "closed years",
-            "tax of selling all at the end", "costs",
-        ),
-        facts,
-    )  # fmt: skip
-    chart = tax_alpha_chart(lines, describe(setting, with_profile=False))
-    return Section("harvesting", "Mechanical tax-loss harvesting", [alpha, chart, made])
-
-
-def other_profiles(figures: Comparisons, windows: Sequence[str]) -> tuple[str, ...]:
-    """Profiles beside those of the evaluation, such as the literature's flat rates."""
-    known = {UNTAXED, *figures.trials.profiles(windows)}
-    return tuple(sorted({r.key.profile for r in figures.trials.results if r.key.window in windows} - known))
-
-
-def _harvest_facts(run: Run, peer: Run) -> list[Cell]:
-    last = sum(float(r.liquidation_tax_usd[-1]) for r in run.results)
-    last -= sum(float(r.liquidation_tax_usd[-1]) for r in peer.results)
-    values = [
-        run.total("harvested_loss_usd"),
-        run.total("disallowed_usd"),
-        run.total("realized_short_usd"),
-        run.total("tax_paid_usd") - peer.total("tax_paid_usd"),
-        last,
-        run.total("costs_usd") - peer.total("costs_usd"),
-    ]
-    return [Cell(number(value, 0)) for value in values]
-
-
 def cost_section(figures: Comparisons) -> Section | None:
     """After-tax growth at each cost, and under the law of each year."""
     windows = figures.trials.long
-    costs = figures.trials.costs(windows)
+    costs = figures.trials.common_costs(windows)
     settings = [figures.trials.setting(windows, cost_bp=cost) for cost in costs]
     parts: Parts = []
     if len(costs) > 1:
@@ -307,9 +237,8 @@ def paper_section(figures: Comparisons) -> Section | None:
         ]
         rows.append((run.label, cells))
     table = Table(
-        "The setting of the paper, 14 sessions without costs and tax, ordered by its return; beside it "
-        "the same days "
-        f"under {describe(ours, with_windows=False)}, and {describe(whole)}.",
+        "The setting of the paper, 14 sessions without costs and tax, ordered by its return; beside it the "
+        f"same days under {describe(ours, with_windows=False)}, and {describe(whole)}.",
         (
             "strategy", "14 days, free, %", "14 days after cost and tax, %", "growth after tax, % a year",
             f"ahead of {BENCHMARK}, bp a year",
@@ -317,8 +246,7 @@ def paper_section(figures: Comparisons) -> Section | None:
         rows,
     )  # fmt: skip
     told = (
-        "Fourteen days without costs order strategies by what the market did in these days. The order "
-        "says nothing of "
-        "the years beside it; no interval is printed because three weekly figures allow none."
+        "Fourteen days without costs order strategies by what the market did in these days. The order says "
+        "nothing of the years beside it; no interval is printed because three weekly figures allow none."
     )
     return Section("paper", "The paper's own setting", [table, told])

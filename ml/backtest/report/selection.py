@@ -98,6 +98,11 @@ class Run:
         return float(sum(getattr(result, name).sum() for result in self.results))
 
     @property
+    def mean_cash(self) -> float:
+        """Mean weight of cash over all weeks."""
+        return self.total("cash_weight") / sum(len(result.cash_weight) for result in self.results)
+
+    @property
     def n_years(self) -> float:
         """Length of the windows in years."""
         days = sum((r.dates[-1] - r.dates[0]).astype("timedelta64[D]").astype(int) for r in self.results)
@@ -129,7 +134,7 @@ class TrialSet:
             keys = [result.key for result in ordered]
             twice = next(a for a, b in itertools.pairwise(keys) if a == b)
             raise ReportError(f"trial {twice} is there twice: give the trials of one output folder")
-        starts = {r.key.window: min(r.dates[0], r.dates[0]) for r in ordered}
+        starts = {r.key.window: r.dates[0] for r in ordered}
         self.windows: tuple[str, ...] = tuple(sorted(starts, key=lambda name: (starts[name], name)))
 
     @property
@@ -151,13 +156,18 @@ class TrialSet:
         """Costs that were tried on any of some windows."""
         return tuple(sorted({r.key.cost_bp for r in self.results if r.key.window in windows}))
 
+    def common_costs(self, windows: tuple[str, ...]) -> tuple[int, ...]:
+        """Costs that at least half as many runs were tried at as at the commonest."""
+        counts = {cost: len(self.runs(self.setting(windows, cost_bp=cost))) for cost in self.costs(windows)}
+        return tuple(cost for cost, count in counts.items() if 2 * count >= max(counts.values()))
+
     def profiles(self, windows: Sequence[str]) -> tuple[str, ...]:
         """Taxed profiles of the evaluation that were tried on any of some windows."""
         found = {r.key.profile for r in self.results if r.key.window in windows}
         return tuple(p for p in TAXED_PROFILES if p in found)
 
     def setting(self, windows: tuple[str, ...], **chosen: str | int) -> Setting:
-        """The headline's setting on some windows; where it was not tried, the nearest cost and first profile."""
+        """The headline's setting on some windows, or the nearest cost and the first profile tried there."""
         costs, profiles = self.costs(windows), self.profiles(windows)
         if costs and "cost_bp" not in chosen:
             chosen["cost_bp"] = min(costs, key=lambda bp: (abs(bp - HEADLINE_COST_BP), bp))

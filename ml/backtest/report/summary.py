@@ -10,7 +10,7 @@ from typing import Any, Final
 from ml.backtest.report.comparisons import Comparisons, ObjectiveRow
 from ml.backtest.report.selection import BENCHMARK, Setting
 from ml.backtest.statistics.intervals import Interval
-from ml.backtest.statistics.scores import SCORES
+from ml.backtest.statistics.score_definitions import SCORES
 from ml.types import OBJECTIVES
 
 _DIGITS: Final = 6
@@ -130,13 +130,14 @@ def targets(figures: Comparisons, setting: Setting) -> list[dict[str, Any]]:
             ahead = figures.ahead("tax_alpha_bp", harvest.run, mechanical, setting)
             found.append(
                 _target(
-                    "tax_loss_harvesting: at least -10 bp a year against mechanical harvesting (lower 95 % bound)",
+                    "tax_loss_harvesting: at least -10 bp a year against mechanical harvesting (lower 95 % "
+                    "bound)",
                     ahead.lower95 >= MECHANICAL_MARGIN_BP,
                 )
             )
     for score in ("max_drawdown_pct", "cvar95_pct"):
         row = rows.get(("capital_preservation", score))
-        for peer_name in (BENCHMARK, "inverse_volatility"):
+        for peer_name in (BENCHMARK, "inverse_volatility_monthly"):
             peer = figures.run(setting, peer_name)
             if row and peer:
                 ahead = figures.ahead(score, row.run, peer, setting)
@@ -155,9 +156,7 @@ def _preservation_targets(
 ) -> list[dict[str, Any]]:
     if row is None:
         return []
-    weeks = sum(len(r.cash_weight) for r in row.run.results)
-    share = row.run.total("cash_weight") / weeks
-    out = [_target("capital_preservation: mean cash at most 60 %", share <= MAX_MEAN_CASH)]
+    out = [_target("capital_preservation: mean cash at most 60 %", row.run.mean_cash <= MAX_MEAN_CASH)]
     cash = figures.run(setting, "cash")
     if cash:
         ahead = row.run.log_returns.sum() > cash.log_returns.sum()

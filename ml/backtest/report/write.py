@@ -12,11 +12,22 @@ from typing import Final
 from ml.backtest.report import evidence
 from ml.backtest.report import sections as part
 from ml.backtest.report.comparisons import Comparisons
+from ml.backtest.report.harvesting import harvest_section
 from ml.backtest.report.html import Section, number, page_html
 from ml.backtest.report.selection import ReportError, TrialSet
 from ml.backtest.report.summary import summary_text, targets
-from ml.backtest.report.words import LEAD, TITLE, WARNING, caveats_section, describe, methods_section
+from ml.backtest.report.words import (
+    LEAD,
+    TABLE_NOTE,
+    TITLE,
+    WARNING,
+    caveats_section,
+    describe,
+    methods_section,
+    sentence,
+)
 from ml.backtest.results import BacktestResult, read_results
+from ml.backtest.statistics.intervals import Interval
 from ml.backtest.statistics.resample import DEFAULT_DRAWS
 
 PAGE_NAME: Final = "index.html"
@@ -43,7 +54,7 @@ def write_report(
     draws : int
         Resamples of each interval.
     n_logged : int, optional
-        Trials that were ever logged over the same weeks, for the deflated Sharpe ratio; by default those given.
+        Trials that were ever logged, for the deflated Sharpe ratio; at least those given count.
     progress : callable, optional
         Told the name of each part before it is computed.
 
@@ -70,7 +81,7 @@ def page_text(figures: Comparisons, progress: Progress | None = None) -> str:
     trials = figures.trials
     makers: dict[str, Callable[[], Section | None]] = {
         "baselines": lambda: part.long_section(figures),
-        "harvesting": lambda: part.harvest_section(figures),
+        "harvesting": lambda: harvest_section(figures),
         "objectives": lambda: evidence.objectives_section(
             figures, trials.development, "objectives", "Six objectives, by their own scores"
         ),
@@ -95,7 +106,7 @@ def page_text(figures: Comparisons, progress: Progress | None = None) -> str:
     found.append(methods_section(figures.draws))
     first, last = min(r.dates[0] for r in trials.results), max(r.dates[-1] for r in trials.results)
     footer = f"{len(trials.results):,} trials from {first} to {last}."
-    return page_html(TITLE, LEAD, WARNING, facts(figures), found, footer)
+    return page_html(TITLE, LEAD, WARNING, facts(figures), found, footer, table_note=TABLE_NOTE)
 
 
 def facts(figures: Comparisons) -> list[str]:
@@ -113,22 +124,20 @@ def facts(figures: Comparisons) -> list[str]:
         ]
         peer = figures.runs(setting)[0].label
         out.append(
-            f"{describe(setting)}: {len(better)} of {len(others)} strategies are ahead of {peer} "
-            f"after tax beyond doubt{': ' + ', '.join(better) if better else ''} (adjusted for looking "
-            "at all of them)."
+            f"{sentence(describe(setting))}: {len(better)} of {len(others)} strategies are ahead of {peer} "
+            f"after tax beyond doubt{': ' + ', '.join(better) if better else ''} (adjusted for looking at all "
+            "of them)."
         )
     harvester = trials.harvester()
     for profile in trials.profiles(trials.long):
         chosen = trials.setting(trials.long, profile=profile)
         run = figures.run(chosen, harvester) if harvester else None
         if run and figures.benchmark(chosen):
-            found = figures.alpha(run, chosen)
+            found, tax = figures.alpha(run, chosen), figures.tax_part(run.strategy, chosen)
             out.append(
-                f"{harvester} under {part.profile_name(profile)}: {number(found.estimate, 0, sign=True)} "
-                "bp a year "
-                f"({number(found.lower95, 0, sign=True)} to {number(found.upper95, 0, sign=True)}) "
-                "against the same "
-                f"portfolio without harvesting, {describe(chosen, with_profile=False)}."
+                f"{harvester} under {part.profile_name(profile)}: {_range_text(found)} bp a year against the "
+                f"same portfolio without harvesting, {_range_text(tax)} of it from tax alone, "
+                f"{describe(chosen, with_profile=False)}."
             )
     aims = targets(figures, trials.setting(trials.development)) if trials.development else []
     if aims:
@@ -138,6 +147,11 @@ def facts(figures: Comparisons) -> list[str]:
             "development windows" + (f"; missed: {'; '.join(missed)}." if missed else ".")
         )
     return out
+
+
+def _range_text(found: Interval) -> str:
+    low, high = (number(bound, 0, sign=True) for bound in (found.lower95, found.upper95))
+    return f"{number(found.estimate, 0, sign=True)} ({low} to {high})"
 
 
 def _notes(trials: TrialSet) -> list[str]:

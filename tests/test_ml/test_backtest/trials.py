@@ -20,6 +20,7 @@ def make_trial(
     start: str = "2002-01-04",
     tax_share: float = 0.02,
     turnover: float = 0.01,
+    cash_weight: float = 0.0,
     **yearly: float,
 ) -> BacktestResult:
     """A trial whose wealth grows by the given weekly log returns; yearly figures are constants or 0."""
@@ -35,6 +36,7 @@ def make_trial(
         "wealth_pretax_usd": wealth * (1 + tax_share),
         "liquidation_tax_usd": wealth * tax_share,
         "turnover": np.full(weeks, turnover),
+        "cash_weight": np.full(weeks, cash_weight),
         "turnover_year": np.full(len(years), 52 * turnover),
     }
     arrays |= {name: np.full(len(years), value) for name, value in yearly.items()}

@@ -3,11 +3,9 @@ import math
 import numpy as np
 import pytest
 
+from ml.backtest.statistics.score_definitions import GAIN_WEEKS, SCORES, ScoreError
 from ml.backtest.statistics.scores import (
-    GAIN_WEEKS,
     MIN_WEEKS,
-    SCORES,
-    ScoreError,
     all_scores,
     chose_short_gains,
     pooled_log_returns,
