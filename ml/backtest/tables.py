@@ -11,7 +11,7 @@ from typing import Any, Final
 import polars as pl
 
 from ml.backtest.results import BacktestResult, TrialKey
-from ml.backtest.statistics.scores import score_columns, score_row
+from ml.backtest.statistics.scores import MIN_WEEKS, score_columns, score_row
 from ml.backtest.strategies import NO_OBJECTIVE
 
 BENCHMARK: Final = "equal_weight_monthly"
@@ -108,5 +108,12 @@ def _row(result: BacktestResult, benchmark: BacktestResult | None) -> dict[str, 
         "turnover_year_ratio": float(result.turnover_year.mean()),
         "active_share_mean": float(result.active_share[1:].mean()),
         **{name: float(getattr(result, name).sum()) for name in _TOTALS},
-        **score_row(result, benchmark),
+        **_scores(result, benchmark),
     }
+
+
+def _scores(result: BacktestResult, benchmark: BacktestResult | None) -> dict[str, float]:
+    """Scores and bounds; undefined where a window is too short for any (the paper's 14 days)."""
+    if len(result.dates) - 1 < MIN_WEEKS:
+        return dict.fromkeys(score_columns(), float("nan"))
+    return score_row(result, benchmark)
