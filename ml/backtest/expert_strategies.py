@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from ml.backtest.baselines import Baseline, around_stuck, equal_weights
-from ml.backtest.strategies import NO_OBJECTIVE, DecisionState
+from ml.backtest.strategies import NO_OBJECTIVE, DecisionState, Strategy
 from ml.policy.experts import expert_targets
 from ml.policy.objectives import blend_targets
 from ml.types import EXPERTS, OBJECTIVES
@@ -78,7 +78,7 @@ def without_washes(targets: np.ndarray, state: DecisionState) -> np.ndarray:
     return capped
 
 
-def expert_strategies() -> list[Baseline]:
+def expert_strategies() -> list[Strategy]:
     """The strategies of this module, decided weekly with named lots."""
     return [
         FixedRouter("experts_fixed_router", "weekly", "tax_order", OBJECTIVES, (0,), MIN_TRADE_RATIO),

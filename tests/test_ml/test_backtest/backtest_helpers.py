@@ -1,6 +1,7 @@
 """Small markets and strategies that the backtest's tests share."""
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,7 @@ from dagster_project.sources.calendar import session_frame
 from ml.backtest.baselines import Baseline
 from ml.backtest.panel import BacktestPanel, panel_from_frames
 from ml.backtest.results import TrialKey
-from ml.backtest.strategies import DecisionState
+from ml.backtest.strategies import DecisionState, Strategy
 from ml.backtest.walk_forward import Window
 from ml.simulate.market import BENCHMARK_ASSET_ID, simulate_market
 
@@ -49,7 +50,9 @@ def simulated_panel(assets: int = 9, sessions: int = 700, seed: int = 3) -> Back
     )
 
 
-def price_panel(closes: dict[str, list[float | None]], start: dt.date = dt.date(2010, 1, 4)) -> BacktestPanel:
+def price_panel(
+    closes: Mapping[str, Sequence[float | None]], start: dt.date = dt.date(2010, 1, 4)
+) -> BacktestPanel:
     """A panel of adjusted closes by asset, from ``start`` on; None: no bar."""
     count = max(len(values) for values in closes.values())
     calendar = session_frame().filter(pl.col("session_date") >= start).head(count)
@@ -106,7 +109,7 @@ def whole_window(panel: BacktestPanel, start: int = 0) -> Window:
 
 
 def keys_of(
-    strategy: Baseline, profiles: tuple[str, ...], costs: tuple[int, ...] = (10,), **fields
+    strategy: Strategy, profiles: tuple[str, ...], costs: tuple[int, ...] = (10,), **fields
 ) -> list[TrialKey]:
     """A key per profile and cost."""
     return [

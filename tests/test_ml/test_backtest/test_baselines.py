@@ -173,7 +173,7 @@ def test_best_sharpe_without_a_rising_asset_is_least_variance() -> None:
 def test_estimators_refuse_too_little_history() -> None:
     short = price_panel({name: [1.0 + t / 1000 for t in range(80)] for name in "AB"})
     strategy = Optimized("erc_monthly", estimator="erc")
-    with pytest.raises(StrategyError, match="trains on 504 sessions.*--strategies"):
+    with pytest.raises(StrategyError, match=r"trains on 504 sessions.*--strategies"):
         strategy.targets(state_of(short, _cash(short)))
     assert set(ESTIMATORS) == {"inverse_volatility", "erc", "hrp", "min_variance", "max_sharpe"}
 

@@ -12,7 +12,7 @@ from ml.backtest.profiles import PROFILES, year_tax
 from ml.backtest.report_trial import trial_results
 from ml.backtest.results import array_names
 from ml.backtest.simulate import simulate
-from ml.backtest.strategies import DecisionState
+from ml.backtest.strategies import DecisionState, Strategy
 from ml.backtest.walk_forward import decision_sessions
 from ml.tax.bulk import columns as c
 from ml.tax.units import USD
@@ -32,7 +32,7 @@ def panel() -> BacktestPanel:
     return simulated_panel(sessions=560)
 
 
-def results_of(strategy: Baseline, panel: BacktestPanel, profiles=PROFILE_NAMES, costs=(10,)):
+def results_of(strategy: Strategy, panel: BacktestPanel, profiles=PROFILE_NAMES, costs=(10,)):
     window, keys = whole_window(panel), keys_of(strategy, profiles, costs)
     path = simulate(strategy, panel, window, keys)
     return path, trial_results(path, panel, window, keys, [{"trial_id": str(i)} for i in range(len(keys))])

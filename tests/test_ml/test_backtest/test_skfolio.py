@@ -11,7 +11,7 @@ from ml.backtest.optimizers import ESTIMATORS, FittedWeights, Optimized
 from ml.backtest.panel import BacktestPanel
 from ml.backtest.report_trial import daily_figures
 from ml.backtest.simulate import Path, simulate
-from ml.backtest.strategies import DecisionState
+from ml.backtest.strategies import DecisionState, Strategy
 from ml.backtest.walk_forward import QUARTER_SESSIONS, TRAINING_SESSIONS, Window
 from tests.test_ml.test_backtest.backtest_helpers import keys_of, price_panel
 
@@ -122,7 +122,7 @@ def _ours(name: str, panel: BacktestPanel, memory: FittedWeights) -> tuple[Path,
     from ml.backtest.baselines import EqualWeight
 
     window = Window("thirty_years", TRAINING_SESSIONS, len(panel.dates) - 1, TRAINING_SESSIONS)
-    strategy: Baseline = (
+    strategy: Strategy = (
         EqualWeight(name, "quarterly")
         if name == "equal_weight"
         else Optimized(name, "quarterly", estimator=name, memory=memory)
