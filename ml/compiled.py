@@ -41,9 +41,9 @@ class PackageCompiler:
     def _cached(self, function: Callable, **options: Any) -> Any:
         """Compile with a stamped cache; without a place for a cache, in memory."""
         try:
-            dispatcher: Any = njit(
-                cache=True, error_model="numpy", fastmath=set(self.relaxed), **options
-            )(function)
+            dispatcher: Any = njit(cache=True, error_model="numpy", fastmath=set(self.relaxed), **options)(
+                function
+            )
         except RuntimeError as error:
             if "no locator available" not in str(error):
                 raise

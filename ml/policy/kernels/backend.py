@@ -5,6 +5,7 @@ What belongs here: allocation of state and outputs, the calls. What does not: ar
 
 import functools
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -147,7 +148,7 @@ class NumbaKernel:
         bounds = np.linspace(0, count, threads + 1).astype(int)
         parts = [
             _pool(threads).submit(function, int(a), int(b), *arguments, self._settings)
-            for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+            for a, b in pairwise(bounds)
         ]
         for part in parts:
             part.result()

@@ -39,7 +39,9 @@ def choose_hifo(
 def put(shares, basis, day, n, count, new_shares, new_basis, new_day):
     """Put a lot into its place among ``count`` lots, of which one slot at least is free."""
     k = count
-    while k > 0 and (basis[n, k - 1] > new_basis or (basis[n, k - 1] == new_basis and day[n, k - 1] < new_day)):
+    while k > 0 and (
+        basis[n, k - 1] > new_basis or (basis[n, k - 1] == new_basis and day[n, k - 1] < new_day)
+    ):
         shares[n, k], basis[n, k], day[n, k] = shares[n, k - 1], basis[n, k - 1], day[n, k - 1]
         k -= 1
     shares[n, k], basis[n, k], day[n, k] = new_shares, new_basis, new_day
@@ -85,7 +87,7 @@ def folded(one_shares, one_basis, one_day, other_shares, other_basis, other_day)
 
 @COMPILER.hot
 def _closest_pair(basis, day, n, new_basis, new_day, long_day):
-    """Places of the closest pair of one term among full slots and the new lot, whose place is ``len(settings.slots)``."""
+    """Places of the closest pair of one term among full slots and the new lot (its place: their number)."""
     size = basis.shape[1]
     first, second = 0, size
     least = basis[n, 0] + new_basis + abs(basis[n, size - 1])  # beyond any distance
@@ -122,7 +124,12 @@ def add_lot(shares, basis, day, n, count, new_shares, new_basis, new_day, long_d
             take_out(shares, basis, day, n, size, first, settings.zero)
         else:
             both, mean, start = folded(
-                shares[n, first], basis[n, first], day[n, first], shares[n, second], basis[n, second], day[n, second]
+                shares[n, first],
+                basis[n, first],
+                day[n, first],
+                shares[n, second],
+                basis[n, second],
+                day[n, second],
             )
             take_out(shares, basis, day, n, size, second, settings.zero)
             take_out(shares, basis, day, n, size - 1, first, settings.zero)

@@ -59,9 +59,7 @@ def _step_one(b, t, target, market, holders, books, outputs, settings, sold, cha
     available = account[c.CASH] + inflow + info[c.I_DIVIDENDS] + proceeds
     owed = outflow + account[c.TAX_DUE]
     if owed > available:
-        available += _choose_forced(
-            b, t, owed - available, market, holders, books, settings, sold, info
-        )
+        available += _choose_forced(b, t, owed - available, market, holders, books, settings, sold, info)
     tax_paid = min(account[c.TAX_DUE], available)
     withdrawn = min(outflow, available - tax_paid)
     available = positive(available - tax_paid - withdrawn, zero)

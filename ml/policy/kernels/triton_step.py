@@ -45,7 +45,9 @@ def _tax_if_realised(short, long, dividends, short_rate, long_rate, limit, DISCO
 
 
 @triton.jit
-def _choose_hifo(shares, basis, day, quantity, price, net, long_day, leaves, K: tl.constexpr, DUST: tl.constexpr):
+def _choose_hifo(
+    shares, basis, day, quantity, price, net, long_day, leaves, K: tl.constexpr, DUST: tl.constexpr
+):
     """Shares (K tiles) that a sale of ``quantity`` takes of each lot, highest basis first."""
     offered = ()
     for k in tl.static_range(K):

@@ -214,7 +214,9 @@ class SlowPortfolio:
         self.peak = max(self.peak, self.index)
         rise = max(0.0, 1 - math.exp(self.index - self.peak) - drawdown)
         shortfall = max(0.0, -after_tax - 1.65 * sigma * math.sqrt(5 / 252))
-        harvest = (info["credited"] - info["disallowed"]) / max(wealth_before, least) - 10 * (pretax - equal) ** 2
+        harvest = (info["credited"] - info["disallowed"]) / max(wealth_before, least) - 10 * (
+            pretax - equal
+        ) ** 2
         found = {
             "short_term_alpha": pretax - equal,
             "short_term_gain": after_tax - equal,

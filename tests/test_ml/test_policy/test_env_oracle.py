@@ -47,7 +47,10 @@ def test_equals_the_slow_portfolio(seed: int, lots: int) -> None:
             for key in KEYS:
                 seen[key] += abs(info[key])
                 assert result.info[key][b].item() == pytest.approx(info[key], abs=1e-9), (t, b, key)
-            assert result.reward[b].tolist() == pytest.approx(list(info["rewards"].values()), abs=1e-9), (t, b)
+            assert result.reward[b].tolist() == pytest.approx(list(info["rewards"].values()), abs=1e-9), (
+                t,
+                b,
+            )
             assert env.cash[b].item() == pytest.approx(slow[b].cash, abs=1e-9), (t, b)
             for name, value in zip(env.account._fields, env.account, strict=True):
                 assert value[b].item() == pytest.approx(getattr(slow[b], name), abs=1e-9), (t, b, name)
