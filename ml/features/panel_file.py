@@ -50,6 +50,9 @@ def load_panel(file: Path, source: str) -> FeaturePanel:
         return FeaturePanel(
             stored["dates"].astype("datetime64[D]"),
             tuple(str(one) for one in stored["asset_ids"]),
-            *(stored[name] for name in _ARRAYS),
+            stored["features"],
+            stored["channels"],
+            stored["is_present"],
+            stored["is_stale"],
             source,
         )

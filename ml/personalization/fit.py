@@ -137,7 +137,7 @@ def fit_adapters(
     rows = used[np.argsort(user[used], kind="stable")]
     starts = np.concatenate([[0], np.cumsum(lengths)])
     for members in _blocks(lengths, config.block_rows):
-        at = rows[starts[members][:, None] + np.arange(lengths[members[0]])]
+        at = rows[starts[members][:, None] + np.arange(int(lengths[members[0]]))]
         values[members] = _fit_block(x[at], mixed[at], weights[at], head, down, config)
     before, after = (
         _mean_losses(logits, mixed, user, weights, count)
@@ -169,7 +169,9 @@ def _blocks(lengths: np.ndarray, block_rows: int) -> Iterator[np.ndarray]:
     order = np.argsort(lengths, kind="stable")
     order = order[lengths[order] > 0]
     for members in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
-        size = max(1, block_rows // int(lengths[members[:1]].max(initial=1)))
+        if not len(members):
+            continue
+        size = max(1, block_rows // int(lengths[members[0]]))
         for start in range(0, len(members), size):
             yield members[start : start + size]
 

@@ -5,6 +5,10 @@ lie in registers. Lots stand in no order: who is sold first follows from compari
 Every number equals the CPU kernel's to rounding; only the slots in which lots stand differ.
 """
 
+# Triton reads these functions as another language: compile-time loops and branches are no Python to a type checker.
+# pyright: reportPossiblyUnboundVariable=false, reportGeneralTypeIssues=false, reportOperatorIssue=false
+# pyright: reportCallIssue=false
+
 from typing import Any
 
 import torch
