@@ -21,7 +21,7 @@ from ml.encoder.embed import EncoderServer
 from ml.encoder.report import judge, split_embeddings, split_panel
 from ml.encoder.train import train_encoder
 from ml.encoder.trained import restore_trained
-from ml.features.panel import FeaturePanel
+from ml.features.panel_file import load_panel
 from ml.features.simulated_panel import simulated_panel
 
 # Profile -> (markets, assets, years) of the simulated training panels.
@@ -30,20 +30,6 @@ HELD_OUT_ASSETS: Final = 260
 HELD_OUT_YEARS: Final = 4
 _FIRST_SEED: Final = 2016
 _HELD_OUT_SEED: Final = 990_001
-
-
-def load_panel(file: Path, source: str) -> FeaturePanel:
-    """A panel from an ``.npz`` whose arrays are named as the attributes of :class:`FeaturePanel`."""
-    with np.load(file) as stored:
-        return FeaturePanel(
-            stored["dates"].astype("datetime64[D]"),
-            tuple(str(one) for one in stored["asset_ids"]),
-            stored["features"],
-            stored["channels"],
-            stored["is_present"],
-            stored["is_stale"],
-            source,
-        )
 
 
 def main(arguments: list[str] | None = None) -> int:
