@@ -115,7 +115,11 @@ def card(trained: TrainedEncoder, reports: Sequence[Mapping[str, Any]], scores: 
 
 def ahead(scores: Mapping[str, Sequence[float]]) -> list[str]:
     """What has a higher mean score than the fused encoder, of all that it should beat."""
-    means = {name: float(np.mean(values)) for name, values in scores.items() if name not in _NO_RIVALS}
+    return [name for name in _higher(scores) if name not in _NO_RIVALS]
+
+
+def _higher(scores: Mapping[str, Sequence[float]]) -> list[str]:
+    means = {name: float(np.mean(values)) for name, values in scores.items()}
     return [name for name, mean in means.items() if name != "embedding" and mean > means["embedding"]]
 
 
@@ -151,7 +155,9 @@ def _panel_lines(report: Mapping[str, Any], scores: Mapping[str, dict[str, list[
     for target in targets:
         winners = ", ".join(_TITLES[one] for one in ahead(scores[target]))
         aim = " (aim: nothing)" if target in AIMS else ""
-        lines.append(f"* {target}: ahead of the fused encoder{aim}: {winners or 'nothing'}.")
+        own = ", ".join(_TITLES[one] for one in _higher(scores[target]) if one in _NO_RIVALS)
+        inside = f"; of its own inputs and parts: {own}" if own else ""
+        lines.append(f"* {target}: ahead of the fused encoder{aim}: {winners or 'nothing'}{inside}.")
     return [*lines, ""]
 
 
