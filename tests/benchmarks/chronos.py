@@ -14,7 +14,7 @@ from ml.chronos.embed import DEFAULT_MODEL, embed_prices, load_pipeline, views
 from ml.chronos.model import open_whitening
 from ml.chronos.whiten import corpus_prices
 
-ASSETS, PASSES = 4_096, 3
+ASSETS, PASSES = 1_024, 3
 BATCHES = (64, 128, 256, 512, 1024)
 
 
