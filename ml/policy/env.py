@@ -119,7 +119,7 @@ class TaxLotEnv:
 
     Notes
     -----
-    The results of a step are new tensors; ``cash``, ``account`` and ``lot_book`` are views of the running state.
+    What a step and the properties give are new tensors; ``lot_book`` alone is a view of the running state.
     """
 
     def __init__(
@@ -145,22 +145,22 @@ class TaxLotEnv:
     @property
     def cash(self) -> torch.Tensor:
         """Cash (B,)."""
-        return self._books.account[:, c.CASH]
+        return self._books.account[:, c.CASH].clone()
 
     @property
     def pretax_value(self) -> torch.Tensor:
         """Value (B,) at the coming decision before tax."""
-        return self._books.account[:, c.PRETAX_VALUE]
+        return self._books.account[:, c.PRETAX_VALUE].clone()
 
     @property
     def wealth(self) -> torch.Tensor:
         """After-tax liquidation wealth (B,) at the coming decision."""
-        return self._books.account[:, c.WEALTH]
+        return self._books.account[:, c.WEALTH].clone()
 
     @property
     def account(self) -> TaxAccount:
         """The tax year of the moment."""
-        return TaxAccount(*(self._books.account[:, column] for column in range(c.SHORT_NET, c.TAX_DUE + 1)))
+        return TaxAccount(*(self._books.account[:, column].clone() for column in range(c.SHORT_NET, c.TAX_DUE + 1)))
 
     @property
     def lot_book(self) -> LotBook:
