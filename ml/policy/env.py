@@ -160,7 +160,9 @@ class TaxLotEnv:
     @property
     def account(self) -> TaxAccount:
         """The tax year of the moment."""
-        return TaxAccount(*(self._books.account[:, column].clone() for column in range(c.SHORT_NET, c.TAX_DUE + 1)))
+        return TaxAccount(
+            *(self._books.account[:, column].clone() for column in range(c.SHORT_NET, c.TAX_DUE + 1))
+        )
 
     @property
     def lot_book(self) -> LotBook:
