@@ -41,7 +41,8 @@ def test_windows_have_the_shapes_that_they_say_and_repeat(panel, embeddings):
     assert torch.allclose(one.expert_target.sum(-1), torch.ones(3, 7, 3), atol=1e-6)
     assert (one.fill_day[:, 1:] > one.fill_day[:, :-1]).all()
     for name in one.__slots__:
-        assert torch.equal(getattr(one, name), getattr(two, name)), name
+        left, right = getattr(one, name), getattr(two, name)
+        assert torch.equal(left, right) if left is not None else right is None, name
     assert not torch.equal(one.decision_price, other.decision_price)
     assert join_windows([one, other]).sizes == (6, 6, 7)
     assert torch.equal(take_groups(one, torch.tensor([2])).regime[0], one.regime[2])
