@@ -11,7 +11,6 @@ What belongs here: which runs there are and their processes. What does not: trai
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -291,6 +290,7 @@ class _Pool:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     given = _parser().parse_args(arguments)
+    torch.set_num_threads(2)  # of each process: many run side by side
     config = PROFILES[given.profile]
     if given.steps:
         config = replace(config, steps=given.steps, check_from=min(config.check_from, given.steps))
@@ -353,5 +353,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
     sys.exit(main())

@@ -17,219 +17,19 @@ import triton.language as tl
 
 from ml.policy.env_config import WASH_DAYS, EnvConfig, PortfolioParams
 from ml.policy.kernels import layout as c
+from ml.policy.kernels.triton_parts import (
+    add_forced,
+    add_lot,
+    choose_hifo,
+    net_year,
+    positive,
+    tax_if_realised,
+    value_assets,
+)
 
 _ELEMENTS = 128  # assets times portfolios of a program, at least: four warps of one element a thread
 _MAX_WARPS = 32
 REGISTERS: int | None = None  # most registers of a thread; None: as many as the compiler likes
-
-
-@triton.jit
-def _positive(x):
-    return tl.maximum(x, 0.0)
-
-
-@triton.jit
-def _net_year(short, long, short_rate, long_rate, limit):
-    """Net a year's results; tax and the losses carried out of it."""
-    crossed = tl.minimum(_positive(short), _positive(-long)) - tl.minimum(_positive(-short), _positive(long))
-    short = short - crossed
-    long = long + crossed
-    short_loss = _positive(-short)
-    long_loss = _positive(-long)
-    from_short = tl.minimum(short_loss, limit)
-    from_long = tl.minimum(long_loss, limit - from_short)
-    tax = short_rate * (_positive(short) - from_short - from_long) + long_rate * _positive(long)
-    return tax, short_loss - from_short, long_loss - from_long
-
-
-@triton.jit
-def _tax_if_realised(short, long, dividends, short_rate, long_rate, limit, DISCOUNT: tl.constexpr):
-    tax, short_carry, long_carry = _net_year(short, long, short_rate, long_rate, limit)
-    return tax + long_rate * dividends - DISCOUNT * (short_rate * short_carry + long_rate * long_carry)
-
-
-@triton.jit
-def _choose_hifo(
-    shares, basis, day, quantity, price, net, long_day, leaves, K: tl.constexpr, DUST: tl.constexpr
-):
-    """Shares (K tiles) that a sale of ``quantity`` takes of each lot, highest basis first."""
-    offered = ()
-    for k in tl.static_range(K):
-        is_left = leaves & (day[k] > long_day) & (basis[k] < net)
-        offered = offered + (tl.where(is_left, 0.0, shares[k]),)
-    sold = ()
-    for k in tl.static_range(K):
-        left = quantity
-        for j in tl.static_range(K):
-            if j != k:
-                is_tie = basis[j] == basis[k]
-                is_first = (basis[j] > basis[k]) | (is_tie & (day[j] < day[k]))
-                if j < k:
-                    is_first = is_first | (is_tie & (day[j] == day[k]))
-                left = left - tl.where(is_first, offered[j], 0.0)
-        take = tl.minimum(_positive(left), offered[k])
-        sold = sold + (tl.where((take > 0) & ((shares[k] - take) * price < DUST), shares[k], take),)
-    return sold
-
-
-@triton.jit
-def _add_forced(
-    shares, basis, day, sold, need, price, net, long_day, can_sell, K: tl.constexpr, DUST: tl.constexpr
-):
-    """Sell more for ``need`` of cash, class after class of lots, each in proportion to value."""
-    zero = price * 0.0
-    totals = (zero, zero, zero)
-    for k in tl.static_range(K):
-        worth = tl.where(can_sell, (shares[k] - sold[k]) * net, 0.0)
-        is_loss = basis[k] >= net
-        is_long = day[k] <= long_day
-        totals = (
-            totals[0] + tl.where(is_loss, worth, 0.0),
-            totals[1] + tl.where(is_long & (is_loss == 0), worth, 0.0),
-            totals[2] + tl.where(is_long | is_loss, 0.0, worth),
-        )
-    parts = ()
-    for i in tl.static_range(3):
-        total = tl.sum(totals[i], axis=1)
-        part = tl.minimum(need / tl.where(total > 0, total, 1.0), 1.0)
-        part = tl.where((total > 0) & (need > 0), part, 0.0)
-        need = need - part * total
-        parts = parts + (part[:, None],)
-    more = ()
-    for k in tl.static_range(K):
-        part = tl.where(basis[k] >= net, parts[0], tl.where(day[k] <= long_day, parts[1], parts[2]))
-        left = tl.where(can_sell, shares[k] - sold[k], 0.0)
-        take = left * part
-        more = more + (tl.where((take > 0) & ((left - take) * price < DUST), left, take),)
-    return more
-
-
-@triton.jit
-def _closest_pair(basis, day, new_basis, new_day, long_day, K: tl.constexpr):
-    """Places of the closest pair of one term among K lots and the new one, whose place is K."""
-    least = new_basis * 0.0 + float("inf")
-    first = tl.zeros(new_basis.shape, tl.int32)
-    second = first + K
-    for i in tl.static_range(K):
-        is_long = day[i] <= long_day
-        for j in tl.static_range(K + 1):
-            if j > i:
-                if j < K:
-                    gap = tl.abs(basis[i] - basis[j])
-                    is_same = is_long == (day[j] <= long_day)
-                else:
-                    gap = tl.abs(basis[i] - new_basis)
-                    is_same = is_long == (new_day <= long_day)
-                is_best = is_same & (gap < least)
-                least = tl.where(is_best, gap, least)
-                first = tl.where(is_best, i, first)
-                second = tl.where(is_best, j, second)
-    return first, second
-
-
-@triton.jit
-def _add_lot(shares, basis, day, quantity, new_basis, new_day, long_day, K: tl.constexpr):
-    """Add a purchase; where no slot is free, fold the two lots of one term closest in basis."""
-    free = tl.full(quantity.shape, K, tl.int32)
-    for back in tl.static_range(K):
-        free = tl.where(shares[K - 1 - back] <= 0, K - 1 - back, free)
-    is_bought = quantity > 0
-    is_fold = is_bought & (free == K)
-    first, second = _closest_pair(basis, day, new_basis, new_day, long_day, K)
-    one = (quantity * 0.0, new_basis, new_day)
-    other = (quantity, new_basis, new_day)
-    for k in tl.static_range(K):
-        is_one = first == k
-        is_other = second == k
-        one = (
-            tl.where(is_one, shares[k], one[0]),
-            tl.where(is_one, basis[k], one[1]),
-            tl.where(is_one, day[k], one[2]),
-        )
-        other = (
-            tl.where(is_other, shares[k], other[0]),
-            tl.where(is_other, basis[k], other[1]),
-            tl.where(is_other, day[k], other[2]),
-        )
-    both = one[0] + other[0]
-    part = other[0] / tl.where(both > 0, both, 1.0)
-    mean = one[1] + (other[1] - one[1]) * part
-    start = one[2] + tl.floor((other[2] - one[2]) * part).to(tl.int32)
-    place = tl.where(is_fold, second, free)
-    kept_shares = ()
-    kept_basis = ()
-    kept_day = ()
-    for k in tl.static_range(K):
-        is_folded = is_fold & (first == k)
-        is_new = is_bought & (place == k)
-        kept_shares = kept_shares + (tl.where(is_folded, both, tl.where(is_new, quantity, shares[k])),)
-        kept_basis = kept_basis + (tl.where(is_folded, mean, tl.where(is_new, new_basis, basis[k])),)
-        kept_day = kept_day + (tl.where(is_folded, start, tl.where(is_new, new_day, day[k])),)
-    return kept_shares, kept_basis, kept_day
-
-
-@triton.jit
-def _value_assets(
-    shares,
-    basis,
-    day,
-    price,
-    long_day,
-    least,
-    taxable,
-    locked,
-    cash,
-    observed_ptr,
-    at_seen,
-    N,
-    mask,
-    K: tl.constexpr,
-    FLOOR: tl.constexpr,
-    DEEP: tl.constexpr,
-):
-    """Value the lots and write what the policy sees; (value before tax, short, long results) (P,)."""
-    zero = price * 0.0
-    value = zero
-    gains = zero
-    losses = zero
-    long_gain = zero
-    long_loss = zero
-    bound = zero
-    harvestable = zero
-    wait = tl.full(price.shape, 1 << 30, tl.int32)
-    for k in tl.static_range(K):
-        worth = shares[k] * price
-        paid = shares[k] * basis[k]
-        gain = _positive(worth - paid)
-        loss = _positive(paid - worth)
-        later = day[k] - long_day
-        is_short_gain = (later > 0) & (gain > 0)
-        value += worth
-        gains += gain
-        losses += loss
-        long_gain += tl.where(later > 0, 0.0, gain)
-        long_loss += tl.where(later > 0, 0.0, loss)
-        bound += tl.where(is_short_gain, worth, 0.0)
-        harvestable += tl.where((loss >= DEEP * paid) & (loss >= least), worth, 0.0)
-        wait = tl.where(is_short_gain, tl.minimum(wait, later), wait)
-    total = cash + tl.sum(value, axis=1)
-    scale = (1.0 / tl.maximum(total, FLOOR))[:, None]
-    days = tl.where(wait < (1 << 30), wait, 0).to(price.dtype)
-    columns = (
-        value * scale,
-        _positive(gains - long_gain) * scale,
-        _positive(losses - long_loss) * scale,
-        long_gain * scale,
-        long_loss * scale,
-        days,
-        harvestable * scale,
-        tl.where(taxable, value - bound, value) * scale,
-        tl.where(locked, 1.0, 0.0).to(price.dtype),
-    )
-    for i in tl.static_range(9):
-        tl.store(observed_ptr + at_seen + i * N, columns[i], mask=mask)
-    long = tl.sum(long_gain - long_loss, axis=1)
-    return total, tl.sum(gains - losses, axis=1) - long, long
 
 
 @triton.jit
@@ -335,17 +135,17 @@ def _step_kernel(
         wanted = tl.where(can_sell & (tl.abs(wanted) * price >= DUST), wanted, 0.0)
         net = tl.where(is_delisted, price, price * (1.0 - cost)[:, None])
         leaves = ((bits & 2) != 0)[:, None] & (is_delisted == 0)
-        quantity = tl.where(is_delisted, 2.0 * held, _positive(-wanted))
-        chosen = _choose_hifo(shares, basis, day, quantity, price, net, long_day, leaves, K, DUST)
-        inflow = _positive(flow)
-        outflow = _positive(-flow)
+        quantity = tl.where(is_delisted, 2.0 * held, positive(-wanted))
+        chosen = choose_hifo(shares, basis, day, quantity, price, net, long_day, leaves, K, DUST)
+        inflow = positive(flow)
+        outflow = positive(-flow)
         income = tl.sum(held * paid, axis=1)
         sold_shares = price * 0.0
         for k in tl.static_range(K):
             sold_shares += chosen[k]
         available = cash + inflow + income + tl.sum(sold_shares * net, axis=1)
         need = outflow + tax_due - available
-        more = _add_forced(shares, basis, day, chosen, need, price, net, long_day, can_sell, K, DUST)
+        more = add_forced(shares, basis, day, chosen, need, price, net, long_day, can_sell, K, DUST)
         forced = price * 0.0
         for k in tl.static_range(K):
             forced += more[k]
@@ -356,7 +156,7 @@ def _step_kernel(
         sold_value = tl.sum(sold_value, axis=1)
         tax_paid = tl.minimum(tax_due, available)
         withdrawn = tl.minimum(outflow, available - tax_paid)
-        available = _positive(available - tax_paid - withdrawn)
+        available = positive(available - tax_paid - withdrawn)
         tax_due -= tax_paid
         dividends += tl.where(taxable, income, 0.0)
 
@@ -375,8 +175,8 @@ def _step_kernel(
             cut = chosen[k] + more[k]
             gain = cut * (net - basis[k])
             is_long = day[k] <= long_day
-            up = _positive(gain)
-            down = _positive(-gain)
+            up = positive(gain)
+            down = positive(-gain)
             gains += up
             losses += down
             long_gain += tl.where(is_long, up, 0.0)
@@ -395,7 +195,7 @@ def _step_kernel(
         short_loss = tl.sum(short_left, axis=1)
         long_loss = tl.sum(long_left, axis=1)
         recent = whole + of_cut
-        usable = whole + tl.minimum(of_cut, _positive(left - loss_of_cut))
+        usable = whole + tl.minimum(of_cut, positive(left - loss_of_cut))
         to_use = tl.where(taxable[:, None], tl.minimum(left, usable), 0.0)
         used = price * 0.0
         for i in tl.static_range(R):
@@ -419,7 +219,7 @@ def _step_kernel(
         long_left *= 1.0 - part
 
         # purchases, and what they wash
-        spend = _positive(wanted) * price
+        spend = positive(wanted) * price
         outlay = tl.sum(spend, axis=1)
         scale = tl.minimum(available / tl.maximum(outlay * (1.0 + cost), DUST), 1.0)
         spend = spend * scale[:, None]
@@ -455,7 +255,7 @@ def _step_kernel(
         safe = tl.where(quantity > 0, quantity, 1.0)
         new_basis = price * (1.0 + cost)[:, None] + (short_later + long_later) / safe
         new_day = today - tl.floor(share_days / safe + 0.5).to(tl.int32)
-        shares, basis, day = _add_lot(rest, adjusted, day, quantity, new_basis, new_day, long_day, K)
+        shares, basis, day = add_lot(rest, adjusted, day, quantity, new_basis, new_day, long_day, K)
         for k in tl.static_range(K):
             tl.store(shares_ptr + at_lots + k * N, shares[k], mask=mask)
             tl.store(basis_ptr + at_lots + k * N, basis[k], mask=mask)
@@ -483,8 +283,8 @@ def _step_kernel(
         long_now = long_net - long_carry
         short_allowed = one * (short_washed - short_loss)
         long_allowed = one * (long_washed - long_loss)
-        credited = _tax_if_realised(short_now, long_now, dividends, short_rate, long_rate, limit, DISCOUNT)
-        credited -= _tax_if_realised(
+        credited = tax_if_realised(short_now, long_now, dividends, short_rate, long_rate, limit, DISCOUNT)
+        credited -= tax_if_realised(
             short_now + short_allowed,
             long_now + long_allowed,
             dividends,
@@ -495,9 +295,9 @@ def _step_kernel(
         )
         short_net += short_allowed + one * later_short
         long_net += long_allowed + one * later_long
-        cash = _positive(available - bought * (1.0 + cost))
+        cash = positive(available - bought * (1.0 + cost))
         closes = tl.load(year_end_ptr + row, mask=alive, other=0) != 0
-        tax, out_short, out_long = _net_year(
+        tax, out_short, out_long = net_year(
             short_net - short_carry, long_net - long_carry, short_rate, long_rate, limit
         )
         tax_due += tl.where(closes, tax + long_rate * dividends, 0.0)
@@ -517,7 +317,7 @@ def _step_kernel(
     price = tl.load(decision_ptr + (row * N)[:, None] + n[None, :], mask=mask, other=1.0)
     long_day = tl.load(long_day_ptr + row, mask=alive, other=0)[:, None]
     at_seen = (wide * 9 * N)[:, None] + n[None, :]
-    pretax, short_open, long_open = _value_assets(
+    pretax, short_open, long_open = value_assets(
         shares,
         basis,
         day,
@@ -535,7 +335,7 @@ def _step_kernel(
         FLOOR,
         DEEP,
     )
-    tax_open = _tax_if_realised(
+    tax_open = tax_if_realised(
         short_net - short_carry + short_open,
         long_net - long_carry + long_open,
         dividends,
@@ -586,8 +386,8 @@ def _step_kernel(
         drawdown = 1.0 - tl.exp(index - peak)
         index += after_tax
         peak = tl.maximum(peak, index)
-        rise = _positive(1.0 - tl.exp(index - peak) - drawdown)
-        shortfall = _positive(-after_tax - SIGMAS * sigma)
+        rise = positive(1.0 - tl.exp(index - peak) - drawdown)
+        shortfall = positive(-after_tax - SIGMAS * sigma)
         harvest = (credited - disallowed) / tl.maximum(wealth_before, FLOOR)
         tl.store(account_ptr + 9 * B + wide, index, mask=alive)
         tl.store(account_ptr + 10 * B + wide, peak, mask=alive)

@@ -1,6 +1,6 @@
 """The environment's Triton kernel on one GPU: portfolio-steps a second, and agreement with the CPU's kernel.
 
-``python -m tests.benchmarks.environment_gpu [--portfolios 65536 131072] [--out FILE]`` needs torch with CUDA, Triton
+``python -m tests.benchmarks._environment_gpu [--portfolios 65536 131072] [--out FILE]`` needs torch with CUDA, Triton
 and numba, nothing of the warehouse. Weights are random, drawn on the device before the clock starts; each step
 writes the observation, the rewards and the report. Times are CUDA events' medians.
 """
