@@ -21,9 +21,9 @@ window = make_windows(panel, embeddings, groups=2, weeks=6, assets=5, seed=0)
 portfolios = random_portfolios(window, 3, 1)
 
 def play(kernel):
-    env, drawn, out = TaxLotEnv(window, portfolios, EnvConfig(dtype=torch.float64, kernel=kernel)), torch.Generator(), []
+    env = TaxLotEnv(window, portfolios, EnvConfig(dtype=torch.float64, kernel=kernel))
     env.reset()
-    drawn.manual_seed(0)
+    drawn, out = torch.Generator().manual_seed(0), []
     for _ in range(env.weeks):
         weights = torch.rand(len(portfolios.group), 6, generator=drawn, dtype=torch.float64)
         result = env.step(weights / weights.sum(1, keepdim=True))
