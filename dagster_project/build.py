@@ -33,6 +33,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             jobs.nightly_recommendations,
             jobs.train_models,
             *jobs.train_phases,
+            jobs.backtest,
             jobs.warehouse_maintenance,
         ],
         schedules=[schedules.nightly_recommendations_schedule, schedules.warehouse_maintenance_schedule],

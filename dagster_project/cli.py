@@ -285,6 +285,100 @@ def train(
         raise typer.Exit(1) from error
 
 
+class BacktestSource(StrEnum):
+    """Where a backtest's prices come from."""
+
+    packaged = "packaged"
+    files = "files"
+
+
+@app.command()
+def backtest(
+    source: Annotated[
+        BacktestSource,
+        typer.Option(help="packaged: prices that PyPI packages ship; files: bars of your own (--data)."),
+    ] = BacktestSource.packaged,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with bars (and assets, corporate_actions, rates) as .csv or .parquet.",
+            file_okay=False,
+        ),
+    ] = None,
+    strategies: Annotated[
+        str,
+        typer.Option(
+            help="Names of baselines, separated by commas, or all; default: all, unless --strategy."
+        ),
+    ] = "",
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(help="module:function of your own (repeatable): state in, target weights out."),
+    ] = None,
+    costs: Annotated[
+        str, typer.Option(help="Costs a side in basis points, separated by commas.")
+    ] = "5,10,25",
+    profiles: Annotated[
+        str, typer.Option(help="Tax profiles, separated by commas.")
+    ] = "untaxed,P1,P1_outside_20k,P2,P2_outside_20k",
+    windows: Annotated[
+        str, typer.Option(help="Names of windows, separated by commas; default: all that are open.")
+    ] = "",
+    until: Annotated[
+        dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last session to read.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder of trials and report; default: backtest in the home.", file_okay=False),
+    ] = None,
+    open_test: Annotated[
+        str | None,
+        typer.Option(
+            help="Open the final test window under this tag. Logged in ml.trials for good.", metavar="TAG"
+        ),
+    ] = None,
+) -> None:
+    """Judge strategies after costs and tax, walk-forward; a killed run goes on where it stopped."""
+    from dagster_project.backtest_command import backtest as run_backtest
+    from dagster_project.console_run import RunFailed
+
+    if source is BacktestSource.files and data is None:
+        raise typer.BadParameter("--source files needs --data DIR, the folder with bars")
+    if source is BacktestSource.packaged and data is not None:
+        raise typer.BadParameter("--data is read by --source files alone")
+    choices = {
+        "source": source.value,
+        "data": str(data.absolute()) if data else None,
+        "strategies": _listed(strategies),
+        "own_strategies": strategy or [],
+        "costs_bp": _costs(costs),
+        "profiles": _listed(profiles),
+        "windows": _listed(windows),
+        "until": until.date().isoformat() if until else None,
+        "output": str(output.absolute()) if output else None,
+        "open_test": open_test,
+    }
+    try:
+        run_backtest(_settings(), choices)
+    except RunFailed as error:
+        _stderr.print(f"[bold red]backtest:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _costs(text: str) -> list[int]:
+    parts = _listed(text)
+    wrong = [part for part in parts if not part.isdecimal() or int(part) > 1_000]
+    if wrong or not parts:
+        raise typer.BadParameter(
+            f"--costs {text}: {wrong[0] if wrong else 'nothing'} is no number of basis points from 0 to 1000"
+        )
+    return [int(part) for part in parts]
+
+
 @app.command()
 def models(
     promote: Annotated[

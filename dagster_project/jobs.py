@@ -10,10 +10,11 @@ _CHECKPOINTS = {
     for phase in ("encoder", "policy", "personalization")
 }
 _ALL_CHECKPOINTS = _CHECKPOINTS["encoder"] | _CHECKPOINTS["policy"] | _CHECKPOINTS["personalization"]
+_BACKTEST = dg.AssetSelection.assets(["ml", "trials"], ["ml", "backtest_results"], ["ml", "backtest_report"])
 
 nightly_recommendations = dg.define_asset_job(
     "nightly_recommendations",
-    selection=dg.AssetSelection.all() - _ALL_CHECKPOINTS,
+    selection=dg.AssetSelection.all() - _ALL_CHECKPOINTS - _BACKTEST,
     partitions_def=nyse_sessions,
     description="From raw rows to published recommendations for one NYSE session.",
 )
@@ -28,6 +29,12 @@ train_phases = [
     dg.define_asset_job(f"train_{phase}", selection=selection, description=f"The {phase} anew.")
     for phase, selection in _CHECKPOINTS.items()
 ]
+
+backtest = dg.define_asset_job(
+    "backtest",
+    selection=_BACKTEST,
+    description="Walk-forward trials of strategies after costs and lot-level tax, their scores and report.",
+)
 
 
 @dg.op(description="Expire snapshots older than 30 days, delete their files, compact the catalog.")

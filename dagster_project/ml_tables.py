@@ -241,9 +241,9 @@ _DUCKDB_TYPES = {
 }
 
 
-def _from_polars(schema: Mapping[str, Any]) -> dict[str, str]:
-    """DuckDB columns of a polars schema, the night's date first."""
-    columns = {"as_of_date": "date"}
+def _from_polars(schema: Mapping[str, Any], *, is_nightly: bool = True) -> dict[str, str]:
+    """DuckDB columns of a polars schema; of a night's table the night's date first."""
+    columns = {"as_of_date": "date"} if is_nightly else {}
     for name, dtype in schema.items():
         kind = str(dtype)
         if kind.startswith("Decimal"):
@@ -259,6 +259,8 @@ def _from_polars(schema: Mapping[str, Any]) -> dict[str, str]:
 
 def ml_tables() -> dict[str, dict[str, str]]:
     """Every table of schema ``ml`` with its columns; those that a module of ``ml`` defines come from it."""
+    from ml.backtest.tables import RESULTS_SCHEMA
+    from ml.backtest.trials import TRIALS_SCHEMA
     from ml.features.behaviour import BEHAVIOUR_SCHEMA
     from ml.intent.parse import PARSED_SCHEMA
     from ml.personalization.mix import MIX_SCHEMA
@@ -278,6 +280,8 @@ def ml_tables() -> dict[str, dict[str, str]]:
         "form_8949": _from_polars(FORM_8949),
         "tax_year_summary": _from_polars(TAX_YEAR_SUMMARY),
         "broker_differences": _from_polars(BROKER_DIFFERENCES),
+        "trials": _from_polars(TRIALS_SCHEMA, is_nightly=False),
+        "backtest_results": _from_polars(RESULTS_SCHEMA, is_nightly=False),
     }
 
 

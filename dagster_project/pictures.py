@@ -60,6 +60,21 @@ def histogram(values: Sequence[float], title: str, label: str) -> dg.MarkdownMet
     return _markdown(figure, title)
 
 
+def bars(labels: Sequence[str], values: Sequence[float], title: str, label: str) -> dg.MarkdownMetadataValue:
+    """Draw one bar a label; many labels (bins) are thinned so that none overlap."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2, 3.0), dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    axes.bar(range(len(labels)), list(values), width=0.9, color="#4477aa")
+    shown = range(0, len(labels), max(1, len(labels) // 8))
+    axes.set_xticks(list(shown), [labels[i] for i in shown], fontsize=7, rotation=30, ha="right")
+    axes.set_title(title, fontsize=9)
+    axes.set_ylabel(label, fontsize=8)
+    axes.tick_params(labelsize=7)
+    return _markdown(figure, title)
+
+
 def heatmap(
     rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float]], title: str
 ) -> dg.MarkdownMetadataValue:

@@ -35,6 +35,9 @@ class Settings:
         ``TAXLOOM_DATA_PATH``: the folder of the Parquet files (default ``home/warehouse/data``).
     memory_limit : str
         ``TAXLOOM_MEMORY_LIMIT``: DuckDB's memory limit per connection.
+    chronos : str
+        ``TAXLOOM_CHRONOS``: folder or hub id of the Chronos model that embeds prices; empty (the default) is
+        the packaged one.
     intent_url : str or None
         ``TAXLOOM_INTENT_URL``: base URL of an OpenAI-compatible server that reads goals; None (the
         default) reads them offline.
@@ -48,6 +51,7 @@ class Settings:
     catalog: str | None
     data_path: Path
     memory_limit: str
+    chronos: str = ""
     intent_url: str | None = None
     intent_model: str = ""
     intent_key: str | None = field(default=None, repr=False)
@@ -69,6 +73,7 @@ class Settings:
             catalog=catalog,
             data_path=Path(data_path).expanduser().absolute() if data_path else home / "warehouse" / "data",
             memory_limit=os.environ.get("TAXLOOM_MEMORY_LIMIT", "3GB"),
+            chronos=os.environ.get("TAXLOOM_CHRONOS", ""),
             intent_url=os.environ.get("TAXLOOM_INTENT_URL") or None,
             intent_model=os.environ.get("TAXLOOM_INTENT_MODEL", ""),
             intent_key=os.environ.get("TAXLOOM_INTENT_KEY") or None,

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
+import numpy as np
 import polars as pl
 from pydantic import Field
 
 from dagster_project.assets.night import NIGHT_DEPS
+from dagster_project.chronos_model import chronos_field
 from dagster_project.ml_tables import ml_ddl
 from dagster_project.reads import NightReader
 from dagster_project.resources.artifacts import Artifacts
@@ -20,6 +22,7 @@ from dagster_project.resources.lake import LakeResource
 from dagster_project.resources.warehouse import TableWrite
 
 if TYPE_CHECKING:
+    from ml.encoder.report import Split
     from ml.features.panel import FeaturePanel
     from ml.models import ModelRef
 
@@ -38,6 +41,10 @@ PANEL_DEPS = [
 TRAINING_THREADS = 2
 # Simulated markets beside the warehouse's: number, assets and years of each.
 SIMULATED_MARKETS = {"quick": (3, 50, 6), "full": (24, 200, 10)}
+# The simulated market that an encoder is judged on: assets, years, sessions sampled; its seed is no training's.
+HELD_OUT_MARKET = {"quick": (60, 3, 12), "full": (260, 4, 50)}
+_HELD_OUT_SEED = 990_001
+_LATER_DAYS = 730
 
 
 class TrainConfig(dg.Config):
@@ -52,6 +59,7 @@ class TrainConfig(dg.Config):
         default=SHIPPED_UNTIL.isoformat(),
         description="last session of the warehouse's prices that training may see (YYYY-MM-DD)",
     )
+    chronos: str = chronos_field()
 
 
 def open_for_training(lake: LakeResource) -> tuple[Artifacts, NightReader]:
@@ -76,6 +84,28 @@ def training_panels(
     cells = sum(int(panel.is_present.sum()) for panel in panels)
     context.log.info(f"progress: {len(panels)} markets, {cells:,} asset sessions")
     return panels
+
+
+def evaluation_splits(reader: NightReader, config: TrainConfig, window: int) -> list["Split"]:
+    """What an encoder is judged on: another simulated market and, where there are any, later sessions.
+
+    Probes on the warehouse are fitted on one half of its assets in the two years up to ``config.until`` and
+    scored on the other half after it. With less than two years after it only the market is used.
+    """
+    from ml.encoder.report import split_panel
+    from ml.features.simulated_panel import simulated_panel
+
+    assets, years, sessions = HELD_OUT_MARKET[config.profile]
+    market = simulated_panel(assets=assets, years=years, seed=_HELD_OUT_SEED)
+    found = [split_panel("another simulated market", market, window=window, sessions=sessions)]
+    until = dt.date.fromisoformat(config.until)
+    if (reader.as_of_date - until).days >= _LATER_DAYS:
+        later = reader.panel(until - dt.timedelta(days=_LATER_DAYS), reader.as_of_date, source="warehouse")
+        cut = np.datetime64(until)
+        found.append(
+            split_panel(f"warehouse after {until}", later, window=window, cut=cut, sessions=sessions)
+        )
+    return found
 
 
 def progress_logger(context: dg.AssetExecutionContext) -> Callable[[Mapping[str, Any]], None]:

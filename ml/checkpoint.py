@@ -120,6 +120,37 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     )
 
 
+def weights_digest(folder: Path) -> str:
+    """SHA-256 over the configuration and every weight file of a folder that another library wrote.
+
+    Names a model by what it computes, not by where it lies: the model card and the shards' index
+    do not enter, neither does the folder's name.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Holds ``config.json`` and one or more ``*.safetensors``.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Raises
+    ------
+    CheckpointError
+        No configuration or no safetensors file is there.
+    """
+    paths = sorted(folder.glob("*.safetensors"))
+    if not paths:
+        raise CheckpointError(f"{folder} holds no .safetensors file: give a model saved as safetensors")
+    hashes = {CONFIG_FILE: hashlib.sha256(_read(folder, CONFIG_FILE)).hexdigest()}
+    for path in paths:
+        with path.open("rb") as file:
+            hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return _digest(hashes)
+
+
 def _safetensors(tensors: dict[str, np.ndarray]) -> bytes:
     return save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
 

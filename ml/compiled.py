@@ -31,18 +31,23 @@ class PackageCompiler:
     ----------
     stamp : str
         From :func:`source_hash`: cached machine code with another stamp is compiled anew.
+    relaxed : frozenset of str
+        LLVM's fast-math flags; none: floating-point arithmetic as written.
     """
 
     stamp: str
+    relaxed: frozenset[str] = frozenset()
 
     def _cached(self, function: Callable, **options: Any) -> Any:
         """Compile with a stamped cache; without a place for a cache, in memory."""
         try:
-            dispatcher: Any = njit(cache=True, error_model="numpy", **options)(function)
+            dispatcher: Any = njit(cache=True, error_model="numpy", fastmath=set(self.relaxed), **options)(
+                function
+            )
         except RuntimeError as error:
             if "no locator available" not in str(error):
                 raise
-            return njit(error_model="numpy", **options)(function)
+            return njit(error_model="numpy", fastmath=set(self.relaxed), **options)(function)
         # numba has no public way to name further source files; the tests hold this to its effect.
         index = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
         if index is not None:

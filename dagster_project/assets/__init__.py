@@ -6,6 +6,7 @@ from typing import Any
 def load_assets() -> list[Any]:
     """Every asset of the code location."""
     from dagster_project.assets import (
+        backtest,  # ml.trials, ml.backtest_results, ml.backtest_report: not of a night
         chronos,  # ml.chronos_embeddings
         encoder,  # ml.encoder_checkpoint, ml.asset_embeddings
         ingest,  # raw.*: sources, quarantine, the night's cut
@@ -33,4 +34,7 @@ def load_assets() -> list[Any]:
         encoder.encoder_checkpoint,
         policy.policy_checkpoint,
         personalization.personalization_checkpoint,
+        backtest.trials,
+        backtest.backtest_results,
+        backtest.backtest_report,
     ]

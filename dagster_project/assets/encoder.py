@@ -1,8 +1,13 @@
 """Phase 1: the encoder's training, and the embeddings of the night's assets."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
 import dagster as dg
 
 from dagster_project.assets.night import SESSION_ASSET, as_of_date, write_tables
+from dagster_project.chronos_model import load_branch
 from dagster_project.pools import WAREHOUSE_WRITER
 from dagster_project.reads import NightReader
 from dagster_project.resources.artifacts import Artifacts
@@ -11,6 +16,7 @@ from dagster_project.training import (
     PANEL_DEPS,
     TRAINING_THREADS,
     TrainConfig,
+    evaluation_splits,
     metric_rows,
     open_for_training,
     progress_logger,
@@ -32,21 +38,32 @@ from dagster_project.training import (
 def encoder_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, config: TrainConfig):
     """Train, keep the folder, record curves and collapse metrics."""
     from dagster_project.pictures import curves
+    from ml.encoder.card import card
     from ml.encoder.config import PROFILES
+    from ml.encoder.embed import EncoderServer
+    from ml.encoder.report import judge, split_embeddings
     from ml.encoder.train import train_encoder
     from ml.runtime import fixed_threads
 
     artifacts, reader = open_for_training(lake)
     panels = training_panels(context, reader, config)
+    branch = load_branch(lake.settings(), config.chronos, context.log.info, config.device)
+    profile = PROFILES[config.profile]
+    sizes = replace(profile.encoder, chronos_size=branch.whitening.components)
     with artifacts.staging("encoder") as folder, fixed_threads(TRAINING_THREADS):
         trained = train_encoder(
             panels,
-            PROFILES[config.profile],
+            replace(profile, encoder=sizes),
             device=config.device,
             seed=config.seed,
             on_progress=progress_logger(context),
+            chronos=branch,
         )
-        trained.save(folder)
+        context.log.info("progress: probes on a simulated market and on sessions after the training data")
+        server = EncoderServer.of(trained, config.device)
+        splits = evaluation_splits(reader, config, branch.whitening.window)
+        reports = [judge(server, split, *split_embeddings(split, branch)) for split in splits]
+        trained.save(folder, {"held_out": reports})
         model = artifacts.keep("encoder", folder)
     metrics = metric_rows(trained.history, run_id=context.run_id, model=model, seed=config.seed)
     metadata = record_training(context, artifacts, model, metrics)
@@ -63,8 +80,38 @@ def encoder_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, co
             "read_snapshot": reader.snapshot,
             "trained_on": list(trained.sources),
             "curves": curves(metrics, drawn, "encoder training"),
+            "card": dg.MetadataValue.md(card(trained, reports)),
+            **report_pictures(reports),
         }
     )
+
+
+def report_pictures(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Gate by class, cosines and probes of each held-out panel, as pictures by name."""
+    from dagster_project.pictures import bars, heatmap
+
+    drawn: dict[str, Any] = {}
+    for report in reports:
+        name, gates, counts = report["name"], report["gates"], report["cosines"]
+        drawn[f"gate: {name}"] = bars(
+            [row["asset_class"] for row in gates],
+            [row["gate_mean"] for row in gates],
+            f"Share of the own branch, {name}",
+            "mean gate",
+        )
+        width = 2 / len(counts)
+        drawn[f"cosines: {name}"] = bars(
+            [f"{-1 + width * (i + 0.5):.2f}" for i in range(len(counts))],
+            counts,
+            f"Cosines between assets of one date, {name}",
+            "pairs",
+        )
+        scores = {(row["representation"], row["target"]): row["score"] for row in report["probes"]}
+        if scores:
+            rows, columns = (list(dict.fromkeys(key[i] for key in scores)) for i in (0, 1))
+            values = [[scores[row, column] for column in columns] for row in rows]
+            drawn[f"probes: {name}"] = heatmap(rows, columns, values, f"Probe scores, {name}")
+    return drawn
 
 
 @dg.asset(
@@ -86,13 +133,19 @@ def asset_embeddings(context: dg.AssetExecutionContext, lake: LakeResource):
     reader = NightReader.open(lake.open(), as_of_date(context))
     model = Artifacts(lake.settings(), reader.warehouse).in_use(reader.snapshot)["encoder"]
     server = EncoderServer.load(model.folder)
-    panel, days = reader.week_panel(WINDOW)
+    days = reader.week_sessions()["state_date"].to_list()
     chronos = reader.query(
-        "select asset_id, as_of_date, embedding from ml.chronos_embeddings "
-        "where as_of_date between $first and $as_of_date and model_id = $model",
+        "select asset_id, as_of_date, model_id, embedding from ml.chronos_embeddings "
+        "where as_of_date between $first and $as_of_date",
         first=days[0],
-        model=server.chronos_model_id,
     )
+    # The session's embeddings, if it has any, must be of the encoder's Chronos model: with none it would
+    # serve every asset without them, and say nothing.
+    tonight = sorted(set(chronos.filter(as_of_date=reader.as_of_date)["model_id"]))
+    if tonight and server.chronos_model_id not in tonight:
+        server.check_chronos(tonight[0])
+    chronos = chronos.filter(model_id=server.chronos_model_id)
+    panel, _ = reader.week_panel(WINDOW)
     frame = embed_sessions(server, panel, days, chronos, model.model_id)
     yield from write_tables(
         context,

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from dagster_project.chronos_model import load_branch
 from dagster_project.pools import WAREHOUSE_WRITER
 from dagster_project.resources.lake import LakeResource
 from dagster_project.training import (
@@ -39,6 +40,7 @@ def policy_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, con
     artifacts, reader = open_for_training(lake)
     encoder = artifacts.newest_trained("encoder")
     panels = training_panels(context, reader, config)
+    branch = load_branch(lake.settings(), config.chronos, context.log.info, config.device)
     with artifacts.staging("policy") as folder, fixed_threads(TRAINING_THREADS):
         trained = train_policy(
             panels,
@@ -47,6 +49,7 @@ def policy_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, con
             device=config.device,
             seed=config.seed,
             on_progress=progress_logger(context),
+            chronos=branch,
         )
         trained.save(folder)
         model = artifacts.keep("policy", folder)

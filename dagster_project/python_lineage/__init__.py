@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from dagster_project.ml_tables import ml_tables
+from dagster_project.python_lineage.backtest import BACKTEST_LINEAGE
 from dagster_project.python_lineage.declared import Declared, Source, TableLineage
 from dagster_project.python_lineage.learned import LEARNED_COLUMNS, LEARNED_STEPS, LEARNED_TABLES
 from dagster_project.python_lineage.steps import STEP_LINEAGE
@@ -36,7 +37,7 @@ def python_lineage(tables: Mapping[str, Collection[str]] | None = None) -> dict[
         By table, by column.
     """
     existing = ml_tables() if tables is None else tables
-    found = {**STEP_LINEAGE, **TAX_LINEAGE}
+    found = {**STEP_LINEAGE, **TAX_LINEAGE, **BACKTEST_LINEAGE}
     for table, columns in (*LEARNED_TABLES.items(), *LEARNED_COLUMNS.items()):
         known = {name: declared for name, declared in columns.items() if name in existing.get(table, ())}
         if known:

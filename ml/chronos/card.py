@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.checkpoint import load_checkpoint
+from ml.chronos.model import open_whitening, whitening_folder
 
 _NAIVE = {
     "price": "random walk, trailing-63-day volatility",
@@ -27,7 +28,8 @@ def card(folder: Path) -> str:
     """
     training = json.loads((folder / "training.json").read_text())
     scores = json.loads((folder / "scores.json").read_text())
-    whitening = load_checkpoint(folder.with_name(folder.name + "-whitening"))
+    place = whitening_folder(folder)
+    whitening, saved = open_whitening(folder, place), load_checkpoint(place)
     return "\n".join(
         [
             f"# {folder.name}",
@@ -48,10 +50,10 @@ def card(folder: Path) -> str:
             "",
             "## Embeddings",
             "",
-            f"Window {whitening.config['window']} returns, {whitening.tensors['matrix'].shape[1]} components, "
-            f"whitening digest `{whitening.digest[:16]}`. Mean cosine of 200 simulated assets of independent "
-            f"factors: {whitening.metrics['mean_cosine_raw']} raw, "
-            f"{whitening.metrics['mean_cosine_whitened']} whitened.",
+            f"Window {whitening.window} returns, {whitening.components} components. Weights "
+            f"`{whitening.weights[:16]}`, with the whitening `{whitening.model_id[:16]}` (the model id of every "
+            f"embedding). Mean cosine of 200 simulated assets of independent factors: "
+            f"{saved.metrics['mean_cosine_raw']} raw, {saved.metrics['mean_cosine_whitened']} whitened.",
             *[f"* {note}" for note in scores["embedding_notes"]],
             "",
         ]
@@ -59,15 +61,15 @@ def card(folder: Path) -> str:
 
 
 def _training_lines(training: dict[str, Any]) -> list[str]:
+    stages = [*training.get("earlier", []), training]
     config = training["config"]
-    real = config["real_share"] if training["real_assets"] else 0.0
-    gp = config["gp_share"]
-    lines = [
-        "## Training",
-        "",
-        f"* Corpus: {gp:.0%} Gaussian-process kernel mixtures, {1 - gp - real:.0%} simulated market series, "
-        f"{real:.0%} mixtures of real series; views log price, return, absolute return, log volume.",
-    ]
+    lines = ["## Training", ""]
+    if len(stages) > 1:
+        lines.append(
+            f"* {len(stages)} stages; each begins with the weights, but not the optimiser, of the one before."
+        )
+    for number, stage in enumerate(stages, 1):
+        lines += _stage_lines(stage, f"Stage {number}: " if len(stages) > 1 else "")
     if training["real_assets"]:
         lines.append(
             f"* Real series to {training['cut_off']}, nothing later: {', '.join(training['real_assets'])}."
@@ -75,18 +77,28 @@ def _training_lines(training: dict[str, Any]) -> list[str]:
     else:
         lines.append("* No real series.")
     lines += [
-        f"* {training['steps']:,} steps of {config['batch']:,} rows ({training['rows']:,} rows), "
-        f"{training['seconds']:.0f} s on one {training['device']}, torch {training['torch']}, "
-        f"seed {config['seed']}.",
-        f"* Schedule: {config['budget_seconds']} s of training time, so a rerun matches closely, not exactly.",
+        "* Schedules by training time where seconds are given, so a rerun matches closely, not exactly.",
         f"* Context {config['context_length']}, prediction {config['prediction_length']}, bf16 shards.",
-        "",
-        "Loss curve (step: loss): "
-        + ", ".join(f"{p['step']}: {p['loss']:.4f}" for p in training["curve"][::12] + training["curve"][-1:])
-        + ".",
         *[f"* {note}" for note in training.get("notes", [])],
     ]
     return lines
+
+
+def _stage_lines(stage: dict[str, Any], name: str) -> list[str]:
+    config, curve = stage["config"], stage["curve"]
+    real = config["real_share"] if stage["real_assets"] else 0.0
+    gp = config["gp_share"]
+    budget = config["budget_seconds"]
+    schedule = "by steps" if budget is None else f"by {budget:.0f} s"
+    shown = [*curve[:: max(1, len(curve) // 8)], *curve[-1:]]
+    return [
+        f"* {name}{stage['steps']:,} steps of {config['batch']:,} rows ({stage['rows']:,} rows), "
+        f"{stage['seconds']:.0f} s on one {stage['device']}, torch {stage['torch']}, seed {config['seed']}, peak rate "
+        f"{config['peak_rate']:g}, schedule {schedule}. {gp:.0%} Gaussian-process kernel mixtures, "
+        f"{1 - gp - real:.0%} simulated market series, {real:.0%} mixtures of real series; views log price, return, "
+        f"absolute return, log volume.",
+        "  Loss (step: loss): " + ", ".join(f"{p['step']:.0f}: {p['loss']:.4f}" for p in shown) + ".",
+    ]
 
 
 def _score_lines(sets: dict[str, dict[str, dict[str, Any]]]) -> list[str]:

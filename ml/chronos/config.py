@@ -47,7 +47,7 @@ class ChronosTrainingConfig:
     prediction_length: int = 64
     patch_length: int = 16
     min_context: int = 48
-    gp_share: float = 0.10
+    gp_share: float = 0.05
     real_share: float = 0.25
     pool_series: int = 32_768
     pool_steps: int = 128

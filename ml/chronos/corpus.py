@@ -144,7 +144,9 @@ def simulate_returns(generator: torch.Generator, n: int, length: int) -> Returns
     memory = rng.uniform(-0.10, 0.06, n)
     total[1:] = total[1:] + memory * total[:-1].clone()
     daily = rng.log_uniform(0.04, 1.2, n) / math.sqrt(252)
-    drift = rng.uniform(-0.02, 0.08, n) - 0.04 * turbulent * rng.uniform(0.0, 2.0, n)
+    # Close together: what a context's trend says about the next month is little, and a model that saw wide
+    # drifts extrapolates trends (on real prices half of such a median's drift forecast better than all of it).
+    drift = rng.uniform(0.0, 0.036, n) - 0.04 * turbulent * rng.uniform(0.0, 2.0, n)
     volumes = _log_volumes(rng, total)
     kept = ((total + drift) * daily).clamp(-0.8, 0.8)[_BURN_IN:]
     return Returns(kept.T.contiguous(), volumes[_BURN_IN:].T.contiguous())
@@ -247,19 +249,22 @@ class RealSeries:
         sizes = torch.tensor([len(r) for r, _ in kept])
         self.offsets = (torch.cumsum(sizes, 0) - sizes).to(device)
         self.sizes = sizes.to(device)
+        self.means = torch.stack([torch.as_tensor(r, dtype=torch.float32).mean() for r, _ in kept]).to(device)
 
     def mixtures(self, generator: torch.Generator, n: int) -> Returns:
         """`n` rows: three in ten a single series' window, the others a weighted sum of two or three windows.
 
         Windows of one mixture share neither asset nor dates, so the sum is a series of its own. Each is
-        scaled to its own standard deviation before the sum: no asset dominates.
+        scaled to its own standard deviation before the sum: no asset dominates. A random part of each asset's
+        mean return over its whole series is taken out: these are survivors.
         """
         rng = _Draws(generator)
         asset = rng.integers(0, len(self.sizes), n, 3)
         room = self.sizes[asset] - self.length + 1
         start = self.offsets[asset] + (rng.uniform(0, 1, n, 3) * room).long().clamp_max(room - 1)
         index = start[..., None] + torch.arange(self.length, device=rng.device)
-        window = self.returns[index]
+        drift = self.means[asset] * rng.uniform(0.0, 1.0, n, 3)
+        window = self.returns[index] - drift[..., None]
         weights = rng.log_uniform(0.05, 1.0, n, 3)
         parts = torch.where(rng.uniform(0, 1, n) < 0.3, 1, rng.integers(2, 4, n))
         weights = weights * (torch.arange(3, device=rng.device) < parts[:, None])

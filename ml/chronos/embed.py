@@ -4,9 +4,10 @@ A model reads two z-scored views of each asset's window, log price and returns, 
 T5 tokenizer maps to a few tokens). The last token alone is nearly the same for unrelated assets, so
 tokens are averaged; what all assets have in common is then removed by whitening with the statistics of
 the training corpus, stored as a checkpoint of its own beside the weights. What belongs here: arrays and
-frames in, arrays out. What does not: where embeddings are kept.
+frames in, arrays out. What does not: finding a model (``model.py``), where embeddings are kept.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,10 @@ from ml.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 WINDOW: Final = 128
 """Returns that one embedding reads."""
 COMPONENTS: Final = 128
-BATCH: Final = 512
+BATCH: Final = 128
+"""Series at a time on a CPU, whose caches larger batches leave (a quarter slower at 512, measured)."""
+DEVICE_BATCH: Final = 2_048
+"""Series at a time on a GPU."""
 WEIGHTS: Final = Path(__file__).parents[1] / "weights"
 DEFAULT_MODEL: Final = WEIGHTS / "chronos-bolt-tiny"
 
@@ -38,16 +42,34 @@ class Whitening:
     ----------
     mean : ndarray of float32, (2 * model width,)
     matrix : ndarray of float32, (2 * model width, components)
-    model_id : str
-        The model whose embeddings the statistics are of.
+    weights : str
+        Digest of the weights whose embeddings the statistics are of (``ml.checkpoint.weights_digest``).
     window : int
         Returns each embedding read.
     """
 
     mean: np.ndarray
     matrix: np.ndarray
-    model_id: str
+    weights: str
     window: int
+
+    @property
+    def components(self) -> int:
+        """Length of a whitened embedding."""
+        return self.matrix.shape[1]
+
+    @property
+    def model_id(self) -> str:
+        """SHA-256 over weights' digest, window and statistics, 64 hexadecimal digits.
+
+        All that an embedding depends on besides prices: embeddings of equal ids may be mixed, no others,
+        whatever the model's folder is called.
+        """
+        digest = hashlib.sha256(f"{self.weights}:{self.window};".encode())
+        for values in (self.mean, self.matrix):
+            digest.update(f"{values.dtype.str}:{values.shape};".encode())
+            digest.update(np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()
 
     def apply(self, raw: np.ndarray) -> np.ndarray:
         """Whitened embeddings, (n, components) float32.
@@ -59,19 +81,19 @@ class Whitening:
         """
         if raw.shape[1] != len(self.mean):
             raise EmbeddingError(
-                f"embeddings are {raw.shape[1]} wide, the whitening of {self.model_id} is for "
-                f"{len(self.mean)}: fit one for this model"
+                f"embeddings are {raw.shape[1]} wide, the whitening of weights {self.weights[:12]} is for "
+                f"{len(self.mean)}: fit one for this model (python -m ml.chronos.whiten)"
             )
         return ((raw - self.mean) @ self.matrix).astype(np.float32)
 
     def save(self, folder: Path, metrics: dict[str, Any]) -> str:
         """Write a checkpoint folder and return its digest."""
-        config = {"model_id": self.model_id, "window": self.window}
+        config = {"weights": self.weights, "window": self.window}
         return save_checkpoint(folder, config, {"mean": self.mean, "matrix": self.matrix}, metrics)
 
 
 def fit_whitening(
-    raw: np.ndarray, model_id: str, window: int = WINDOW, components: int = COMPONENTS
+    raw: np.ndarray, weights: str, window: int = WINDOW, components: int = COMPONENTS
 ) -> Whitening:
     """Principal components of a corpus' embeddings, each scaled to unit variance.
 
@@ -79,6 +101,8 @@ def fit_whitening(
     ----------
     raw : ndarray, (n, width)
         Embeddings of the training corpus, many more than their width.
+    weights : str
+        Digest of the model's weights.
     components : int
         Leading components kept; an eigenvalue below a millionth of the first counts as that much, so
         that rounding noise is not blown up.
@@ -89,7 +113,7 @@ def fit_whitening(
     scale = 1 / np.sqrt(np.maximum(values[order], values.max() * 1e-6))
     signs = np.sign(vectors[np.abs(vectors[:, order]).argmax(0), order])
     matrix = vectors[:, order] * (scale * signs)
-    return Whitening(mean.astype(np.float32), matrix.astype(np.float32), model_id, window)
+    return Whitening(mean.astype(np.float32), matrix.astype(np.float32), weights, window)
 
 
 def load_whitening(folder: Path) -> Whitening:
@@ -98,21 +122,26 @@ def load_whitening(folder: Path) -> Whitening:
     Raises
     ------
     CheckpointError
-        The folder is incomplete, altered or holds something else.
+        The folder is incomplete, altered, holds something else, or does not name its weights.
     """
     saved = load_checkpoint(folder)
-    if set(saved.tensors) != {"mean", "matrix"}:
-        raise CheckpointError(f"{folder} holds no whitening: fit one with fit_whitening")
+    if set(saved.tensors) != {"mean", "matrix"} or "weights" not in saved.config:
+        raise CheckpointError(
+            f"{folder} holds no whitening that names its weights: fit one (python -m ml.chronos.whiten)"
+        )
     return Whitening(
         saved.tensors["mean"],
         saved.tensors["matrix"],
-        str(saved.config["model_id"]),
+        str(saved.config["weights"]),
         int(saved.config["window"]),
     )
 
 
 def load_pipeline(model: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Any:
-    """Any Chronos (T5, Bolt, Chronos-2) by path or hub id.
+    """Any Chronos (T5, Bolt, Chronos-2) by path or hub id, computing in float32.
+
+    Weights may be stored in bfloat16, which most CPUs only emulate (four times slower, measured), and one
+    type everywhere keeps embeddings of all devices comparable.
 
     Returns
     -------
@@ -123,10 +152,11 @@ def load_pipeline(model: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Any
     EmbeddingError
         The model cannot be loaded; the cause is chained.
     """
+    import torch
     from chronos import BaseChronosPipeline
 
     try:
-        return BaseChronosPipeline.from_pretrained(str(model), device_map=device)
+        return BaseChronosPipeline.from_pretrained(str(model), device_map=device, dtype=torch.float32)
     except (OSError, ValueError) as error:
         raise EmbeddingError(
             f"{model} is no Chronos model that can be loaded here: give a folder or a hub id"
@@ -182,8 +212,9 @@ def pooled(pipeline: Any, contexts: np.ndarray) -> np.ndarray:
     from chronos import Chronos2Pipeline
 
     out = []
-    for start in range(0, len(contexts), BATCH):
-        batch = torch.from_numpy(contexts[start : start + BATCH])
+    size = BATCH if pipeline.model.device.type == "cpu" else DEVICE_BATCH
+    for start in range(0, len(contexts), size):
+        batch = torch.from_numpy(contexts[start : start + size])
         with torch.inference_mode():
             if isinstance(pipeline, Chronos2Pipeline):  # wants (series, variates, time), answers with a list
                 tokens = torch.cat(pipeline.embed(batch[:, None])[0])

@@ -181,9 +181,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, help="JSON file of the scores")
     parser.add_argument("--random-weights", action="store_true", help="control: draw the weights anew")
     given = parser.parse_args(arguments)
-    from chronos import BaseChronosPipeline
+    # Imported here: scoring arrays needs no data frames, which a GPU machine may lack.
+    from ml.chronos.embed import load_pipeline
+    from ml.chronos.model import find_chronos
 
-    model: Any = BaseChronosPipeline.from_pretrained(given.model)
+    model = load_pipeline(find_chronos(given.model))
     if given.random_weights:
         import torch
 

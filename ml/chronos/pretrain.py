@@ -78,8 +78,11 @@ def quantile_loss(model: Any, rows: torch.Tensor, lengths: torch.Tensor) -> torc
 class Trainer:
     """The training loop's state: model, optimiser, corpus, step, seconds, loss curve."""
 
-    def __init__(self, config: ChronosTrainingConfig, device: str, series: Path | None):
+    def __init__(
+        self, config: ChronosTrainingConfig, device: str, series: Path | None, compiled: bool = False
+    ):
         torch.manual_seed(config.seed)
+        self._loss: Any = torch.compile(quantile_loss) if compiled else quantile_loss
         self.config, self.device = config, torch.device(device)
         self.model = build_bolt(config).to(self.device).train()
         self.optimiser = torch.optim.AdamW(
@@ -98,6 +101,7 @@ class Trainer:
         self.corpus = Corpus(config, self.generator, real)
         self.step, self.seconds = 0, 0.0
         self.curve: list[dict[str, float]] = []
+        self.earlier: list[dict[str, Any]] = []
 
     @property
     def progress(self) -> float:
@@ -141,7 +145,7 @@ class Trainer:
         )
         whole = torch.rand(shape, generator=self.generator, device=self.device) < 0.5
         lengths = torch.where(whole, config.context_length, lengths)
-        loss = quantile_loss(self.model, rows, lengths)
+        loss = self._loss(self.model, rows, lengths)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
@@ -204,6 +208,24 @@ class Trainer:
         self.step, self.seconds = int(saved.metrics["step"]), float(saved.metrics["seconds"])
         self.curve = list(saved.metrics["curve"])
 
+    def start_from(self, folder: Path) -> None:
+        """Take the weights of an exported model; optimiser, schedule and corpus begin anew.
+
+        Raises
+        ------
+        TrainingError
+            The folder's model has other sizes.
+        """
+        from chronos import BaseChronosPipeline
+
+        start: Any = BaseChronosPipeline.from_pretrained(str(folder), dtype=torch.float32)
+        try:
+            self.model.load_state_dict(start.inner_model.state_dict())
+        except RuntimeError as error:
+            raise TrainingError(f"{folder} does not fit this profile: {error}") from error
+        facts = json.loads((folder / "training.json").read_text())
+        self.earlier = [*facts.get("earlier", []), {k: v for k, v in facts.items() if k != "earlier"}]
+
     def export(self, folder: Path) -> None:
         """Write the bf16 model as `BaseChronosPipeline.from_pretrained` reads it, and ``training.json``."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -220,6 +242,7 @@ class Trainer:
             "cut_off": CUT_OFF.isoformat() if self.real_assets else None,
             "real_assets": self.real_assets,
             "curve": self.curve[:: max(1, len(self.curve) // 100)] + self.curve[-1:],
+            "earlier": self.earlier,
         }
         (folder / "training.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
@@ -236,11 +259,23 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--stop-after", type=float, default=math.inf, help="seconds of training in this call")
     parser.add_argument("--budget-seconds", type=float, help="training time of the whole schedule")
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--start-from", type=Path, help="exported model whose weights training starts from")
+    parser.add_argument("--peak-rate", type=float, help="learning rate instead of the profile's")
+    parser.add_argument("--real-share", type=float, help="share of real series instead of the profile's")
+    parser.add_argument("--compile", action="store_true", help="fuse the step's kernels (torch.compile)")
     given = parser.parse_args(arguments)
     config = PROFILES[given.profile]
-    config = replace(config, budget_seconds=given.budget_seconds, seed=given.seed or config.seed)
+    config = replace(
+        config,
+        budget_seconds=given.budget_seconds,
+        seed=given.seed or config.seed,
+        peak_rate=given.peak_rate or config.peak_rate,
+        real_share=config.real_share if given.real_share is None else given.real_share,
+    )
     state = given.state or given.output.with_name(given.output.name + ".state")
-    trainer = Trainer(config, given.device, given.series)
+    trainer = Trainer(config, given.device, given.series, given.compile)
+    if given.start_from:
+        trainer.start_from(given.start_from)
     if given.resume and state.exists():
         trainer.load_state(state)
         print(f"resuming at step {trainer.step} from {state}", flush=True)

@@ -14,12 +14,14 @@ from typing import Final
 import numpy as np
 
 from ml.chronos.config import CUT_OFF
-from ml.encoder.card import card, evaluate_encoder
+from ml.encoder.card import card
 from ml.encoder.config import PROFILES
 from ml.encoder.dataset import load_chronos
+from ml.encoder.embed import EncoderServer
+from ml.encoder.report import judge, split_embeddings, split_panel
 from ml.encoder.train import train_encoder
 from ml.encoder.trained import restore_trained
-from ml.features.panel import FeaturePanel
+from ml.features.panel_file import load_panel
 from ml.features.simulated_panel import simulated_panel
 
 # Profile -> (markets, assets, years) of the simulated training panels.
@@ -28,20 +30,6 @@ HELD_OUT_ASSETS: Final = 260
 HELD_OUT_YEARS: Final = 4
 _FIRST_SEED: Final = 2016
 _HELD_OUT_SEED: Final = 990_001
-
-
-def load_panel(file: Path, source: str) -> FeaturePanel:
-    """A panel from an ``.npz`` whose arrays are named as the attributes of :class:`FeaturePanel`."""
-    with np.load(file) as stored:
-        return FeaturePanel(
-            stored["dates"].astype("datetime64[D]"),
-            tuple(str(one) for one in stored["asset_ids"]),
-            stored["features"],
-            stored["channels"],
-            stored["is_present"],
-            stored["is_stale"],
-            source,
-        )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,34 +50,33 @@ def main(arguments: list[str] | None = None) -> int:
     panels = [
         simulated_panel(assets=assets, years=years, seed=_FIRST_SEED + market) for market in range(markets)
     ]
-    held_out = [
-        (
-            f"{HELD_OUT_ASSETS} assets of another simulated market",
-            simulated_panel(assets=HELD_OUT_ASSETS, years=HELD_OUT_YEARS, seed=_HELD_OUT_SEED),
-        )
-    ]
+    branch = load_chronos(device=given.device)
+    window = branch.whitening.window
+    held_out = simulated_panel(assets=HELD_OUT_ASSETS, years=HELD_OUT_YEARS, seed=_HELD_OUT_SEED)
+    splits = [split_panel("another simulated market", held_out, window=window)]
     if given.packaged:
         real = load_panel(given.packaged, "packaged")
-        end = int(np.searchsorted(real.dates, np.datetime64(CUT_OFF), side="right"))
+        cut = np.datetime64(CUT_OFF)
+        end = int(np.searchsorted(real.dates, cut, side="right"))
         panels.append(real.take(slice(0, end)))
-        held_out.append((f"packaged prices after {CUT_OFF}", real.take(slice(end, None))))
-    branch = load_chronos(device=given.device)
+        splits.append(split_panel("packaged prices", real, window=window, cut=cut))
     if given.evaluate:
         trained = restore_trained(given.output)
-        reports = evaluate_encoder(trained, branch, panels[:4] + panels[-1:], held_out, device=given.device)
-        return _write_card(given.output, card(trained, reports))
-    trained = train_encoder(
-        panels,
-        config,
-        device=given.device,
-        seed=given.seed,
-        on_progress=_print_row,
-        resume_folder=given.state,
-        chronos=branch,
-    )
-    reports = evaluate_encoder(trained, branch, panels[:4] + panels[-1:], held_out, device=given.device)
-    digest = trained.save(given.output, {"held_out": [one.as_dict() for one in reports]})
-    print(f"wrote {given.output} (digest {digest[:12]})")
+    else:
+        trained = train_encoder(
+            panels,
+            config,
+            device=given.device,
+            seed=given.seed,
+            on_progress=_print_row,
+            resume_folder=given.state,
+            chronos=branch,
+        )
+    server = EncoderServer.of(trained, given.device)
+    reports = [judge(server, split, *split_embeddings(split, branch)) for split in splits]
+    if not given.evaluate:
+        digest = trained.save(given.output, {"held_out": reports})
+        print(f"wrote {given.output} (digest {digest[:12]})")
     return _write_card(given.output, card(trained, reports))
 
 

@@ -1,140 +1,227 @@
-"""Evaluation of a trained encoder on held-out panels, and the model card that tells it.
+"""The model card of a trained encoder: what it is, and how it compares with simpler things.
 
-What belongs here: which samples are compared, and Markdown. What does not: the measures
-(``evaluate.py``).
+``python -m ml.encoder.card --study DIR --set main --folder DIR`` puts the chosen encoder of a study
+(``study.py``) into a checkpoint folder and writes its card, with all seeds and ablations, and ``study.json``
+beside it. What belongs here: Markdown and the comparison's arithmetic. What does not: the measures
+(``evaluate.py``), pictures.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import polars as pl
 
-from ml.encoder.dataset import MIN_ASSETS, ChronosBranch
-from ml.encoder.embed import EncoderServer
-from ml.encoder.evaluate import (
-    BETA_SESSIONS,
-    REPRESENTATIONS,
-    Sample,
-    collapse_measures,
-    gate_table,
-    join_samples,
-    probe_table,
-    sample_panel,
-)
-from ml.encoder.trained import TrainedEncoder
-from ml.features.panel import FeaturePanel
+from ml.encoder.evaluate import REPRESENTATIONS
+from ml.encoder.trained import TrainedEncoder, restore_trained
 
-SESSIONS: Final = 50
-_ABLATIONS: Final = REPRESENTATIONS[1:]
+Scores = dict[tuple[str, str], dict[str, list[float]]]
+"""(panel, target) -> what is probed -> its scores, one a seed."""
 
-
-@dataclass(frozen=True)
-class HeldOutReport:
-    """Measures on one panel that training did not see.
-
-    Attributes
-    ----------
-    name : str
-    collapse : dict of str to float
-    gates, probes : polars.DataFrame
-        As :mod:`ml.encoder.evaluate` gives them.
-    """
-
-    name: str
-    collapse: dict[str, float]
-    gates: pl.DataFrame
-    probes: pl.DataFrame
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values."""
-        return {
-            "name": self.name,
-            "collapse": self.collapse,
-            "gates": self.gates.to_dicts(),
-            "probes": self.probes.to_dicts(),
-        }
+AIMS: Final = ("volatility_next_21d", "sector")
+"""Targets on which the fused encoder should be ahead of all others."""
+_MEASURES: Final = {
+    "volatility_next_21d": "R2",
+    "return_rank_next_21d": "rank IC",
+    "beta_next_63d": "R2",
+    "sector": "accuracy",
+    "asset_class": "accuracy",
+}
+_TITLES: Final = {
+    "embedding": "fused (served)",
+    "own": "own branch alone, retrained",
+    "chronos_alone": "Chronos branch alone, retrained",
+    "random_chronos": "random-weight Chronos, retrained",
+    "shuffled_chronos": "shuffled Chronos, retrained",
+    "raw_features": "50 raw features",
+    "network_inputs": "raw features, levels, co-movement",
+    "own_part": "own part of the fused encoder",
+    "chronos": "128 Chronos numbers, no encoder",
+}
+_NO_RIVALS: Final = ("network_inputs", "own_part")
+"""Parts of the encoder itself: printed, but not among what it has to beat."""
 
 
-def evaluate_encoder(
-    trained: TrainedEncoder,
-    branch: ChronosBranch,
-    training_panels: Sequence[FeaturePanel],
-    held_out: Sequence[tuple[str, FeaturePanel]],
-    *,
-    device: str = "cpu",
-    seed: int = 0,
-) -> list[HeldOutReport]:
-    """Fit probes on training panels, score them on held-out panels.
+def scores_of(reports: Sequence[Mapping[str, Any]]) -> Scores:
+    """Scores of one encoder's reports (:func:`ml.encoder.report.judge`)."""
+    found: Scores = {}
+    for report in reports:
+        for row in report["probes"]:
+            place = found.setdefault((report["name"], row["target"]), {})
+            place.setdefault(row["representation"], []).append(row["score"])
+    return found
+
+
+def study_scores(runs: Sequence[Mapping[str, Any]]) -> Scores:
+    """Scores of all runs of one set of a study, each variant under its own name."""
+    found: Scores = {}
+    for run in runs:
+        variant = str(run["variant"])
+        for key, values in scores_of(run["held_out"]).items():
+            place = found.setdefault(key, {})
+            if variant == "fused":
+                for name in REPRESENTATIONS:
+                    place.setdefault(name, []).extend(values[name])
+            else:
+                name = "chronos_alone" if variant == "chronos" else variant
+                place.setdefault(name, []).extend(values["embedding"])
+    return found
+
+
+def card(trained: TrainedEncoder, reports: Sequence[Mapping[str, Any]], scores: Scores | None = None) -> str:
+    """The card's Markdown.
 
     Parameters
     ----------
     trained : TrainedEncoder
-    branch : ChronosBranch
-        The model it was trained on.
-    training_panels : sequence of FeaturePanel
-    held_out : sequence of (name, FeaturePanel)
-        Other assets or other years.
+    reports : sequence of mapping
+        Of this encoder, a panel each (:func:`ml.encoder.report.judge`).
+    scores : Scores, optional
+        Of several seeds and retrained ablations; by default those of `reports`.
     """
-    server = EncoderServer.of(trained, device)
-    fit = join_samples([_sample(server, one, branch, seed) for one in training_panels])
-    reports = []
-    for name, panel in held_out:
-        test = _sample(server, panel, branch, seed)
-        reports.append(HeldOutReport(name, collapse_measures(test), gate_table(test), probe_table(fit, test)))
-    return reports
-
-
-def _sample(server: EncoderServer, panel: FeaturePanel, branch: ChronosBranch, seed: int) -> Sample:
-    counts = np.cumsum(np.isfinite(panel.total_return_log), axis=0)
-    ready = ((counts >= branch.whitening.window) & panel.is_present).sum(1) >= MIN_ASSETS
-    sessions = np.flatnonzero(ready[: len(panel.dates) - BETA_SESSIONS])
-    chosen = sessions[np.unique(np.linspace(0, len(sessions) - 1, SESSIONS).astype(int))]
-    return sample_panel(server, panel, branch, chosen, seed)
-
-
-def card(trained: TrainedEncoder, reports: Sequence[HeldOutReport]) -> str:
-    """The card's Markdown."""
-    last = trained.history[-1]
+    shown = scores or scores_of(reports)
+    last, config = trained.history[-1], trained.config
     lines = [
-        f"# Cross-asset encoder, profile {trained.config.profile}",
+        f"# Cross-asset encoder, profile {config.profile}",
         "",
         "Describes each asset at each session in 64 numbers, from 64 sessions of prices, 50 features, a frozen "
         "Chronos model and the other assets of that session. A demonstration, not advice.",
         "",
-        f"* Compatibility id `{trained.compatibility_id[:16]}`, Chronos model `{trained.chronos_model_id}`, seed "
-        f"{trained.seed}, {last['step']:,.0f} steps of {trained.config.dates_per_step} x "
-        f"{trained.config.assets_per_date} cells.",
-        f"* Trained on: {', '.join(trained.sources)}.",
+        f"* Compatibility id `{trained.compatibility_id[:16]}`, Chronos model `{trained.chronos_model_id[:16]}`, "
+        f"seed {trained.seed}, {last['step']:,.0f} steps of about {config.dates_per_step * config.assets_per_date:,} "
+        "cells.",
+        f"* Trained on: {_sources(trained.sources)}.",
+        "",
+        "## How it is judged",
+        "",
+        "Ridge probes from each representation, fitted on one half of a panel's assets in its earlier years and "
+        "scored on the other half in its later years, and the reverse; of the packaged prices, fitted up to 2016 "
+        "and scored from 2017 on tickers that no training saw. Class and sector flags are inputs: for the targets "
+        "sector and asset class the flags of half of the assets are hidden from everybody, the raw features "
+        "included, those of the others stay, and only assets with hidden flags are fitted and scored. Scores with "
+        "a spread are means of the seeds and their standard deviation.",
         "",
     ]
     for report in reports:
-        lines += _report_lines(report)
+        lines += _panel_lines(
+            report, {key[1]: value for key, value in shown.items() if key[0] == report["name"]}
+        )
     return "\n".join(lines)
 
 
-def _report_lines(report: HeldOutReport) -> list[str]:
-    measures = report.collapse
-    gates = ", ".join(f"{row['asset_class']} {row['gate_mean']:.2f}" for row in report.gates.to_dicts())
+def ahead(scores: Mapping[str, Sequence[float]]) -> list[str]:
+    """What has a higher mean score than the fused encoder, of all that it should beat."""
+    return [name for name in _higher(scores) if name not in _NO_RIVALS]
+
+
+def _higher(scores: Mapping[str, Sequence[float]]) -> list[str]:
+    means = {name: float(np.mean(values)) for name, values in scores.items()}
+    return [name for name, mean in means.items() if name != "embedding" and mean > means["embedding"]]
+
+
+def _sources(sources: Sequence[str]) -> str:
+    simulated = [one for one in sources if one.startswith("simulated:")]
+    named = [one for one in sources if one not in simulated]
+    if len(simulated) > 4:
+        seeds = sorted(int(one.split(":")[1]) for one in simulated)
+        simulated = [f"{len(seeds)} simulated markets (seeds {seeds[0]} to {seeds[-1]})"]
+    return ", ".join([*simulated, *named])
+
+
+def _panel_lines(report: Mapping[str, Any], scores: Mapping[str, dict[str, list[float]]]) -> list[str]:
+    measures = report["collapse"]
+    gates = ", ".join(f"{row['asset_class']} {row['gate_mean']:.2f}" for row in report["gates"])
+    names = [name for name in _TITLES if any(name in one for one in scores.values())]
+    targets = [name for name in _MEASURES if name in scores]
+    tests = {row["target"]: row["n_test"] for row in report["probes"]}
     lines = [
-        f"## Held out: {report.name}",
+        f"## {report['name']}",
         "",
-        f"Mean off-diagonal cosine {measures['mean_cosine']:.2f}, effective rank {measures['effective_rank']:.1f} "
-        f"of 64 (medians of {measures['dates']:.0f} dates of about {measures['assets_per_date']:.0f} assets). "
+        f"Mean off-diagonal cosine {measures['mean_cosine']:.2f}, effective rank {measures['effective_rank']:.1f} of "
+        f"64 (medians of {measures['dates']:.0f} later dates of about {measures['assets_per_date']:.0f} assets). "
         f"Mean share of the own branch: {gates}.",
         "",
-        "| target | measure | " + " | ".join(name.replace("_", " ") for name in REPRESENTATIONS) + " |",
-        "|---" * (len(REPRESENTATIONS) + 2) + "|",
+        "| | " + " | ".join(f"{name}, {_MEASURES[name]} ({tests[name]:,})" for name in targets) + " |",
+        "|---" * (len(targets) + 1) + "|",
     ]
-    winners = []
-    for target in report.probes["target"].unique(maintain_order=True):
-        rows = report.probes.filter(pl.col("target") == target)
-        score = dict(zip(rows["representation"], rows["score"], strict=True))
-        figures = " | ".join(f"{score[name]:.3f}" for name in REPRESENTATIONS)
-        lines.append(f"| {target} | {rows['measure'][0]} | {figures} |")
-        best = max(_ABLATIONS, key=lambda name: score[name])
-        if score[best] > score["embedding"]:
-            winners.append(f"{target}: {best.replace('_', ' ')}")
-    verdict = f"Ahead of the embedding: {'; '.join(winners)}." if winners else "No ablation is ahead."
-    return [*lines, "", verdict, ""]
+    for name in names:
+        cells = " | ".join(_figure(scores[target].get(name)) for target in targets)
+        lines.append(f"| {_TITLES[name]} | {cells} |")
+    lines.append("")
+    for target in targets:
+        winners = ", ".join(_TITLES[one] for one in ahead(scores[target]))
+        aim = " (aim: nothing)" if target in AIMS else ""
+        own = ", ".join(_TITLES[one] for one in _higher(scores[target]) if one in _NO_RIVALS)
+        inside = f"; of its own inputs and parts: {own}" if own else ""
+        lines.append(f"* {target}: ahead of the fused encoder{aim}: {winners or 'nothing'}{inside}.")
+    return [*lines, ""]
+
+
+def _figure(values: Sequence[float] | None) -> str:
+    if not values:
+        return ""
+    mean = float(np.mean(values))
+    # Raw features and the like are the same for every seed.
+    is_spread = len(values) > 1 and np.ptp(values) > 1e-9
+    return f"{mean:.3f} ± {np.std(values, ddof=1):.3f}" if is_spread else f"{mean:.3f}"
+
+
+def _seed_lines(runs: Sequence[Mapping[str, Any]], chosen: str) -> list[str]:
+    lines = [
+        "## Seeds",
+        "",
+        "Chosen is the lowest loss on a held-out simulated market, never a probe.",
+        "",
+        "| variant | seed | loss on the held-out simulated market | seconds | |",
+        "|---|---|---|---|---|",
+    ]
+    for run in sorted(runs, key=lambda one: (one["variant"], one["seed"])):
+        mark = "chosen" if f"{run['set']}-{run['variant']}-{run['seed']}" == chosen else ""
+        loss, seconds = run["history"][-1]["selection"], run["training"]["seconds"]
+        lines.append(f"| {run['variant']} | {run['seed']} | {loss:.4f} | {seconds:.0f} | {mark} |")
+    cells = runs[0]["training"]
+    return [*lines, "", f"Each run saw {cells['cells']:,} cells of {cells['assets']:,} assets.", ""]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m ml.encoder.card", description=__doc__)
+    parser.add_argument("--study", type=Path, required=True, help="output folder of ml.encoder.study")
+    parser.add_argument("--set", dest="set_name", default="main", help="main or simulated")
+    parser.add_argument("--folder", type=Path, required=True, help="checkpoint folder to write")
+    given = parser.parse_args(arguments)
+    study = json.loads((given.study / "results.json").read_text())
+    chosen = study["chosen"].get(given.set_name)
+    if chosen is None:
+        raise SystemExit(
+            f"{given.study} holds no run of the set {given.set_name!r} that ended: continue the study"
+        )
+    runs = [one for one in study["runs"] if one["set"] == given.set_name]
+    shutil.copytree(given.study / chosen, given.folder, dirs_exist_ok=True)
+    trained = restore_trained(given.folder)
+    (own,) = [one for one in runs if f"{one['set']}-{one['variant']}-{one['seed']}" == chosen]
+    scores = study_scores(runs)
+    text = card(trained, own["held_out"], scores) + "\n" + "\n".join(_seed_lines(runs, chosen))
+    (given.folder / "README.md").write_text(text.rstrip() + "\n")
+    rows = [
+        {
+            "panel": panel,
+            "target": target,
+            "representation": name,
+            "scores": [round(one, 5) for one in values],
+        }
+        for (panel, target), found in scores.items()
+        for name, values in found.items()
+    ]
+    (given.folder / "study.json").write_text(json.dumps(rows, indent=1) + "\n")
+    print(text)
+    print(f"wrote {given.folder} ({chosen}); next: retrain the policy on it (taxloom train --phase policy)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

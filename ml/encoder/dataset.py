@@ -5,14 +5,15 @@ not: the network, losses.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
 
-from ml.chronos.embed import DEFAULT_MODEL, Whitening, embed_prices, load_pipeline, load_whitening
+from ml.chronos.embed import DEFAULT_MODEL, Whitening, embed_prices, load_pipeline
+from ml.chronos.model import open_whitening
 from ml.encoder.config import WINDOW, TrainConfig
 from ml.encoder.model import EncoderInput
 from ml.encoder.normalize import REFERENCE_VOLATILITY, FeatureNormalizer, normalize_channels
@@ -40,14 +41,19 @@ class ChronosBranch:
 
     @property
     def model_id(self) -> str:
-        """Which model; embeddings of another do not fit a trained encoder."""
+        """Digest of weights and statistics; embeddings of another do not fit a trained encoder."""
         return self.whitening.model_id
 
 
 def load_chronos(model: Path = DEFAULT_MODEL, device: str = "cpu") -> ChronosBranch:
-    """The Chronos model in a folder, with the whitening in the folder beside it."""
-    whitening = load_whitening(model.with_name(f"{model.name}-whitening"))
-    return ChronosBranch(load_pipeline(model, device), whitening)
+    """The Chronos model in a folder, with the whitening in the folder beside it.
+
+    Raises
+    ------
+    EmbeddingError
+        The whitening was fitted on other weights.
+    """
+    return ChronosBranch(load_pipeline(model, device), open_whitening(model))
 
 
 def chronos_for(
@@ -184,6 +190,32 @@ class CellTable:
             chosen[row, :take] = begin + generator.choice(end - begin, take, replace=False)
         return chosen
 
+    def shuffled(self, seed: int) -> "CellTable":
+        """The same cells with the Chronos embeddings of each date dealt out anew: a control."""
+        rng = np.random.default_rng(seed)
+        has = self.has_chronos.cpu().numpy()
+        order = np.arange(len(has))
+        for begin, end in zip(self.date_start[:-1], self.date_start[1:], strict=True):
+            known = begin + np.flatnonzero(has[begin:end])
+            order[known] = rng.permutation(known)
+        return replace(self, chronos=self.chronos[torch.from_numpy(order).to(self.chronos.device)])
+
+    def save(self, file: Path, normalizer: FeatureNormalizer) -> None:
+        """Write cells and feature tables, so that several runs embed once."""
+        tensors = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "date_start"}
+        tensors |= {"knots": normalizer.knots, "scores": normalizer.scores}
+        arrays = {name: value.cpu().numpy() for name, value in tensors.items()}
+        np.savez(file, date_start=self.date_start, **arrays)
+
+    @classmethod
+    def load(cls, file: Path, device: torch.device) -> "tuple[CellTable, FeatureNormalizer]":
+        """Read :meth:`save`'s file; the feature tables stay on the CPU."""
+        with np.load(file) as stored:
+            tensors = {name: torch.from_numpy(stored[name]) for name in stored.files if name != "date_start"}
+            normalizer = FeatureNormalizer(tensors.pop("knots"), tensors.pop("scores"))
+            on_device = {name: value.to(device) for name, value in tensors.items()}
+            return cls(date_start=stored["date_start"], **on_device), normalizer
+
     def date_cells(self, date: int) -> np.ndarray:
         """All cells of a date, (1, n)."""
         return np.arange(self.date_start[date], self.date_start[date + 1])[None]
@@ -221,8 +253,19 @@ def build_cells(
     config: TrainConfig,
     branch: ChronosBranch | None,
     device: torch.device,
+    normalizer: FeatureNormalizer | None = None,
 ) -> tuple[CellTable, FeatureNormalizer]:
     """Choose sessions, embed them, fit the feature tables on the present rows of all panels.
+
+    Parameters
+    ----------
+    panels : sequence of FeaturePanel
+    config : TrainConfig
+    branch : ChronosBranch or None
+        None: no cell has a Chronos embedding.
+    device : torch.device
+    normalizer : FeatureNormalizer, optional
+        Tables of other panels, for cells that only judge a training.
 
     Raises
     ------
@@ -232,7 +275,7 @@ def build_cells(
     if not panels:
         raise EncoderDataError("no panels to train on: give at least one FeaturePanel")
     rows = np.concatenate([one.features[one.is_present] for one in panels])
-    normalizer = FeatureNormalizer.fit(torch.from_numpy(rows))
+    normalizer = normalizer or FeatureNormalizer.fit(torch.from_numpy(rows))
     parts: list[dict[str, np.ndarray]] = []
     counts, flat, offset = [], [], 0
     for panel in panels:

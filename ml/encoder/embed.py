@@ -78,9 +78,9 @@ class EncoderServer:
         """
         if model_id != self.chronos_model_id:
             raise CompatibilityError(
-                f"Chronos embeddings are of {model_id!r}, the encoder was trained on those of "
-                f"{self.chronos_model_id!r}: embed with that model, or train the encoder on this one "
-                "(taxloom train --phase encoder)"
+                f"Chronos embeddings are of model {model_id[:12]!r}, the encoder was trained on those of "
+                f"{self.chronos_model_id[:12]!r}: embed with that model (TAXLOOM_CHRONOS), or train encoder and "
+                "policy on this one (taxloom train --phase encoder, then --phase policy)"
             )
 
     def embed(
@@ -209,6 +209,11 @@ class EncoderServer:
         """Embeddings as served (d, N, 64), and what they were made of."""
         out = self._model(inputs)
         return self._statistics.apply(out.z, inputs.is_asset), out
+
+    @torch.inference_mode()
+    def facts(self, inputs: EncoderInput) -> torch.Tensor:
+        """What the network reads apart from days and Chronos, (d, N, facts): a plain rival of it."""
+        return self._model.facts(inputs)
 
     def _served(self, inputs: EncoderInput) -> np.ndarray:
         return self.forward(inputs)[0].float().cpu().numpy()

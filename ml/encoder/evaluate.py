@@ -1,44 +1,41 @@
 """How good embeddings are: collapse measures, gates, linear probes against simpler representations.
 
 What belongs here: measures on panels that training did not see. What does not: thresholds that a build
-passes or fails by, pictures.
+passes or fails by, pictures, which panels are compared (``report.py``).
+
+Class and sector flags are inputs, so that a probe that may read them is always right. Where labels are
+asked for, the flags of half of the assets are therefore hidden from every representation alike, those of
+the other half stay, and only assets whose flags are hidden are fitted and scored.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-import polars as pl
 import torch
 
 from ml.encoder.config import WINDOW
-from ml.encoder.dataset import ChronosBranch, chronos_for, forward_targets, pad_channels, ranks
+from ml.encoder.dataset import forward_targets, pad_channels, ranks
 from ml.encoder.embed import EncoderServer
 from ml.encoder.losses import effective_rank, mean_cosine
-from ml.encoder.model import EncoderInput
+from ml.encoder.model import LABELS
 from ml.features.catalog import FEATURE_COLUMNS
 from ml.features.panel import CHANNELS, FeaturePanel
 from ml.types import ASSET_CLASSES, SECTORS
 
 BETA_SESSIONS: Final = 63
-REPRESENTATIONS: Final = (
-    "embedding",
-    "raw_features",
-    "own_branch",
-    "chronos",
-    "without_chronos",
-    "random_chronos",
-    "shuffled_chronos",
-)
+REPRESENTATIONS: Final = ("embedding", "raw_features", "network_inputs", "own_part", "chronos")
+"""``embedding`` is as served, ``network_inputs`` what the network reads but days and Chronos, ``own_part`` its own
+branch before the gate; retrained encoders stand beside them under the names of their variants."""
+FORWARD_TARGETS: Final = ("volatility_next_21d", "return_rank_next_21d", "beta_next_63d")
+LABEL_TARGETS: Final = ("sector", "asset_class")
 _CLASS: Final = [FEATURE_COLUMNS.index(f"class__{name}") for name in ASSET_CLASSES]
 _SECTOR: Final = [FEATURE_COLUMNS.index(f"sector__{name.lower().replace(' ', '_')}") for name in SECTORS]
-_NOW: Final = {
-    "volatility_63d": FEATURE_COLUMNS.index("risk__volatility_63d_ann"),
-    "momentum_63d": FEATURE_COLUMNS.index("momentum__return_63d_log"),
-}
 _RIDGE: Final = 10.0
 _MIN_PAIRS: Final = 30
+_CELLS: Final = 16_384
+"""Cells embedded at a time, but at least one session: bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +46,12 @@ class Sample:
     ----------
     date : ndarray of shape (n,)
         0 .. number of sessions - 1.
+    asset : ndarray of shape (n,)
+        Position in the panel.
     representations : dict of str to ndarray of shape (n, width)
-        One per name of :data:`REPRESENTATIONS`.
     targets : dict of str to ndarray of shape (n,)
-        nan = unknown; ``sector`` holds positions, nan for assets without one.
+        nan = unknown; labels are positions in ``SECTORS`` and ``ASSET_CLASSES``, nan for assets whose
+        flags are seen.
     gate : ndarray of shape (n,)
         Mean share of the own branch.
     asset_class : ndarray of shape (n,)
@@ -60,14 +59,30 @@ class Sample:
     """
 
     date: np.ndarray
+    asset: np.ndarray
     representations: dict[str, np.ndarray]
     targets: dict[str, np.ndarray]
     gate: np.ndarray
     asset_class: np.ndarray
 
+    def where(self, chosen: np.ndarray) -> "Sample":
+        """The chosen rows."""
+        return Sample(
+            self.date[chosen],
+            self.asset[chosen],
+            {name: value[chosen] for name, value in self.representations.items()},
+            {name: value[chosen] for name, value in self.targets.items()},
+            self.gate[chosen],
+            self.asset_class[chosen],
+        )
+
 
 def sample_panel(
-    server: EncoderServer, panel: FeaturePanel, branch: ChronosBranch, sessions: np.ndarray, seed: int
+    server: EncoderServer,
+    panel: FeaturePanel,
+    sessions: np.ndarray,
+    chronos: tuple[np.ndarray, np.ndarray],
+    is_hidden: np.ndarray | None = None,
 ) -> Sample:
     """Embed some sessions in every way that probes compare.
 
@@ -75,87 +90,77 @@ def sample_panel(
     ----------
     server : EncoderServer
     panel : FeaturePanel
-    branch : ChronosBranch
-        The model that the encoder was trained on.
     sessions : ndarray of shape (d,)
         Positions.
-    seed : int
-        Of the random and the shuffled Chronos embeddings.
+    chronos : tuple of ndarray
+        Embeddings (d, N, 128) and which are known (d, N), as :func:`ml.encoder.dataset.chronos_for` gives
+        them; sampled are the known ones.
+    is_hidden : ndarray of shape (N,), optional
+        bool; assets whose class and sector flags nobody sees. By default none, and no label is a target.
     """
-    server.check_chronos(branch.model_id)
-    rng = np.random.default_rng(seed)
-    chronos, has = chronos_for(panel, sessions, branch)
-    days = pad_channels(panel.channels)[sessions[:, None] + np.arange(WINDOW)].swapaxes(1, 2)
-    inputs = server.inputs(days, panel.features[sessions], chronos, has, panel.is_present[sessions])
-    shuffled = chronos.copy()
-    for row, known in zip(shuffled, has, strict=True):
-        row[known] = rng.permutation(row[known])
-    random = rng.standard_normal(chronos.shape).astype(np.float32)
-    served, out = server.forward(inputs)
-    found = {
-        "embedding": served,
-        "raw_features": inputs.features,
-        "own_branch": out.own,
-        "chronos": inputs.chronos,
-        "without_chronos": _served(server, replace(inputs, has_chronos=torch.zeros_like(inputs.has_chronos))),
-        "random_chronos": _served(server, _with_chronos(inputs, random)),
-        "shuffled_chronos": _served(server, _with_chronos(inputs, shuffled)),
-    }
+    hidden = np.zeros(len(panel.asset_ids), bool) if is_hidden is None else is_hidden
+    has = chronos[1]
+    found = _represented(server, _hide_labels(panel, hidden), sessions, *chronos)
     volatility, total_return = forward_targets(panel, sessions)
+    sectors, classes = _labels(panel.features[sessions])
     targets = {
         "volatility_next_21d": volatility,
         "return_rank_next_21d": ranks(np.where(has, total_return, np.nan)),
         "beta_next_63d": _forward_beta(panel, sessions),
-        "sector": _sectors(panel.features[sessions]),
+        "sector": np.where(hidden, sectors, np.nan),
+        "asset_class": np.where(hidden, classes, np.nan),
     }
-    scores = inputs.features.cpu().numpy()
-    targets |= {f"{name}_now": scores[..., column] for name, column in _NOW.items()}
+    date, asset = np.nonzero(has)
     return Sample(
-        np.nonzero(has)[0],
-        {name: value.float().cpu().numpy()[has] for name, value in found.items()},
+        date,
+        asset,
+        {name: found[name][has] for name in REPRESENTATIONS},
         {name: value[has].astype(np.float64) for name, value in targets.items()},
-        out.gate.mean(-1).cpu().numpy()[has],
-        panel.features[sessions][..., _CLASS].argmax(-1)[has],
+        found["gate"][has],
+        np.nan_to_num(classes[has]).astype(int),
     )
 
 
-def join_samples(samples: Sequence[Sample]) -> Sample:
-    """One sample of several panels; their dates stay apart."""
-    shift = np.concatenate([[0], np.cumsum([int(one.date.max(initial=-1)) + 1 for one in samples])])
-    return Sample(
-        np.concatenate([one.date + begin for one, begin in zip(samples, shift, strict=False)]),
-        {name: np.concatenate([one.representations[name] for one in samples]) for name in REPRESENTATIONS},
-        {name: np.concatenate([one.targets[name] for one in samples]) for name in samples[0].targets},
-        np.concatenate([one.gate for one in samples]),
-        np.concatenate([one.asset_class for one in samples]),
-    )
-
-
-def probe_table(fit: Sample, test: Sample) -> pl.DataFrame:
+def probe_rows(pairs: Sequence[tuple[Sample, Sample]], targets: Sequence[str]) -> list[dict[str, Any]]:
     """Linear probes of every representation, fitted on one sample and scored on another.
 
     Parameters
     ----------
-    fit, test : Sample
-        Of other assets and other years, or the scores say nothing.
+    pairs : sequence of (fit, test)
+        Samples of other assets and other years, or the scores say nothing; the predictions of all pairs
+        are scored together.
+    targets : sequence of str
+        A target that is unknown, or takes one value, in a sample to fit on is left out.
 
     Returns
     -------
-    polars.DataFrame
-        target, representation, measure (``r2``, ``accuracy``, ``rank_ic``), score (nan where the test's
-        target does not vary), n_fit, n_test.
+    list of dict
+        target, representation, measure (``r2``, ``accuracy``, ``rank_ic``), score, n_fit, n_test.
     """
     rows = []
-    for target, actual in test.targets.items():
+    for target in targets:
+        parts = [_known(fit, target) + _known(test, target) for fit, test in pairs]
+        if any(len(np.unique(fit.targets[target])) < 2 or not len(test.date) for fit, _, test, _ in parts):
+            continue
+        actual = np.concatenate([y for _, _, _, y in parts])
+        date = np.concatenate([test.date for _, _, test, _ in parts])
         for name in REPRESENTATIONS:
-            x, y = fit.representations[name], fit.targets[target]
-            use, check = np.isfinite(y), np.isfinite(actual)
-            predict = _ridge(x[use], y[use], is_class=target == "sector")
-            guess = predict(test.representations[name][check])
-            measure, score = _score(target, guess, actual[check], test.date[check])
-            rows.append((target, name, measure, score, int(use.sum()), int(check.sum())))
-    columns = ["target", "representation", "measure", "score", "n_fit", "n_test"]
-    return pl.DataFrame(rows, schema=columns, orient="row")
+            guess = np.concatenate(
+                [
+                    _ridge(fit.representations[name], y, target in LABEL_TARGETS)(test.representations[name])
+                    for fit, y, test, _ in parts
+                ]
+            )
+            measure, score = _score(target, guess, actual, date)
+            n_fit = sum(len(y) for _, y, _, _ in parts)
+            row = {"target": target, "representation": name, "measure": measure, "score": score}
+            rows.append(row | {"n_fit": n_fit, "n_test": len(actual)})
+    return rows
+
+
+def _known(sample: Sample, target: str) -> tuple[Sample, np.ndarray]:
+    kept = sample.where(np.isfinite(sample.targets[target]))
+    return kept, kept.targets[target]
 
 
 def collapse_measures(sample: Sample) -> dict[str, float]:
@@ -173,22 +178,58 @@ def collapse_measures(sample: Sample) -> dict[str, float]:
     }
 
 
-def gate_table(sample: Sample) -> pl.DataFrame:
+def pair_cosines(sample: Sample, most: int = 20_000) -> np.ndarray:
+    """Cosines between the embeddings of different assets of one date, evenly thinned to at most `most`."""
+    found = []
+    for date in np.unique(sample.date):
+        rows = sample.representations["embedding"][sample.date == date].astype(np.float64)
+        unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        found.append((unit @ unit.T)[np.triu_indices(len(unit), 1)])
+    cosines = np.concatenate(found)
+    return cosines[:: max(1, -(-len(cosines) // most))]
+
+
+def gate_rows(sample: Sample) -> list[dict[str, Any]]:
     """Mean share of the own branch by asset class: asset_class, gate_mean, cells."""
-    rows = [
-        (name, float(sample.gate[sample.asset_class == i].mean()), int((sample.asset_class == i).sum()))
-        for i, name in enumerate(ASSET_CLASSES)
-        if (sample.asset_class == i).any()
+    found = [(name, sample.gate[sample.asset_class == i]) for i, name in enumerate(ASSET_CLASSES)]
+    return [
+        {"asset_class": name, "gate_mean": float(gates.mean()), "cells": len(gates)}
+        for name, gates in found
+        if len(gates)
     ]
-    return pl.DataFrame(rows, schema=["asset_class", "gate_mean", "cells"], orient="row")
 
 
-def _with_chronos(inputs: EncoderInput, chronos: np.ndarray) -> EncoderInput:
-    return replace(inputs, chronos=torch.from_numpy(chronos).to(inputs.chronos.device))
+def _represented(
+    server: EncoderServer, panel: FeaturePanel, sessions: np.ndarray, chronos: np.ndarray, has: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Each of the representations (d, N, width), and mean gates (d, N)."""
+    padded = pad_channels(panel.channels)
+    step = max(1, _CELLS // max(len(panel.asset_ids), 1))
+    pieces: list[dict[str, np.ndarray]] = []
+    for begin in range(0, len(sessions), step):
+        part = slice(begin, begin + step)
+        rows = sessions[part]
+        days = padded[rows[:, None] + np.arange(WINDOW)].swapaxes(1, 2)
+        inputs = server.inputs(days, panel.features[rows], chronos[part], has[part], panel.is_present[rows])
+        served, out = server.forward(inputs)
+        piece = {
+            "embedding": served,
+            "raw_features": inputs.features,
+            "network_inputs": server.facts(inputs),
+            "own_part": out.own,
+            "chronos": inputs.chronos,
+            "gate": out.gate.mean(-1),
+        }
+        pieces.append({name: value.float().cpu().numpy() for name, value in piece.items()})
+    return {name: np.concatenate([one[name] for one in pieces]) for name in pieces[0]}
 
 
-def _served(server: EncoderServer, inputs: EncoderInput) -> torch.Tensor:
-    return server.forward(inputs)[0]
+def _hide_labels(panel: FeaturePanel, is_hidden: np.ndarray) -> FeaturePanel:
+    if not is_hidden.any():
+        return panel
+    features = panel.features.copy()
+    features[:, np.flatnonzero(is_hidden)[:, None], list(LABELS)] = 0.0
+    return replace(panel, features=features)
 
 
 def _forward_beta(panel: FeaturePanel, sessions: np.ndarray) -> np.ndarray:
@@ -210,9 +251,13 @@ def _forward_beta(panel: FeaturePanel, sessions: np.ndarray) -> np.ndarray:
     return out
 
 
-def _sectors(features: np.ndarray) -> np.ndarray:
-    flags = np.nan_to_num(features[..., _SECTOR])
-    return np.where(flags.any(-1), flags.argmax(-1), np.nan)
+def _labels(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the sector and class flags that are set, nan where none is."""
+    sector, kind = (np.nan_to_num(features[..., columns]) for columns in (_SECTOR, _CLASS))
+    return (
+        np.where(sector.any(-1), sector.argmax(-1), np.nan),
+        np.where(kind.any(-1), kind.argmax(-1), np.nan),
+    )
 
 
 def _ridge(x: np.ndarray, y: np.ndarray, is_class: bool):
@@ -235,13 +280,12 @@ def _ridge(x: np.ndarray, y: np.ndarray, is_class: bool):
 
 
 def _score(target: str, guess: np.ndarray, actual: np.ndarray, date: np.ndarray) -> tuple[str, float]:
-    if target == "sector":
+    if target in LABEL_TARGETS:
         return "accuracy", float((guess == actual).mean())
     if target.startswith("return_rank"):
         per_date = [_correlation(_rank(guess[date == one]), actual[date == one]) for one in np.unique(date)]
         return "rank_ic", float(np.nanmean(per_date))
-    variance = actual.var()
-    return "r2", 1 - float(((actual - guess) ** 2).mean() / variance) if variance > 0 else float("nan")
+    return "r2", 1 - float(((actual - guess) ** 2).mean() / actual.var())
 
 
 def _rank(values: np.ndarray) -> np.ndarray:

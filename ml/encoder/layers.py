@@ -91,3 +91,44 @@ class CrossAssetBlock(nn.Module):
         summary = induced + self.gather(induced, keys, is_key)
         assets = assets + self.spread(normed, self.middle(summary))
         return assets + self.feed_forward(self.between(assets))
+
+
+def comovement(
+    returns: torch.Tensor,
+    market: torch.Tensor,
+    is_known: torch.Tensor,
+    labels: torch.Tensor,
+    is_asset: torch.Tensor,
+) -> torch.Tensor:
+    """How each asset's returns move with the mean return of the other assets of each label.
+
+    The market's part is taken out of every asset, each remainder is scaled to length one, and an asset is
+    left out of its own label's mean. Linear attention without parameters: queries and keys are the
+    remainders, values the labels, so that cost grows with the assets, not with their square.
+
+    Parameters
+    ----------
+    returns, market : Tensor of shape (B, N, T)
+    is_known : Tensor of shape (B, N, T)
+        bool; days that may be read.
+    labels : Tensor of shape (B, N, F)
+        0 or 1; an asset whose label is hidden has none.
+    is_asset : Tensor of shape (B, N)
+        bool.
+
+    Returns
+    -------
+    Tensor of shape (B, N, F)
+        Between -1 and 1, shrunk towards 0 where a label has few assets.
+    """
+    read = is_known & is_asset[..., None]
+    r, m = torch.where(read, returns, 0.0), torch.where(read, market, 0.0)
+    slope = (r * m).sum(-1, keepdim=True) / m.square().sum(-1, keepdim=True).clamp(min=1e-9)
+    unit = functional.normalize(r - slope * m, dim=-1, eps=1e-6)
+    labels = torch.where(is_asset[..., None], labels, 0.0)
+    mean = labels.transpose(1, 2) @ unit
+    along = unit @ mean.transpose(1, 2)
+    length = unit.square().sum(-1, keepdim=True)
+    others = along - labels * length
+    squared = mean.square().sum(-1)[:, None] - 2 * labels * along + labels.square() * length
+    return others / (squared.clamp(min=0) + 1).sqrt()

@@ -12,11 +12,15 @@ import torch
 from torch import nn
 
 from ml.encoder.config import EMBEDDING_SIZE, N_LEVELS, WINDOW, EncoderConfig
-from ml.encoder.layers import CrossAssetBlock, SelfBlock
+from ml.encoder.layers import CrossAssetBlock, SelfBlock, comovement
 from ml.encoder.normalize import ChannelWindow
+from ml.features.catalog import FEATURES
 from ml.features.panel import CHANNELS, N_FEATURES
 
 N_CHANNELS = len(CHANNELS)
+_RETURN, _MARKET = CHANNELS.index("return"), CHANNELS.index("market")
+LABELS = tuple(i for i, spec in enumerate(FEATURES) if spec.unit == "flag")
+"""Positions of the class and sector flags among the features."""
 
 
 @dataclass(frozen=True)
@@ -110,21 +114,20 @@ class CrossAssetEncoder(nn.Module):
         super().__init__()
         self.config = config
         width, size = config.width, EMBEDDING_SIZE
+        facts = N_FEATURES + N_LEVELS + (len(LABELS) if config.has_comovement else 0)
         self.patch_embedding = nn.Linear(2 * N_CHANNELS * config.patch + N_LEVELS, width)
         self.position = nn.Parameter(torch.randn(config.n_patches, width) * 0.02)
         self.hidden_patch = nn.Parameter(torch.randn(width) * 0.02)
         self.temporal = nn.ModuleList(SelfBlock(width, config.heads) for _ in range(config.temporal_layers))
         self.temporal_norm = nn.LayerNorm(width)
-        self.feature_mlp = nn.Sequential(
-            nn.Linear(N_FEATURES + N_LEVELS, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
-        )
+        self.feature_mlp = nn.Sequential(nn.Linear(facts, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.join = nn.Sequential(nn.Linear(3 * width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.cross_asset = nn.ModuleList(
             CrossAssetBlock(width, config.heads, config.inducing) for _ in range(config.asset_layers)
         )
         self.own_norm = nn.LayerNorm(width)
         self.own_out = nn.Linear(width, size)
-        self.shortcut = nn.Linear(N_FEATURES + N_LEVELS, size, bias=False)
+        self.shortcut = nn.Linear(facts, size, bias=False)
         self.chronos_out = nn.Linear(config.chronos_size, size)
         self.gate = nn.Linear(size + config.chronos_size, size)
         self.heads = _Heads(config)
@@ -138,21 +141,52 @@ class CrossAssetEncoder(nn.Module):
         is_hidden : Tensor of shape (B, N, P), optional
             bool; patches that the network must do without.
         """
-        tokens = self._tokens(inputs.channels, is_hidden)
-        b, n = inputs.is_asset.shape
-        facts = torch.cat([inputs.features, inputs.channels.levels], dim=-1)
-        newest = tokens[:, :, -1]
-        asset = self.join(torch.cat([tokens.mean(2), newest, self.feature_mlp(facts)], dim=-1))
-        for block in self.cross_asset:
-            asset = block(asset, inputs.is_asset)
-        own = self.own_out(self.own_norm(asset)) + self.shortcut(facts)
-        has_chronos = inputs.has_chronos[..., None]
+        own, tokens = self._own(inputs, is_hidden)
+        branches = self.config.branches
+        has_chronos = inputs.has_chronos[..., None] & (branches != "own")
         chronos = torch.where(has_chronos, inputs.chronos, 0.0)
-        gate = torch.sigmoid(self.gate(torch.cat([own, chronos], dim=-1)))
-        gate = torch.where(has_chronos, gate, 1.0)
+        if branches == "chronos":
+            gate = torch.zeros_like(own)
+        else:
+            gate = torch.sigmoid(self.gate(torch.cat([own, chronos], dim=-1)))
+            gate = torch.where(has_chronos, gate, 1.0)
         z = gate * own + (1 - gate) * self.chronos_out(chronos)
         z = torch.where(inputs.is_asset[..., None], z, 0.0)
-        return EncoderOutput(z, own, gate, tokens.view(b, n, self.config.n_patches, -1))
+        return EncoderOutput(z, own, gate, tokens)
+
+    def facts(self, inputs: EncoderInput, is_hidden: torch.Tensor | None = None) -> torch.Tensor:
+        """What the own branch knows without a weight: features, levels and co-movement, (B, N, facts)."""
+        known = [inputs.features, inputs.channels.levels]
+        if self.config.has_comovement:
+            days = inputs.channels.is_known[..., _RETURN] & inputs.channels.is_known[..., _MARKET]
+            if is_hidden is not None:
+                days = days & ~is_hidden.repeat_interleave(self.config.patch, dim=-1)
+            values = inputs.channels.values
+            # Single precision also under autocast: small differences of long sums.
+            with torch.autocast(values.device.type, enabled=False):
+                known.append(
+                    comovement(
+                        values[..., _RETURN],
+                        values[..., _MARKET],
+                        days,
+                        inputs.features[..., list(LABELS)],
+                        inputs.is_asset,
+                    )
+                )
+        return torch.cat(known, dim=-1)
+
+    def _own(self, inputs: EncoderInput, is_hidden: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Own branch (B, N, 64) and states of the patches (B, N, P, width); zeros if it is left out."""
+        b, n = inputs.is_asset.shape
+        if self.config.branches == "chronos":
+            own = inputs.features.new_zeros(b, n, EMBEDDING_SIZE)
+            return own, own.new_zeros(b, n, self.config.n_patches, self.config.width)
+        tokens = self._tokens(inputs.channels, is_hidden)
+        facts = self.facts(inputs, is_hidden)
+        asset = self.join(torch.cat([tokens.mean(2), tokens[:, :, -1], self.feature_mlp(facts)], dim=-1))
+        for block in self.cross_asset:
+            asset = block(asset, inputs.is_asset)
+        return self.own_out(self.own_norm(asset)) + self.shortcut(facts), tokens
 
     def _tokens(self, channels: ChannelWindow, is_hidden: torch.Tensor | None) -> torch.Tensor:
         b, n = channels.levels.shape[:2]

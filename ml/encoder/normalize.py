@@ -23,6 +23,10 @@ REFERENCE_VOLATILITY: Final = 0.01
 """Daily volatility whose log level is zero."""
 MIN_DAILY_VOLATILITY: Final = 1e-5
 LEVEL_RANGE: Final = (-5.0, 3.0)
+RATIO_LIMIT: Final = 2.0
+BETA_RANGE: Final = (-2.0, 4.0)
+_RANGE_VARIANCE: Final = 4 * math.log(2)
+"""Squared log range of a random walk over its variance (Parkinson 1980)."""
 
 _RETURN, _RANGE, _GAP, _VOLUME, _MARKET = (
     CHANNELS.index(name) for name in ("return", "range", "gap", "volume", "market")
@@ -125,8 +129,10 @@ class ChannelWindow:
         Return, range, gap and market in units of daily volatility, log volume about its mean; 0 = missing.
     is_known : Tensor of shape (..., 64, 5)
         bool.
-    levels : Tensor of shape (..., 2)
-        Log daily volatility of the asset and of the market over the window, against 1 %.
+    levels : Tensor of shape (..., 12)
+        One per name of :data:`ml.encoder.config.LEVELS`: log daily volatility of the asset and of the market
+        over the window, against 1 %; logs of what shorter windows and day ranges say over the asset's (the
+        market's) own; slope on the market and correlation with it. 0 where too little is known.
     """
 
     values: torch.Tensor
@@ -158,6 +164,41 @@ def normalize_channels(raw: torch.Tensor) -> ChannelWindow:
     centre = torch.zeros_like(rms)
     centre[..., _VOLUME] = values[..., _VOLUME].sum(-1) / counts[..., _VOLUME].clamp(min=1)
     scaled = ((values - centre[..., None, :]) / scale[..., None, :]).clamp(-CHANNEL_LIMIT, CHANNEL_LIMIT)
-    levels = (torch.stack([own, market], dim=-1) / REFERENCE_VOLATILITY).log().clamp(*LEVEL_RANGE)
-    levels = torch.where(counts[..., [_RETURN, _MARKET]] > 0, levels, 0.0)
+    volatilities = (torch.stack([own, market], dim=-1) / REFERENCE_VOLATILITY).log().clamp(*LEVEL_RANGE)
+    volatilities = torch.where(counts[..., [_RETURN, _MARKET]] > 0, volatilities, 0.0)
+    levels = torch.cat([volatilities, _ratios(values, known, own, market), _slope(values, known)], dim=-1)
     return ChannelWindow(torch.where(known, scaled, 0.0), known, levels)
+
+
+def _ratios(
+    values: torch.Tensor, known: torch.Tensor, own: torch.Tensor, market: torch.Tensor
+) -> torch.Tensor:
+    """Log ratios to the window's volatility, (..., 8): returns, ranges, the market's returns."""
+    # A day's variance from its range, plus the overnight move that no range holds.
+    by_range = values[..., _RANGE].square() / _RANGE_VARIANCE + values[..., _GAP].square()
+    has_range = known[..., _RANGE] & (values[..., _RANGE] > 0)
+    found = []
+    for squares, is_known, against, spans in (
+        (values[..., _RETURN].square(), known[..., _RETURN], own, (21, 10, 5)),
+        (torch.where(has_range, by_range, 0.0), has_range, own, (64, 21, 5)),
+        (values[..., _MARKET].square(), known[..., _MARKET], market, (21, 5)),
+    ):
+        for span in spans:
+            count = is_known[..., -span:].sum(-1)
+            rms = (squares[..., -span:].sum(-1) / count.clamp(min=1)).sqrt().clamp(min=MIN_DAILY_VOLATILITY)
+            ratio = (rms / against).log().clamp(-RATIO_LIMIT, RATIO_LIMIT)
+            found.append(torch.where(2 * count > span, ratio, 0.0))
+    return torch.stack(found, dim=-1)
+
+
+def _slope(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Slope on the market through zero, and cosine with it, (..., 2); 0 with under half of the days."""
+    both = known[..., _RETURN] & known[..., _MARKET]
+    r = torch.where(both, values[..., _RETURN], 0.0)
+    m = torch.where(both, values[..., _MARKET], 0.0)
+    cross, wide, own = (r * m).sum(-1), m.square().sum(-1), r.square().sum(-1)
+    tiny = MIN_DAILY_VOLATILITY**2
+    enough = (2 * both.sum(-1) > both.shape[-1]) & (wide > tiny) & (own > tiny)
+    slope = (cross / wide.clamp(min=tiny)).clamp(*BETA_RANGE)
+    cosine = cross / (wide.clamp(min=tiny) * own.clamp(min=tiny)).sqrt()
+    return torch.where(enough[..., None], torch.stack([slope, cosine], dim=-1), 0.0)

@@ -16,7 +16,7 @@ class EmbeddingStatistics:
     Attributes
     ----------
     mean : Tensor of shape (64,)
-        Over training dates, each counting alike.
+        Over training cells.
     matrix : Tensor of shape (64, 64)
         Symmetric; inverse root of a covariance plus a floor.
     """
@@ -34,34 +34,35 @@ class EmbeddingStatistics:
 
 
 def fit_statistics(
-    z: torch.Tensor, date: torch.Tensor, floor: float, between_weight: float
+    z: torch.Tensor, group: torch.Tensor, floor: float, between_weight: float
 ) -> EmbeddingStatistics:
-    """Symmetric whitening (axes keep their meaning) of the differences between assets of one date.
+    """Symmetric whitening (axes keep their meaning) of the differences between assets of one group.
 
-    The covariance is that within dates plus `between_weight` times that of the dates' means: a direction
-    that all assets of a date share, such as the state of the market, sets none apart and is scaled down.
-    The map stays linear and invertible, so nothing is lost.
+    The covariance is that within groups plus `between_weight` times that of the groups' means: a direction
+    that all assets of a date and class share, such as the state of the market or the class itself, sets none
+    of them apart and is scaled down, or the assets of a universe of one class would all point one way. The
+    map stays linear and invertible, so nothing is lost.
 
     Parameters
     ----------
     z : Tensor of shape (n, 64)
         Network outputs of training cells.
-    date : Tensor of shape (n,)
-        int64, 0 .. number of dates - 1: which date each cell is of; every date counts alike.
+    group : Tensor of shape (n,)
+        int64, not negative: which date and class each cell is of; every cell counts alike.
     floor : float
         Added to every variance: a direction without variance is not blown up.
     between_weight : float
         1 whitens the total covariance.
     """
     z = z.double().cpu()
-    date = date.cpu()
-    n_dates = int(date.max()) + 1
-    counts = torch.bincount(date, minlength=n_dates)[:, None]
-    means = torch.zeros(n_dates, z.shape[1], dtype=z.dtype).index_add_(0, date, z) / counts
-    rows = z - means[date]
-    centre = means.mean(0)
-    spread = means - centre
-    within = rows.T @ rows / max(len(rows) - n_dates, 1)
-    values, vectors = torch.linalg.eigh(within + between_weight * spread.T @ spread / n_dates)
+    _, group = torch.unique(group.cpu(), return_inverse=True)
+    n_groups = int(group.max()) + 1
+    counts = torch.bincount(group, minlength=n_groups)[:, None]
+    means = torch.zeros(n_groups, z.shape[1], dtype=z.dtype).index_add_(0, group, z) / counts
+    rows = z - means[group]
+    centre = z.mean(0)
+    spread = (means - centre) * counts.sqrt()
+    within = rows.T @ rows / max(len(rows) - n_groups, 1)
+    values, vectors = torch.linalg.eigh(within + between_weight * spread.T @ spread / len(rows))
     matrix = (vectors / (values.clamp(min=0) + floor).sqrt()) @ vectors.T
     return EmbeddingStatistics(centre.float(), matrix.float())

@@ -30,6 +30,7 @@ from ml.encoder.normalize import FeatureNormalizer
 from ml.encoder.statistics import EmbeddingStatistics, fit_statistics
 from ml.encoder.trained import TrainedEncoder
 from ml.encoder.views import View, make_view
+from ml.features.catalog import FEATURES
 from ml.features.panel import FeaturePanel
 
 MAX_MEAN_COSINE: Final = 0.5
@@ -38,6 +39,7 @@ MIN_RAW_DEVIATION: Final = 0.05
 _MONITOR_DATES: Final = 16
 _STATISTICS_DATES: Final = 128
 _BETAS: Final = (0.9, 0.98)
+_CLASSES: Final = [i for i, spec in enumerate(FEATURES) if spec.family == "class"]
 
 Progress = Callable[[dict[str, float]], None]
 
@@ -59,6 +61,7 @@ def train_encoder(
     on_progress: Progress | None = None,
     resume_folder: Path | None = None,
     chronos: ChronosBranch | None = None,
+    selection: Sequence[FeaturePanel] = (),
 ) -> TrainedEncoder:
     """Train an encoder.
 
@@ -78,6 +81,8 @@ def train_encoder(
         continued, with the same result as an unbroken run.
     chronos : ChronosBranch, optional
         By default the shipped model.
+    selection : sequence of FeaturePanel, optional
+        Held-out panels; the loss on them is the metric ``selection``, by which runs may be chosen.
 
     Raises
     ------
@@ -91,7 +96,44 @@ def train_encoder(
     device = torch.device(device)
     branch = chronos or load_chronos(device=str(device))
     table, normalizer = build_cells(panels, config, branch, device)
-    run = _Run(table, normalizer, config, device, seed)
+    judge = build_cells(selection, config, branch, device, normalizer)[0] if selection else None
+    return train_on_cells(
+        table, normalizer, config, branch.model_id, tuple(sorted({one.source for one in panels})),
+        seed=seed, on_progress=on_progress, resume_folder=resume_folder, selection=judge,
+    )  # fmt: skip
+
+
+def train_on_cells(
+    table: CellTable,
+    normalizer: FeatureNormalizer,
+    config: TrainConfig,
+    chronos_model_id: str,
+    sources: tuple[str, ...],
+    *,
+    seed: int,
+    on_progress: Progress | None = None,
+    resume_folder: Path | None = None,
+    selection: CellTable | None = None,
+) -> TrainedEncoder:
+    """Train on cells that are built already; arguments and errors as in :func:`train_encoder`.
+
+    Parameters
+    ----------
+    table : CellTable
+        On the device that trains.
+    normalizer : FeatureNormalizer
+        Whose scores the cells hold.
+    config : TrainConfig
+    chronos_model_id : str
+        The model whose embeddings the cells hold.
+    sources : tuple of str
+        Of the panels.
+    seed, on_progress, resume_folder
+        As in :func:`train_encoder`.
+    selection : CellTable, optional
+        Held-out cells whose loss is the metric ``selection``.
+    """
+    run = _Run(table, normalizer, config, table.channels.device, seed, selection)
     if resume_folder is not None and resume_folder.exists():
         run.load(resume_folder)
     while run.step < config.steps:
@@ -105,14 +147,7 @@ def train_encoder(
             run.save(resume_folder)
     statistics = run.statistics(_STATISTICS_DATES).to("cpu")  # before the model leaves the device
     return TrainedEncoder(
-        run.model.eval().cpu(),
-        normalizer,
-        statistics,
-        config,
-        branch.model_id,
-        seed,
-        tuple(sorted({one.source for one in panels})),
-        run.history,
+        run.model.eval().cpu(), normalizer, statistics, config, chronos_model_id, seed, sources, run.history
     )
 
 
@@ -126,15 +161,18 @@ class _Run:
         config: TrainConfig,
         device: torch.device,
         seed: int,
+        selection: CellTable | None,
     ) -> None:
         self.table, self.config, self.device, self.seed = table, config, device, seed
+        self.selection = selection
         with torch.random.fork_rng(devices=[]):  # the caller's generator stays as it was
             torch.manual_seed(seed)
             model = CrossAssetEncoder(config.encoder)
         self.model = model.to(device).train()
         self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=config.peak_rate, weight_decay=config.weight_decay, betas=_BETAS
-        )
+            self.model.parameters(), lr=config.peak_rate, weight_decay=config.weight_decay, betas=_BETAS,
+            fused=device.type == "cuda",
+        )  # fmt: skip
         self.step = 0
         self.history: list[dict[str, float]] = []
 
@@ -143,13 +181,9 @@ class _Run:
         config = self.config
         # Every step seeds its own generators, so that a resumed run sees the batches of an unbroken one.
         chooser = np.random.default_rng([self.seed, self.step])
-        cells = self.table.choose(chooser, config.dates_per_step, config.assets_per_date)
-        generator = torch.Generator(self.device).manual_seed(int(chooser.integers(2**62)))
-        clean = self.table.inputs(cells)
-        views = [make_view(clean, config, generator) for _ in range(2)]
-        terms = self._terms(clean, cells, views)
-        weights = asdict(config.weights)
-        loss = torch.stack([weights[name] * terms[name] for name in weights]).sum()
+        dates, assets = batch_shape(config, chooser)
+        terms = self._loss(self.table, self.table.choose(chooser, dates, assets), chooser)
+        loss = terms["loss"]
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
         self.optimiser.zero_grad(set_to_none=True)
@@ -157,14 +191,39 @@ class _Run:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
         self.optimiser.step()
         self.step += 1
-        return {"loss": loss.detach()} | {name: value.detach() for name, value in terms.items()}
+        return {name: value.detach() for name, value in terms.items()}
+
+    def _loss(
+        self, table: CellTable, cells: np.ndarray, chooser: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
+        """Terms of the loss of two fresh views of some cells, and their weighted sum ``loss``."""
+        generator = torch.Generator(self.device).manual_seed(int(chooser.integers(2**62)))
+        clean = table.inputs(cells)
+        views = [make_view(clean, self.config, generator) for _ in range(2)]
+        terms = self._terms(clean, table.targets(cells), views)
+        weights = asdict(self.config.weights)
+        return terms | {"loss": torch.stack([weights[name] * terms[name] for name in weights]).sum()}
+
+    @torch.no_grad()
+    def _selection_loss(self, table: CellTable) -> float:
+        """Loss of whole held-out dates, their views always drawn from the same seeds."""
+        chosen = np.unique(np.linspace(0, table.n_dates - 1, _MONITOR_DATES).astype(int))
+        self.model.eval()
+        found = [
+            float(self._loss(table, table.date_cells(int(one)), np.random.default_rng(int(one)))["loss"])
+            for one in chosen
+        ]
+        self.model.train()
+        return float(np.mean(found))
 
     def _rate(self) -> float:
         warm = min(1.0, (self.step + 1) / max(self.config.warmup_steps, 1))
         done = self.step / max(self.config.steps, 1)
         return self.config.peak_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
-    def _terms(self, clean: EncoderInput, cells: np.ndarray, views: list[View]) -> dict[str, torch.Tensor]:
+    def _terms(
+        self, clean: EncoderInput, targets: tuple[torch.Tensor, torch.Tensor], views: list[View]
+    ) -> dict[str, torch.Tensor]:
         both = EncoderInput.concatenate([one.inputs for one in views])
         is_hidden_patch = torch.cat([one.is_hidden_patch for one in views])
         is_hidden_feature = torch.cat([one.is_hidden_feature for one in views])
@@ -173,7 +232,7 @@ class _Run:
         known = torch.cat([clean.channels.is_known] * 2)
         hidden_day = is_hidden_patch.repeat_interleave(self.config.encoder.patch, dim=-1)[..., None] & known
         first, second = heads.projected.chunk(2)
-        log_volatility, rank = (torch.cat([one, one]) for one in self.table.targets(cells))
+        log_volatility, rank = (torch.cat([one, one]) for one in targets)
         variance, covariance = variance_covariance(out.z, is_asset)
         values, scores = torch.cat([clean.channels.values] * 2), torch.cat([clean.features] * 2)
         return {
@@ -198,24 +257,28 @@ class _Run:
         return out, heads
 
     @torch.no_grad()
-    def _clean(self, dates: int) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """(z, gate, has_chronos) of all cells of evenly spaced dates."""
+    def _clean(self, dates: int) -> list[tuple[torch.Tensor, ...]]:
+        """(z, gate, has_chronos, class) of all cells of evenly spaced dates."""
         chosen = np.unique(np.linspace(0, self.table.n_dates - 1, dates).astype(int))
         found = []
         self.model.eval()
         for date in chosen:
             inputs = self.table.inputs(self.table.date_cells(int(date)))
             out = self.model(inputs)
-            found.append((out.z[0], out.gate[0], inputs.has_chronos[0]))
+            # Without any class flag: the first class.
+            asset_class = inputs.features[0, :, _CLASSES].argmax(-1)
+            found.append((out.z[0], out.gate[0], inputs.has_chronos[0], asset_class))
         self.model.train()
         return found
 
     def statistics(self, dates: int) -> EmbeddingStatistics:
         """Embedding statistics of the network as it is now, over evenly spaced training dates."""
-        z = [one for one, _, _ in self._clean(dates)]
-        date = torch.cat([torch.full((len(one),), i) for i, one in enumerate(z)])
-        config = self.config
-        return fit_statistics(torch.cat(z), date, config.whitening_floor, config.between_weight)
+        return self._fit(self._clean(dates))
+
+    def _fit(self, found: list[tuple[torch.Tensor, ...]]) -> EmbeddingStatistics:
+        group = torch.cat([len(_CLASSES) * i + one[-1].cpu() for i, one in enumerate(found)])
+        z = torch.cat([one[0] for one in found])
+        return fit_statistics(z, group, self.config.whitening_floor, self.config.between_weight)
 
     def report(self, terms: dict[str, torch.Tensor]) -> dict[str, float]:
         """Append a metrics row and check for collapse.
@@ -225,10 +288,10 @@ class _Run:
         CollapseError
         """
         found = self._clean(_MONITOR_DATES)
-        z = [one.cpu() for one, _, _ in found]
-        statistics = self.statistics(_MONITOR_DATES).to("cpu")
+        z = [one[0].cpu() for one in found]
+        statistics = self._fit(found)
         served = [statistics.apply(one, torch.ones(len(one), dtype=torch.bool)) for one in z]
-        gates = torch.cat([gate[has] for _, gate, has in found])
+        gates = torch.cat([gate[has] for _, gate, has, _ in found])
         row = {name: float(value) for name, value in terms.items()} | {
             "step": self.step,
             "steps": self.config.steps,
@@ -237,6 +300,8 @@ class _Run:
             "raw_deviation": float(torch.stack([one.std(0).mean() for one in z]).median()),
             "gate_mean": float(gates.mean()) if len(gates) else 1.0,
         }
+        if self.selection is not None:
+            row["selection"] = self._selection_loss(self.selection)
         self.history.append(row)
         if self.step >= self.config.check_from or self.step == self.config.steps:
             check_collapse(row)
@@ -264,12 +329,24 @@ class _Run:
             {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         )
         for name, parameter in self.model.named_parameters():
-            # AdamW counts its steps on the CPU.
+            if f"adam.step.{name}" not in tensors:
+                continue  # of a branch that is left out
+            # AdamW counts its steps on the CPU, unless it is fused.
+            is_fused = self.device.type == "cuda"
             self.optimiser.state[parameter] = {
-                key: tensors[f"adam.{key}.{name}"].to("cpu" if key == "step" else self.device)
+                key: tensors[f"adam.{key}.{name}"].to(
+                    "cpu" if key == "step" and not is_fused else self.device
+                )
                 for key in ("step", "exp_avg", "exp_avg_sq")
             }
         self.step, self.history = int(saved.metrics["step"]), list(saved.metrics["history"])
+
+
+def batch_shape(config: TrainConfig, chooser: np.random.Generator) -> tuple[int, int]:
+    """Dates and assets a date of one step: universes of all sizes, always about as many cells."""
+    few, many = config.fewest_assets_per_date, config.assets_per_date
+    assets = round(float(np.exp(chooser.uniform(np.log(few), np.log(many)))))
+    return max(1, round(config.dates_per_step * many / assets)), assets
 
 
 def check_collapse(row: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ serving.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -167,7 +167,7 @@ def restore_trained(folder: Path) -> TrainedEncoder:
         stored.model,
         stored.normalizer,
         stored.statistics,
-        PROFILES[profile],
+        replace(PROFILES[profile], encoder=stored.model.config),
         stored.chronos_model_id,
         int(saved.config["seed"]),
         tuple(saved.config["sources"]),

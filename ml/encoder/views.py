@@ -10,8 +10,11 @@ import torch
 from ml.encoder.config import TrainConfig
 from ml.encoder.model import EncoderInput
 from ml.encoder.normalize import ChannelWindow
+from ml.features.catalog import FEATURES
 from ml.features.panel import CHANNELS
 
+_SECTORS = [i for i, spec in enumerate(FEATURES) if spec.family == "sector"]
+_CLASSES = [i for i, spec in enumerate(FEATURES) if spec.family == "class"]
 _NOISY = [CHANNELS.index(name) for name in ("return", "range", "gap")]
 
 
@@ -41,6 +44,11 @@ def make_view(inputs: EncoderInput, config: TrainConfig, generator: torch.Genera
     b, n = inputs.is_asset.shape
     hidden_patch = chance((b, n, config.encoder.n_patches), config.hide_patches)
     hidden_feature = chance(tuple(inputs.features.shape), config.hide_features)
+    for columns, most in ((_SECTORS, config.hide_sectors), (_CLASSES, config.hide_classes)):
+        # Flags of one family go together, or those that are left would tell the hidden one.
+        share = most * torch.rand((b, 1), generator=generator, device=device)
+        whole = torch.rand((b, n), generator=generator, device=device) < share
+        hidden_feature[..., columns] = whole[..., None].expand(-1, -1, len(columns))
     noise = torch.zeros_like(inputs.channels.values)
     shape = (*noise.shape[:-1], len(_NOISY))
     noise[..., _NOISY] = config.noise * torch.randn(shape, generator=generator, device=device)

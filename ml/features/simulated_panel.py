@@ -4,7 +4,10 @@ What belongs here: from contract frames to a :class:`~ml.features.panel.FeatureP
 formulas (``compute.py``), vintages and late rows, which only the warehouse has (``dbt/``).
 """
 
+import os
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date
+from multiprocessing import get_context
 
 import numpy as np
 import polars as pl
@@ -112,6 +115,34 @@ def simulated_panel(*, assets: int, years: int, seed: int, warmup_sessions: int 
         f"simulated:{seed}",
     )
     return panel.take(sessions=slice(warmup_sessions, None))
+
+
+def simulated_panels(
+    count: int, *, assets: int, years: int, first_seed: int, workers: int | None = None
+) -> list[FeaturePanel]:
+    """Several simulated markets, each in a process of its own where there are cores.
+
+    Parameters
+    ----------
+    count, assets, years : int
+        Markets, and as in :func:`simulated_panel`.
+    first_seed : int
+        Market i has the seed ``first_seed + i``.
+    workers : int, optional
+        Processes; by default half of the machine's cores. One: no other process is started.
+
+    Returns
+    -------
+    list of FeaturePanel
+        In the order of their seeds; the same for every number of workers.
+    """
+    seeds = range(first_seed, first_seed + count)
+    processes = min(count, workers or max(1, (os.cpu_count() or 1) // 2))
+    if processes == 1:
+        return [simulated_panel(assets=assets, years=years, seed=seed) for seed in seeds]
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        waiting = [pool.submit(simulated_panel, assets=assets, years=years, seed=seed) for seed in seeds]
+        return [one.result() for one in waiting]
 
 
 def _channels(grid: PriceGrid, market_log: np.ndarray) -> np.ndarray:

@@ -115,6 +115,8 @@ class TrainConfig:
     target_kl : float
         An iteration ends with the epoch in which the mean divergence from the rollout's policy passes it.
     gae_lambda : float
+    universe_baseline : bool
+        Take out of each reward what the universe's other portfolios with the objective earned.
     clip_norm : float
     save_every : int
         Iterations between training states.
@@ -141,6 +143,7 @@ class TrainConfig:
     clip: float = 0.2
     target_kl: float = 0.05
     gae_lambda: float = 0.95
+    universe_baseline: bool = True
     clip_norm: float = 0.5
     save_every: int = 10
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import torch
 
-LONG_TERM_DAYS: Final = 365  # held longer than this: long-term
 WASH_DAYS: Final = 30
 LOSS_LIMIT_USD: Final = 3000.0
 LOSS_LIMIT_SEPARATE_USD: Final = 1500.0
@@ -41,6 +40,10 @@ class EnvConfig:
         Wealth below counts as this, so that its logarithm stays finite.
     dtype : torch.dtype
         float32 for training, float64 for tests.
+    kernel : {"numba", "triton"} or None
+        None: numba on the CPU, Triton on a GPU.
+    threads : int
+        Of the CPU's kernel; results do not depend on it.
     """
 
     lots_per_asset: int = 8
@@ -54,12 +57,16 @@ class EnvConfig:
     dust: float = 1e-7
     wealth_floor: float = 1e-4
     dtype: torch.dtype = torch.float32
+    kernel: str | None = None
+    threads: int = 1
 
     def __post_init__(self) -> None:
         if self.lots_per_asset < 2:
             raise ValueError(
                 f"EnvConfig.lots_per_asset is {self.lots_per_asset}: give at least 2, or none can be folded"
             )
+        if self.threads < 1:
+            raise ValueError(f"EnvConfig.threads is {self.threads}: give at least 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,61 +1,41 @@
-"""The market of an episode seen from each portfolio: prices, flags, calendar.
+"""Windows and portfolios as the environment's kernels read them.
 
-What belongs here: rows of a window gathered by portfolio, and what fill days say of wash windows and years.
-What does not: anything that a portfolio owns (``env.py``).
+What belongs here: checks, types, and what fill days say of terms, wash windows and years. What does not: state
+(``env.py``) and arithmetic of a step (``kernels/``).
 """
 
-from dataclasses import dataclass
+import math
+from typing import Final
 
 import numpy as np
 import torch
 
-from ml.policy.env_config import WASH_DAYS, PortfolioParams
-from ml.policy.market_window import MarketWindow
+from ml.policy.env_config import WASH_DAYS, EnvConfig, PortfolioParams
+from ml.policy.kernels.layout import DELISTED, NO_SHORT_GAINS, TAXABLE, TRADEABLE, Holders, Market
+from ml.policy.market_window import REGIME_FEATURES, MarketWindow
+from ml.policy.objectives import DECISION_STEP_SESSIONS
 
-
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """One week's fill, gathered for each portfolio.
-
-    Attributes
-    ----------
-    price : Tensor of shape (B, N)
-        Delisted assets: their last price.
-    today : Tensor of shape (B, 1, 1)
-        int32 day.
-    is_open : Tensor of shape (B, 1, R)
-        bool: which earlier fills lie within 30 days.
-    is_tradeable, is_delisted : Tensor of shape (B, N)
-        bool.
-    flow : Tensor of shape (B,)
-        Deposit > 0, withdrawal < 0.
-    """
-
-    price: torch.Tensor
-    today: torch.Tensor
-    is_open: torch.Tensor
-    is_tradeable: torch.Tensor
-    is_delisted: torch.Tensor
-    flow: torch.Tensor
+_VOLATILITY: Final = REGIME_FEATURES.index("market_volatility_63d_ann")
+_WEEKLY: Final = math.sqrt(DECISION_STEP_SESSIONS / 252)
 
 
 class MarketRows:
-    """A window's rows for B portfolios.
+    """A window as the kernels read it.
 
     Parameters
     ----------
     window : MarketWindow
     portfolios : PortfolioParams
-        Their groups and flows.
+        Their groups and flows must fit the window.
     dtype : torch.dtype
         Of prices.
 
     Attributes
     ----------
+    market : Market
+        Tensors on the window's device.
     group : Tensor of shape (B,)
         int64 universe of each portfolio.
-    wash_fills : int
-        R: the most fills that lie within 30 days before another.
 
     Raises
     ------
@@ -65,60 +45,79 @@ class MarketRows:
 
     def __init__(self, window: MarketWindow, portfolios: PortfolioParams, dtype: torch.dtype) -> None:
         check_fit(window, portfolios)
-        self._window, self._dtype, self._flow = window, dtype, portfolios.weekly_flow
         self.group = portfolios.group.long()
         days = window.fill_day.cpu().numpy().astype(np.int64)
         device = window.fill_day.device
         self._year_fraction = torch.tensor(_year_fraction(days), dtype=dtype, device=device)
-        self._is_year_end = torch.tensor(_year_ends(days), device=device)
-        is_open = _open_fills(days)
-        self.wash_fills = is_open.shape[-1]
-        self._is_open = torch.tensor(is_open, device=device)
-
-    def _row(self, rows: torch.Tensor, t: int) -> torch.Tensor:
-        return rows[:, t].index_select(0, self.group)
-
-    def decision_price(self, t: int) -> torch.Tensor:
-        """Price (B, N) at decision t."""
-        return self._row(self._window.decision_price, t).to(self._dtype)
-
-    def cash_return(self, t: int) -> torch.Tensor:
-        """Simple return (B,) of cash from fill t to the next."""
-        return self._row(self._window.cash_return, t).to(self._dtype)
-
-    def today(self, t: int) -> torch.Tensor:
-        """Day (B, 1, 1) of fill t, int32."""
-        return self._row(self._window.fill_day, t).int()[:, None, None]
+        self._listed = window.is_tradeable & ~window.is_delisted
+        decision = window.decision_price.to(dtype).contiguous()
+        paid = window.dividend
+        dividend = torch.zeros_like(decision) if paid is None else paid.to(dtype).contiguous()
+        self.market = Market(
+            decision_price=decision,
+            fill_price=torch.where(window.is_delisted, decision, window.fill_price.to(dtype)).contiguous(),
+            dividend=dividend,
+            flags=(self._listed * TRADEABLE + window.is_delisted * DELISTED).to(torch.uint8).contiguous(),
+            fill_day=window.fill_day.int().contiguous(),
+            long_day=torch.tensor(_long_days(days), dtype=torch.int32, device=device),
+            open_fills=torch.tensor(_open_fills(days), dtype=torch.int32, device=device),
+            is_year_end=torch.tensor(_year_ends(days), dtype=torch.uint8, device=device),
+            cash_return=window.cash_return.to(dtype).contiguous(),
+            equal=_equal_weight(decision, dividend, self._listed),
+            sigma=(window.regime[..., _VOLATILITY].to(dtype) * _WEEKLY).contiguous(),
+        )
 
     def is_tradeable(self, t: int) -> torch.Tensor:
         """Say which assets (B, N) are listed and can be traded at decision t."""
-        return self._row(self._window.is_tradeable, t) & ~self._row(self._window.is_delisted, t)
-
-    def is_open(self, t: int) -> torch.Tensor:
-        """Say which of the R fills before t, oldest first, lie within 30 days of it; (B, 1, R)."""
-        return self._row(self._is_open, t)[:, None]
-
-    def is_year_end(self, t: int) -> torch.Tensor:
-        """Say whether the fill after t lies in another year; (B,)."""
-        return self._row(self._is_year_end, t)
+        return self._listed[:, t].index_select(0, self.group)
 
     def year_fraction(self, t: int) -> torch.Tensor:
         """Position (B,) of fill t in its year: 0 on 1 January, 1 on 31 December."""
-        return self._row(self._year_fraction, t)
+        return self._year_fraction[:, t].index_select(0, self.group)
 
-    def fill(self, t: int) -> Fill:
-        """Gather fill t."""
-        window, flow = self._window, self._flow
-        is_delisted = self._row(window.is_delisted, t)
-        price = self._row(window.fill_price, t).to(self._dtype)
-        return Fill(
-            price=torch.where(is_delisted, self.decision_price(t), price),
-            today=self.today(t),
-            is_open=self.is_open(t),
-            is_tradeable=self.is_tradeable(t),
-            is_delisted=is_delisted,
-            flow=torch.zeros_like(price[:, 0]) if flow is None else flow[:, t].to(self._dtype),
-        )
+
+def holders_of(portfolios: PortfolioParams, weeks: int, config: EnvConfig) -> Holders:
+    """The portfolios' parameters as the kernels read them."""
+    dtype, taxable = config.dtype, ~portfolios.is_tax_deferred
+    least = torch.where(taxable, config.harvest_loss_usd / portfolios.initial_usd.to(dtype), torch.inf)
+    rates = (portfolios.short_rate, portfolios.long_rate, portfolios.loss_limit_ratio)
+    columns = [rate.to(dtype) * taxable for rate in rates] + [portfolios.cost_ratio.to(dtype), least]
+    flow = portfolios.weekly_flow
+    if flow is None:
+        flow = torch.zeros(len(taxable), weeks, device=taxable.device)
+    flags = taxable * TAXABLE + (portfolios.no_short_gains & taxable) * NO_SHORT_GAINS
+    return Holders(
+        group=portfolios.group.int().contiguous(),
+        flags=flags.to(torch.uint8),
+        rates=torch.stack(columns, 1).to(dtype).contiguous(),
+        flow=flow.to(dtype).contiguous(),
+    )
+
+
+def _equal_weight(price: torch.Tensor, dividend: torch.Tensor, listed: torch.Tensor) -> torch.Tensor:
+    """Log return (G, T + 1) until the next decision of the assets tradeable at each; the last is 0."""
+    held = listed[:, :-1].to(price.dtype)
+    change = ((price[:, 1:] + dividend[:, :-1]) / price[:, :-1] - 1) * held
+    equal = torch.log1p(change.sum(-1) / held.sum(-1).clamp(min=1))
+    return torch.nn.functional.pad(equal, (0, 1)).contiguous()
+
+
+def _long_days(days: np.ndarray) -> np.ndarray:
+    """The latest holding period start that is long-term at each fill, by the calendar.
+
+    The rule of :func:`ml.tax.holding_period.first_long_term_date` turned round: the day before the fill, a year
+    earlier, but for the ends of months.
+    """
+    dates = days.astype("datetime64[D]")
+    found = days - 368
+    for back in (367, 366, 365):
+        start = dates - back
+        month = start.astype("datetime64[M]")
+        is_last = (start + 1).astype("datetime64[M]") != month
+        anniversary = (month + 12).astype("datetime64[D]") + (start - month.astype("datetime64[D]")) + 1
+        first = np.where(is_last, (month + 13).astype("datetime64[D]"), anniversary)
+        found = np.where(first <= dates, days - back, found)
+    return found
 
 
 def _year_fraction(days: np.ndarray) -> np.ndarray:
@@ -136,14 +135,9 @@ def _year_ends(days: np.ndarray) -> np.ndarray:
 
 
 def _open_fills(days: np.ndarray) -> np.ndarray:
-    """Say for each fill which of the R before it, oldest first, lie within 30 days; (G, T + 1, R)."""
-    fills = 1
-    while (days[:, fills + 1 :] - days[:, : -fills - 1] <= WASH_DAYS).any():
-        fills += 1
-    never = np.full((days.shape[0], fills), np.iinfo(np.int32).min, dtype=np.int64)
-    padded = np.concatenate([never, days], axis=1)
-    past = np.stack([padded[:, back : back + days.shape[1]] for back in range(fills)], axis=-1)
-    return days[..., None] - past <= WASH_DAYS
+    """Say how many of the fills before each lie within 30 days; (G, T + 1)."""
+    rows = [np.arange(len(row)) - np.searchsorted(row, row - WASH_DAYS, side="left") for row in days]
+    return np.stack(rows)
 
 
 def check_fit(window: MarketWindow, portfolios: PortfolioParams) -> None:

@@ -17,7 +17,7 @@ from ml.policy.market_window import MarketWindow
 from ml.policy.objectives import EXPERT_MIX_MATRIX, effective_mix, long_term_gains_only_in_force
 from ml.policy.observation import Observation, observe_window
 from ml.policy.start_portfolios import random_portfolios
-from ml.policy.teachers import LotShares, teacher_targets
+from ml.policy.teachers import teacher_targets
 from ml.policy.windows import take_groups
 from ml.types import OBJECTIVES
 
@@ -165,9 +165,7 @@ def play(players: Players, act: Actor) -> Episode:
     with torch.no_grad():
         for week in range(env.weeks):
             seen = observe_window(players.window, week, group, state, players.mix)
-            view, value = env.lots(), env.pretax_value[:, None].clamp(min=1e-6)
-            lots = LotShares(view.harvestable_value / value, view.free_value / value)
-            teacher = teacher_targets(players.window, week, group, state, lots)
+            teacher = teacher_targets(players.window, week, group, state, env.lot_values())
             action = act(seen, teacher)
             result = env.step(action.target)
             state = result.state

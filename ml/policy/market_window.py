@@ -24,7 +24,7 @@ class MarketWindow:
     """T weekly decisions of G universes with N assets each; all tensors on one device.
 
     Prices are total-return indices (dividends reinvested in the fund: ``accumulating``), so that a lot's
-    basis and value are both in units of the index.
+    basis and value are both in units of the index, unless ``dividend`` is given.
 
     Attributes
     ----------
@@ -50,6 +50,9 @@ class MarketWindow:
         the account; used by the warm start.
     substitute : Tensor of shape (G, T + 1, N) or None
         int64 position of each asset's most correlated tradeable other asset, -1 for none.
+    dividend : Tensor of shape (G, T + 1, N) or None
+        Cash per share paid at the fill on what is held before it, for prices that leave dividends out; taxed
+        as qualified. None: none (the prices are total-return indices).
     """
 
     decision_price: torch.Tensor
@@ -62,6 +65,7 @@ class MarketWindow:
     cash_return: torch.Tensor
     expert_target: torch.Tensor | None = None
     substitute: torch.Tensor | None = None
+    dividend: torch.Tensor | None = None
 
     @property
     def sizes(self) -> tuple[int, int, int]:

@@ -127,6 +127,11 @@ class MoEPolicy(nn.Module):
             kappa=(seen.mix @ self.log_kappa).exp().clamp(KAPPA_MIN, KAPPA_MAX),
         )
 
+    def router_shares(self, mix: torch.Tensor, regime: torch.Tensor) -> torch.Tensor:
+        """Share of each expert, (B, 4), of mixes (B, 6) and regimes (B, 5) alone."""
+        scaled = ((regime - self.regime_mean) / self.regime_scale).clamp(-4, 4)
+        return torch.softmax(self.router(torch.cat([mix, scaled], -1)), -1)
+
     @staticmethod
     def _pooled(per_asset: torch.Tensor, seen: Observation) -> torch.Tensor:
         tradeable = seen.is_tradeable.to(per_asset.dtype)

@@ -6,32 +6,17 @@ market side, which ``windows.py`` takes from ``experts.plan_market``. The rules 
 where that is itself harvested in the account, into cash and from there over all assets.
 """
 
-from dataclasses import dataclass
-
 import torch
 
+from ml.policy.env import LotValues
 from ml.policy.experts import CASH_BUFFER, GROWTH_DRIFT, OVERWEIGHT_LIMIT, TRIM_RATE
 from ml.policy.market_window import MarketWindow
 from ml.policy.state import PortfolioState
 from ml.types import EXPERTS
 
 
-@dataclass(frozen=True, slots=True)
-class LotShares:
-    """What of each position the lots allow, in shares of value before tax.
-
-    Attributes
-    ----------
-    harvestable, free : Tensor of shape (B, N)
-        Lots with a loss worth taking; lots whose sale realises no short-term gain.
-    """
-
-    harvestable: torch.Tensor
-    free: torch.Tensor
-
-
 def teacher_targets(
-    window: MarketWindow, t: int, group: torch.Tensor, state: PortfolioState, lots: LotShares
+    window: MarketWindow, t: int, group: torch.Tensor, state: PortfolioState, lots: LotValues
 ) -> torch.Tensor:
     """Target portfolio of each expert for each portfolio.
 
@@ -44,7 +29,7 @@ def teacher_targets(
     group : Tensor of shape (B,)
         Each portfolio's universe.
     state : PortfolioState
-    lots : LotShares
+    lots : LotValues
 
     Returns
     -------
@@ -88,7 +73,7 @@ def _growth(goal: torch.Tensor, current: torch.Tensor) -> torch.Tensor:
 
 
 def _tax_aware(
-    current: torch.Tensor, tradeable: torch.Tensor, lots: LotShares, substitute: torch.Tensor
+    current: torch.Tensor, tradeable: torch.Tensor, lots: LotValues, substitute: torch.Tensor
 ) -> torch.Tensor:
     held = current[:, :-1]
     harvested = torch.minimum(lots.harvestable * tradeable, held)

@@ -15,6 +15,7 @@ import torch
 from ml.checkpoint import load_checkpoint, save_checkpoint
 from ml.encoder.dataset import ChronosBranch, load_chronos
 from ml.features.panel import FeaturePanel
+from ml.policy.baseline import universe_baseline
 from ml.policy.config import TrainConfig
 from ml.policy.embeddings import Embedder, draw_windows
 from ml.policy.episodes import Action, Actor, Episode, blend, draw_players, fixed_router, play
@@ -209,6 +210,13 @@ class _Run:
         seed = self._episode_seed(self.step if purpose == 0 else _EVALUATION - purpose)
         return play(draw_players(self.windows, self.config, seed), self._sampling_actor())
 
+    def _own_reward(self, episode: Episode) -> torch.Tensor:
+        """Rewards less what the other portfolios of the universe earned, (T, B, 6)."""
+        if not self.config.universe_baseline:
+            return episode.reward
+        mix = episode.players.mix
+        return episode.reward - universe_baseline(episode.reward, mix, episode.players.window.sizes[0])
+
     @torch.no_grad()
     def _values(self, episode: Episode) -> torch.Tensor:
         """Values of all decisions and of the end, (T + 1, B, 6), in units of ``return_scale``."""
@@ -221,7 +229,7 @@ class _Run:
         """Set the scale of returns and fit the value heads alone, before they judge the first actions."""
         episode = self._rollout(1)
         zeros = torch.zeros(len(episode.reward) + 1, *episode.reward.shape[1:], device=self.device)
-        _, returns = generalised_advantages(episode.reward, zeros, self.gamma, 1.0)
+        _, returns = generalised_advantages(self._own_reward(episode), zeros, self.gamma, 1.0)
         mix = episode.players.mix.expand_as(returns)
         total = mix.sum((0, 1)).clamp(min=1e-12)
         mean = (mix * returns).sum((0, 1)) / total
@@ -245,7 +253,7 @@ class _Run:
         config = self.config
         episode = self._rollout(0)
         value = self._values(episode)
-        reward = episode.reward / self.model.return_scale
+        reward = self._own_reward(episode) / self.model.return_scale
         advantage, returns = generalised_advantages(reward, value, self.gamma, config.gae_lambda)
         mix = episode.players.mix
         judged = normalised_by_objective(advantage, mix)

@@ -123,8 +123,8 @@ def make_windows(
 
 def join_windows(windows: list[MarketWindow]) -> MarketWindow:
     """One window with the universes of several, which have the same weeks and assets."""
-    names = [field.name for field in fields(MarketWindow)]
-    return MarketWindow(**{name: torch.cat([getattr(w, name) for w in windows]) for name in names})
+    columns = {field.name: [getattr(w, field.name) for w in windows] for field in fields(MarketWindow)}
+    return MarketWindow(**{name: torch.cat(v) for name, v in columns.items() if v[0] is not None})
 
 
 def take_groups(window: MarketWindow, groups: torch.Tensor) -> MarketWindow:

@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from ml.chronos.embed import WEIGHTS, embed_prices, load_pipeline, load_whitening, views
+from ml.chronos.embed import DEFAULT_MODEL, embed_prices, load_pipeline, views
+from ml.chronos.model import open_whitening
 from ml.chronos.whiten import corpus_prices
 
-ASSETS, PASSES = 4_096, 3
+ASSETS, PASSES = 1_024, 3
 BATCHES = (64, 128, 256, 512, 1024)
 
 
 def run() -> list[dict[str, Any]]:
     """One row: series a second (an asset is two series) of ours and of the bare pipeline."""
     pipeline = load_pipeline()
-    whitening = load_whitening(WEIGHTS / "chronos-bolt-tiny-whitening")
+    whitening = open_whitening(DEFAULT_MODEL)
     prices = corpus_prices(0, ASSETS)
     ready = torch.from_numpy(np.concatenate(views(prices)))
     bare = dict.fromkeys(BATCHES, 0.0)

@@ -1,8 +1,8 @@
 """Embeddings: shipped weights load, unrelated assets differ, any Chronos works, nothing is done twice."""
 
 import os
+from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,7 +25,9 @@ from ml.chronos.embed import (
     raw_embeddings,
     views,
 )
+from ml.chronos.model import open_whitening
 from ml.chronos.whiten import corpus_prices
+from tests.fixtures.tiny_chronos import save_tiny_t5
 
 SETS = ("chronos-bolt-tiny", "chronos-bolt-tiny-simulated")
 
@@ -51,8 +53,8 @@ def whitening():
 @pytest.mark.parametrize("name", SETS)
 def test_shipped_weights_forecast_and_embed_unrelated_assets_apart(name):
     pipeline = load_pipeline(WEIGHTS / name)
-    whitening = load_whitening(WEIGHTS / f"{name}-whitening")
-    assert whitening.model_id == name and whitening.window == WINDOW
+    whitening = open_whitening(WEIGHTS / name)
+    assert whitening.window == WINDOW and len(whitening.model_id) == 64
     prices = corpus_prices(77, 200)
     embeddings = embed_prices(pipeline, whitening, prices)
     assert embeddings.dtype == np.float32 and np.isfinite(embeddings).all()
@@ -96,25 +98,11 @@ def test_pooling_is_the_mean_over_tokens_in_any_batch(pipeline):
 
 def test_t5_embeds_as_its_own_pipeline_does(tmp_path):
     from chronos import BaseChronosPipeline
-    from transformers import T5Config, T5ForConditionalGeneration
 
-    chronos = {
-        "tokenizer_class": "MeanScaleUniformBins", "tokenizer_kwargs": {"low_limit": -15.0, "high_limit": 15.0},
-        "n_tokens": 64, "n_special_tokens": 2, "pad_token_id": 0, "eos_token_id": 1, "use_eos_token": True,
-        "model_type": "seq2seq", "context_length": 64, "prediction_length": 8, "num_samples": 2,
-        "temperature": 1.0, "top_k": 50, "top_p": 1.0,
-    }  # fmt: skip
-    torch.manual_seed(0)
-    facts: dict[str, Any] = {
-        "vocab_size": 64, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2,
-        "pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0, "chronos_config": chronos,
-        "architectures": ["T5ForConditionalGeneration"],
-    }  # fmt: skip
-    config = T5Config(**facts)
-    T5ForConditionalGeneration(config).save_pretrained(tmp_path)
     prices = corpus_prices(6, 9, window=40)
-    raw = raw_embeddings(load_pipeline(tmp_path), prices)
-    peer = BaseChronosPipeline.from_pretrained(str(tmp_path))
+    folder = save_tiny_t5(tmp_path / "t5")
+    raw = raw_embeddings(load_pipeline(folder), prices)
+    peer = BaseChronosPipeline.from_pretrained(str(folder))
     wanted = [
         np.stack([peer.embed(torch.from_numpy(row))[0][0].float().mean(0) for row in view])
         for view in views(prices)
@@ -130,8 +118,11 @@ def test_whitening_gives_unit_variance_and_survives_a_round_trip(tmp_path):
     again = load_whitening(tmp_path)
     np.testing.assert_array_equal(again.matrix, fitted.matrix)
     np.testing.assert_allclose(np.cov(again.apply(raw).T), np.eye(8), atol=2e-3)
-    with pytest.raises(EmbeddingError, match="11 wide, the whitening of m is for 12"):
+    with pytest.raises(EmbeddingError, match="11 wide, the whitening of weights m is for 12"):
         again.apply(raw[:, :11])
+    assert again.model_id == fitted.model_id
+    others = (replace(fitted, weights="n"), replace(fitted, window=41), replace(fitted, mean=fitted.mean + 1))
+    assert len({one.model_id for one in (fitted, *others)}) == 4  # whatever an embedding depends on
 
 
 def test_a_night_embeds_only_what_is_missing(pipeline, whitening, monkeypatch):

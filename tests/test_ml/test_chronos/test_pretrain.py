@@ -1,5 +1,6 @@
 """The training loop: it learns, resumes, refuses another configuration and exports what loads."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -53,3 +54,21 @@ def test_weights_depend_on_how_far_a_context_moves():
     far = torch.arange(64.0).repeat(2, 1)
     assert sample_weights(still).tolist() == [8.0, 8.0]
     assert sample_weights(far).tolist() == [1.0, 1.0]
+
+
+def test_training_starts_from_an_exported_model(tmp_path):
+    from chronos import BaseChronosPipeline
+
+    main(["--profile", "quick", "--output", str(tmp_path / "first"), "--stop-after", "2"])
+    start = tmp_path / "first"
+    trainer = Trainer(replace(QUICK, seed=99), "cpu", None)
+    trainer.start_from(start)
+    exported = BaseChronosPipeline.from_pretrained(start).inner_model.state_dict()
+    ours = trainer.model.state_dict()
+    assert all(torch.equal(ours[name].bfloat16(), value.bfloat16()) for name, value in exported.items())
+    trainer.export(tmp_path / "second")
+    facts = json.loads((tmp_path / "second" / "training.json").read_text())
+    assert facts["earlier"][0]["steps"] > 0 and facts["steps"] == 0
+    other = Trainer(replace(QUICK, d_ff=64), "cpu", None)
+    with pytest.raises(TrainingError, match="does not fit"):
+        other.start_from(start)

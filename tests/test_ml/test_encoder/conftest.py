@@ -57,6 +57,8 @@ def make_panel(sessions=400, assets=24, seed=0, source="walk"):
 class FakePipeline:
     """Embeds a context by fixed random projections: quick, and a function of the context alone."""
 
+    model = SimpleNamespace(device=torch.device("cpu"))
+
     def embed(self, context):
         generator = torch.Generator().manual_seed(5)
         matrix = torch.randn(context.shape[1], 8, generator=generator) / 8
@@ -69,6 +71,7 @@ SMALL = TrainConfig(
     warmup_steps=5,
     dates_per_step=4,
     assets_per_date=16,
+    fewest_assets_per_date=8,
     chronos_series=1500,
     report_every=20,
     check_from=60,

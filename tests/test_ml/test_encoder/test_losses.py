@@ -103,7 +103,7 @@ def test_collapse_measures_by_hand():
     assert float(effective_rank(half)) == pytest.approx(math.exp(-(share * np.log(share)).sum()))
 
 
-def test_statistics_whiten_within_dates_and_shrink_what_a_date_shares():
+def test_statistics_whiten_within_groups_and_shrink_what_a_group_shares():
     common = 3 * numbers(40, 1, 4, seed=3)
     z = (common + numbers(40, 50, 4)) @ numbers(4, 4, seed=4)
     date = torch.arange(40).repeat_interleave(50)

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ml.encoder.config import LEVELS
 from ml.encoder.normalize import FeatureNormalizer, NormalizationError, normalize_channels
 from ml.features.catalog import FEATURE_COLUMNS, FEATURES
 
@@ -86,6 +87,48 @@ def test_the_scale_of_a_window_goes_into_its_level():
     torch.testing.assert_close(one.values, other.values, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(other.levels[:, 0] - one.levels[:, 0], torch.full((3,), 3.0).log())
     torch.testing.assert_close(other.levels[:, 1], one.levels[:, 1])
+    beta = LEVELS.index("beta_64d")
+    torch.testing.assert_close(other.levels[:, beta], 3 * one.levels[:, beta], atol=1e-5, rtol=1e-5)
+    ratios = [i for i, name in enumerate(LEVELS) if name.endswith("ratio") or name == "correlation_64d"]
+    torch.testing.assert_close(other.levels[:, ratios], one.levels[:, ratios], atol=1e-5, rtol=1e-5)
+
+
+def test_levels_are_those_of_a_plain_loop():
+    raw = windows().double()
+    raw[..., 1] = raw[..., 1].abs()
+    raw[0, ::7, 0] = torch.nan
+    raw[0, ::5, 1] = torch.nan
+    found = dict(zip(LEVELS, normalize_channels(raw.float()).levels[0].tolist(), strict=True))
+    day = raw[0].numpy()
+
+    def rms(values):
+        known = values[np.isfinite(values)]
+        return np.sqrt((known**2).mean())
+
+    own, wide = rms(day[:, 0]), rms(day[:, 4])
+    for span in (21, 10, 5):
+        assert found[f"volatility_{span}d_ratio"] == pytest.approx(
+            np.log(rms(day[-span:, 0]) / own), abs=1e-4
+        )
+    for span in (64, 21, 5):
+        with_range = day[-span:][np.isfinite(day[-span:, 1])]
+        variance = (with_range[:, 1] ** 2 / (4 * np.log(2)) + with_range[:, 2] ** 2).mean()
+        assert found[f"range_{span}d_ratio"] == pytest.approx(np.log(np.sqrt(variance) / own), abs=1e-4)
+    for span in (21, 5):
+        expected = np.log(rms(day[-span:, 4]) / wide)
+        assert found[f"market_volatility_{span}d_ratio"] == pytest.approx(expected, abs=1e-4)
+    both = np.isfinite(day[:, 0])
+    r, m = day[both, 0], day[both, 4]
+    assert found["beta_64d"] == pytest.approx(r @ m / (m @ m), abs=1e-4)
+    assert found["correlation_64d"] == pytest.approx(r @ m / np.sqrt((m @ m) * (r @ r)), abs=1e-4)
+
+
+def test_levels_of_short_histories_are_neutral():
+    raw = windows()
+    raw[:, :-9] = torch.nan
+    levels = dict(zip(LEVELS, normalize_channels(raw).levels[0].tolist(), strict=True))
+    assert levels["volatility_64d"] != 0 and levels["volatility_5d_ratio"] != 0
+    assert levels["volatility_21d_ratio"] == levels["range_64d_ratio"] == levels["beta_64d"] == 0
 
 
 def test_values_are_those_of_a_plain_loop():

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ml.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from ml.encoder.config import PROFILES, EncoderConfig, EncoderConfigError
@@ -57,6 +58,41 @@ def test_an_added_asset_changes_the_others_a_little(server, night):
     change = np.abs(together - alone)
     assert change.max() > 0
     assert change.mean() < 0.1 * np.abs(alone).mean()
+
+
+def test_without_attention_assets_do_not_read_each_other(night, run):
+    sizes = replace(run.trained.config.encoder, asset_layers=0, has_comovement=False)
+    torch.manual_seed(0)
+    alone = replace(run.trained, model=CrossAssetEncoder(sizes).eval())
+    server = EncoderServer.of(alone)
+    together = server.embed(*night)
+    for i in (0, 7):
+        one = server.embed(*(array[i : i + 1] for array in night))
+        np.testing.assert_allclose(one[0], together[i], atol=1e-5)
+
+
+def test_attention_over_many_assets_takes_memory_by_their_number(run):
+    """Nothing of the size of assets squared is ever made: 20,000 of them would take 1.6 GB."""
+    largest = 0
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            nonlocal largest
+            out = func(*args, **(kwargs or {}))
+            if isinstance(out, torch.Tensor):
+                largest = max(largest, out.numel())
+            return out
+
+    n = 600
+    rng = np.random.default_rng(0)
+    days = rng.standard_normal((n, 64, 5)).astype(np.float32)
+    features = rng.standard_normal((n, 50)).astype(np.float32)
+    server = EncoderServer.of(run.trained)
+    with Watch():
+        server.embed(days, features)
+        few = largest
+        server.embed(np.concatenate([days] * 3), np.concatenate([features] * 3))
+    assert largest < 3.2 * few
 
 
 def test_an_asset_listed_30_days_gets_an_embedding(server, panel, chronos):
@@ -148,7 +184,7 @@ def test_mismatches_are_refused_with_the_remedy(run, server, night, tmp_path):
     save_checkpoint(tmp_path / "kind", {**saved.config, "kind": "policy"}, saved.tensors, {})
     with pytest.raises(CheckpointError, match="'policy', not 'encoder'"):
         EncoderServer.load(tmp_path / "kind")
-    with pytest.raises(CompatibilityError, match=r"'t5'.*'fake'.*train"):
+    with pytest.raises(CompatibilityError, match=rf"'t5'.*'{server.chronos_model_id[:12]}'.*train"):
         server.check_chronos("t5")
     with pytest.raises(EncoderDataError, match="features has shape"):
         server.embed(night[0], night[1][:, :49])
@@ -160,6 +196,8 @@ def test_sizes_are_checked_and_small():
         EncoderConfig(patch=7)
     with pytest.raises(EncoderConfigError, match="heads 3"):
         EncoderConfig(heads=3)
+    with pytest.raises(EncoderConfigError, match="'both' are unknown"):
+        EncoderConfig(branches="both")
     with pytest.raises(EncoderConfigError, match="depth"):
         EncoderConfig.from_dict({**EncoderConfig().as_dict(), "depth": 3})
 
@@ -173,3 +211,16 @@ def test_a_gate_mixes_the_two_branches(run, server, night):
         projected = run.trained.model.chronos_out(inputs.chronos)
     torch.testing.assert_close(out.z, out.gate * out.own + (1 - out.gate) * projected)
     assert ((out.gate > 0) & (out.gate < 1)).all()
+
+
+def test_a_branch_alone_reads_nothing_of_the_other(run, night):
+    for branches, changed in (("own", 2), ("chronos", 1)):
+        torch.manual_seed(0)
+        model = CrossAssetEncoder(replace(run.trained.config.encoder, branches=branches)).eval()
+        server = EncoderServer.of(replace(run.trained, model=model))
+        other = list(night)
+        other[changed] = other[changed] + 1
+        np.testing.assert_array_equal(server.embed(*night), server.embed(*other))
+        other = list(night)
+        other[3 - changed] = other[3 - changed][::-1]
+        assert np.abs(server.embed(*night) - server.embed(*other)).max() > 1e-3

@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from ml.encoder.config import LossWeights, TrainConfig
-from ml.encoder.train import CollapseError, ResumeError, check_collapse, train_encoder
+from ml.encoder.dataset import build_cells, load_chronos
+from ml.encoder.train import CollapseError, ResumeError, batch_shape, check_collapse, train_encoder
+from ml.encoder.views import make_view
+from tests.test_ml.test_encoder.conftest import make_panel
 
 COLUMNS = {"loss", "patch", "feature", "contrast", "volatility", "rank", "variance", "covariance"}
 
@@ -61,11 +64,17 @@ def test_another_seed_gives_another_encoder(run, panel, small, chronos):
 
 def test_the_shipped_chronos_is_the_default(panel):
     config = TrainConfig(
-        steps=1, dates_per_step=2, assets_per_date=8, chronos_series=200, report_every=9, check_from=9
+        steps=1,
+        dates_per_step=2,
+        assets_per_date=8,
+        fewest_assets_per_date=4,
+        chronos_series=200,
+        report_every=9,
+        check_from=9,
     )
     # One step cannot collapse, and is checked at its end all the same.
     trained = train_encoder([panel], config, seed=0)
-    assert trained.chronos_model_id.startswith("chronos-bolt-tiny")
+    assert trained.chronos_model_id == load_chronos().model_id
     assert trained.model.chronos_out.in_features == 128
     assert trained.history[-1]["gate_mean"] < 1
 
@@ -84,3 +93,37 @@ def test_collapse_is_named():
         check_collapse({**fine, "mean_cosine": 0.6})
     with pytest.raises(CollapseError, match="loss nan"):
         check_collapse({**fine, "loss": np.nan})
+
+
+def test_steps_see_universes_of_all_sizes_and_about_as_many_cells(small):
+    chooser = np.random.default_rng(0)
+    shapes = [batch_shape(small, chooser) for _ in range(200)]
+    assets = {n for _, n in shapes}
+    assert min(assets) == 8 and max(assets) == 16
+    cells = small.dates_per_step * small.assets_per_date
+    assert all(abs(dates * n - cells) <= n for dates, n in shapes)
+
+
+def test_selection_loss_is_of_the_panels_named(run, panel, small, chronos):
+    other = make_panel(seed=5, source="other")
+    found = {}
+    for name, judged in (("same", panel), ("other", other)):
+        found[name] = train_encoder([panel], small, seed=3, chronos=chronos, selection=[judged])
+    assert found["same"].compatibility_id == run.trained.compatibility_id  # it decides nothing
+    rows = [[row["selection"] for row in one.history] for one in found.values()]
+    assert all(one[-1] < one[0] for one in rows) and rows[0] != rows[1]
+
+
+def test_views_hide_all_flags_of_a_family_together(panel, small, chronos):
+    table, _ = build_cells([panel], small, chronos, torch.device("cpu"))
+    clean = table.inputs(table.date_cells(5))
+    config = replace(small, hide_sectors=1.0, hide_classes=0.0)
+    hidden = 0
+    for seed in range(8):
+        view = make_view(clean, config, torch.Generator().manual_seed(seed))
+        sectors = view.is_hidden_feature[..., 8:19]
+        assert (sectors.all(-1) | ~sectors.any(-1)).all()
+        assert not view.is_hidden_feature[..., :8].any()
+        assert (view.inputs.features[view.is_hidden_feature] == 0).all()
+        hidden += int(sectors.all(-1).sum())
+    assert 0 < hidden < 8 * clean.is_asset.sum()

@@ -1,15 +1,32 @@
-"""A slow, obvious portfolio: lists of lots, one portfolio, float64. The environment's oracle."""
+"""A slow, obvious portfolio: lists of lots, one portfolio, float64. The oracle of the environment's kernels."""
 
+import math
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
 
+from ml.policy.env_config import EnvConfig
+from ml.policy.market_window import REGIME_FEATURES
+from ml.tax.holding_period import is_long_term
+from ml.types import OBJECTIVES
+
 EPOCH = date(1970, 1, 1)
 DUST = 1e-11
+ASSET_KEYS = (
+    "weight",
+    "short_gain",
+    "short_loss",
+    "long_gain",
+    "long_loss",
+    "days_to_long",
+    "harvestable",
+    "free",
+    "is_locked",
+)
 
 
-@dataclass
+@dataclass(eq=False)
 class Lot:
     shares: float
     basis: float
@@ -17,10 +34,11 @@ class Lot:
 
 
 class SlowPortfolio:
-    """Portfolio b of a window, step by step; lots are never folded."""
+    """Portfolio b of a window, step by step."""
 
-    def __init__(self, window, params, b: int) -> None:
-        self.window, self.g = window, int(params.group[b])
+    def __init__(self, window, params, b: int, config: EnvConfig) -> None:
+        self.window, self.g, self.config = window, int(params.group[b]), config
+        self.initial_usd = float(params.initial_usd[b])
         self.taxable = not bool(params.is_tax_deferred[b])
         self.short_rate, self.long_rate = float(params.short_rate[b]), float(params.long_rate[b])
         self.limit, self.cost = float(params.loss_limit_ratio[b]), float(params.cost_ratio[b])
@@ -41,17 +59,73 @@ class SlowPortfolio:
         self.losses: list[list[dict]] = [[] for _ in range(self.assets)]  # of each sale, oldest first
         self.bought: list[list[dict]] = [[] for _ in range(self.assets)]
         self.short_net = self.long_net = self.short_carry = self.long_carry = self.tax_due = 0.0
+        self.dividends = self.index = self.peak = 0.0
         self.t = 0
+        self.value()
 
     def at(self, name: str):
         return getattr(self.window, name)[self.g, self.t].double().numpy()
 
     def is_long(self, lot: Lot) -> bool:
-        return self.day - lot.day > 365
+        return is_long_term(EPOCH + timedelta(days=lot.day), EPOCH + timedelta(days=self.day))
+
+    def value(self) -> None:
+        """Value the portfolio at decision t, and say what the policy sees of each asset."""
+        self.day = int(self.window.fill_day[self.g, self.t])
+        price = self.at("decision_price")
+        self.pretax = self.cash + sum(x.shares * price[n] for n, lots in enumerate(self.lots) for x in lots)
+        self.seen = [self.see(n, price[n]) for n in range(self.assets)]
+        result = {}
+        for term in ("short", "long"):
+            result[term] = sum(s[f"{term}_gain"] - s[f"{term}_loss"] for s in self.seen)
+            result[term] *= max(self.pretax, self.config.wealth_floor)
+        self.wealth = self.pretax - self.tax_due - self.tax_if_realised(result["short"], result["long"])
+
+    def see(self, n: int, price: float) -> dict[str, float]:
+        seen = dict.fromkeys(ASSET_KEYS, 0.0)
+        waits, scale = [], max(self.pretax, self.config.wealth_floor)
+        for lot in self.lots[n]:
+            worth, cost = lot.shares * price / scale, lot.shares * lot.basis / scale
+            term = "long" if self.is_long(lot) else "short"
+            seen["weight"] += worth
+            seen[f"{term}_{'gain' if worth > cost else 'loss'}"] += abs(worth - cost)
+            loss_usd = (cost - worth) * scale * self.initial_usd
+            if self.taxable and loss_usd >= 50 and cost - worth >= 0.05 * cost:
+                seen["harvestable"] += worth
+            if not self.taxable or term == "long" or worth <= cost:
+                seen["free"] += worth
+            if term == "short" and worth > cost:
+                later = self.day
+                while not is_long_term(EPOCH + timedelta(days=lot.day), EPOCH + timedelta(days=later)):
+                    later += 1
+                waits.append(later - self.day)
+        seen["days_to_long"] = float(min(waits, default=0))
+        seen["is_locked"] = float(any(x["shares"] > 0 and self.day - x["day"] <= 30 for x in self.losses[n]))
+        return seen
+
+    def net(self, short: float, long: float) -> tuple[float, float, float]:
+        """Tax on a year's nets and the losses carried out of it."""
+        if short > 0 > long or long > 0 > short:
+            total = short + long
+            short, long = (total, 0.0) if abs(short) >= abs(long) else (0.0, total)
+        deducted_short = min(max(-short, 0.0), self.limit)
+        deducted_long = min(max(-long, 0.0), self.limit - deducted_short)
+        tax = self.short_rate * max(short, 0) + self.long_rate * max(long, 0)
+        tax -= self.short_rate * (deducted_short + deducted_long)
+        return tax, max(-short, 0.0) - deducted_short, max(-long, 0.0) - deducted_long
+
+    def tax_if_realised(self, short: float, long: float) -> float:
+        if not self.taxable:
+            return 0.0
+        tax, short_carry, long_carry = self.net(
+            self.short_net - self.short_carry + short, self.long_net - self.long_carry + long
+        )
+        worth = self.short_rate * short_carry + self.long_rate * long_carry
+        return tax + self.long_rate * self.dividends - self.config.carry_discount * worth
 
     def step(self, target) -> dict:
         w, t = self.window, self.t
-        self.day = int(w.fill_day[self.g, t])
+        before, wealth_before = self.pretax, self.wealth
         delisted = w.is_delisted[self.g, t].numpy()
         price = np.where(delisted, self.at("decision_price"), self.at("fill_price"))
         tradeable = w.is_tradeable[self.g, t].numpy() & ~delisted
@@ -62,11 +136,15 @@ class SlowPortfolio:
         wanted = np.array([float(target[n]) * value / decided[n] for n in range(self.assets)])
         change = np.where(tradeable & (abs(wanted - held) * price >= DUST), wanted - held, 0.0)
         self.info = dict.fromkeys(
-            ("short_realized", "long_realized", "disallowed", "involuntary", "cost"), 0.0
+            ("short_realized", "long_realized", "loss", "disallowed", "involuntary", "cost"), 0.0
         )
+        self.gains = dict(short=0.0, long=0.0)
+        self.allowed = dict(short=0.0, long=0.0)  # losses of this fill's sales less what is washed at once
+        self.traded = 0.0
+        paid = 0.0 if w.dividend is None else float((held * self.at("dividend")).sum())
         self.sold = [dict(shares=0.0, short=0.0, long=0.0, share_days=0.0) for _ in range(self.assets)]
         self.cut: dict[int, float] = {}  # shares sold at a loss from each lot touched, by identity
-        available = self.cash + max(flow, 0)
+        available = self.cash + max(flow, 0) + paid
         for n in range(self.assets):
             if delisted[n]:
                 available += sum(
@@ -80,8 +158,10 @@ class SlowPortfolio:
         withdrawn = min(max(-flow, 0), available - tax_paid)
         available -= tax_paid + withdrawn
         self.tax_due -= tax_paid
+        self.dividends += paid if self.taxable else 0.0
         for n in range(self.assets):
             self.wash_sale(n)
+        credited = self.credited()
         spend = np.maximum(change, 0.0) * price
         outlay = spend.sum() * (1 + self.cost)
         spend = spend * (min(1.0, available / outlay) if outlay > 0 else 0.0)
@@ -95,13 +175,64 @@ class SlowPortfolio:
             self.close_year()
         self.cash *= 1 + float(w.cash_return[self.g, t])
         self.t += 1
-        return self.info | {"tax_paid": tax_paid, "flow": max(flow, 0) - withdrawn}
+        self.value()
+        self.info |= {
+            "tax_paid": tax_paid,
+            "flow": max(flow, 0) - withdrawn,
+            "credited": credited,
+            "dividends": paid,
+            "turnover": (self.traded + spend.sum()) / 2 / max(before, self.config.wealth_floor),
+            "wealth": self.wealth,
+            "pretax_value": self.pretax,
+        }
+        self.info["rewards"] = self.rewards(before, wealth_before, decided, t)
+        return self.info
+
+    def credited(self) -> float:
+        """Tax that this fill's allowed losses save, the year's other results given."""
+        if not self.taxable:
+            return 0.0
+        short, long = self.allowed["short"], self.allowed["long"]  # already in the nets
+        return self.tax_if_realised(short, long) - self.tax_if_realised(0.0, 0.0)
+
+    def rewards(self, before: float, wealth_before: float, decided, t: int) -> dict[str, float]:
+        w, info = self.window, self.info
+        least = self.config.wealth_floor
+
+        def log_return(after: float, start: float) -> float:
+            return math.log(max(after, least) / max(start, least))
+
+        after_tax = log_return(self.wealth, wealth_before + info["flow"])
+        pretax = log_return(self.pretax, before + info["flow"] - info["tax_paid"])
+        paid = 0.0 if w.dividend is None else w.dividend[self.g, t].double().numpy()
+        listed = (w.is_tradeable & ~w.is_delisted)[self.g, t].numpy()
+        returns = ((self.at("decision_price") + paid) / decided - 1)[listed]
+        equal = math.log1p(returns.mean()) if listed.any() else 0.0
+        sigma = float(w.regime[self.g, t, REGIME_FEATURES.index("market_volatility_63d_ann")])
+        drawdown = 1 - math.exp(self.index - self.peak)
+        self.index += after_tax
+        self.peak = max(self.peak, self.index)
+        rise = max(0.0, 1 - math.exp(self.index - self.peak) - drawdown)
+        shortfall = max(0.0, -after_tax - 1.65 * sigma * math.sqrt(5 / 252))
+        harvest = (info["credited"] - info["disallowed"]) / max(wealth_before, least) - 10 * (
+            pretax - equal
+        ) ** 2
+        found = {
+            "short_term_alpha": pretax - equal,
+            "short_term_gain": after_tax - equal,
+            "long_term_gain": after_tax - equal,
+            "capital_preservation": after_tax - 2 * rise - 0.5 * shortfall,
+            "tax_loss_harvesting": harvest,
+            "long_term_gains_only": after_tax,
+        }
+        return {name: found[name] for name in OBJECTIVES}
 
     def sell(self, n: int, lot: Lot, shares: float, price: float, cost: float, involuntary: bool) -> float:
         net = price * (1 - cost)
         gain = shares * (net - lot.basis)
         term = "long" if self.is_long(lot) else "short"
         self.info["cost"] += shares * price * cost
+        self.traded += shares * price
         if involuntary:
             self.info["involuntary"] += shares * price
         self.cut[id(lot)] = self.cut.get(id(lot), 0.0) + (shares if gain < 0 else 0.0)
@@ -109,6 +240,8 @@ class SlowPortfolio:
             self.info[f"{term}_realized"] += gain
             setattr(self, f"{term}_net", getattr(self, f"{term}_net") + gain)
             if gain < 0:
+                self.info["loss"] -= gain
+                self.allowed[term] -= gain
                 self.sold[n]["shares"] += shares
                 self.sold[n][term] -= gain
                 self.sold[n]["share_days"] += shares * (self.day - lot.day)
@@ -118,15 +251,11 @@ class SlowPortfolio:
         return shares * net
 
     def sell_hifo(self, n: int, quantity: float, price: float) -> float:
+        """Highest basis first over both terms, ties by the earliest day."""
         net, proceeds = price * (1 - self.cost), 0.0
-
-        def rank(lot: Lot) -> int:
-            if lot.basis > net:
-                return 1 if self.is_long(lot) else 0
-            return 2 if self.is_long(lot) else 3
-
-        for lot in sorted(self.lots[n], key=lambda x: (rank(x), -x.basis)):
-            if quantity <= 0 or (rank(lot) == 3 and self.no_short_gains):
+        for lot in sorted(self.lots[n], key=lambda x: (-x.basis, x.day)):
+            has_short_gain = lot.basis < net and not self.is_long(lot)
+            if quantity <= 0 or (self.no_short_gains and has_short_gain):
                 continue
             take = min(quantity, lot.shares)
             quantity -= take
@@ -168,6 +297,8 @@ class SlowPortfolio:
         if used > 0:
             part = used / sale["shares"]
             washed = self.disallow(part * sale["short"], part * sale["long"])
+            self.allowed["short"] -= part * sale["short"]
+            self.allowed["long"] -= part * sale["long"]
             total = sum(lot.shares for lot in recent)
             for lot in recent:
                 lot.basis += washed / total
@@ -196,20 +327,34 @@ class SlowPortfolio:
             self.losses[n].append(self.sold[n] | {"day": self.day})
         if shares > 0:
             basis = price * (1 + self.cost) + washed / shares
-            self.lots[n].append(Lot(shares, basis, self.day - round(share_days / shares)))
+            self.lots[n].append(Lot(shares, basis, self.day - math.floor(share_days / shares + 0.5)))
+            self.fold(n)
             self.bought[n].append({"shares": (shares - matched) * self.taxable, "day": self.day})
+
+    def fold(self, n: int) -> None:
+        """Fold the two lots of one term closest in basis, if there are more than K."""
+        lots = self.lots[n]
+        if len(lots) <= self.config.lots_per_asset:
+            return
+        pairs = [
+            (one, other)
+            for i, one in enumerate(lots)
+            for other in lots[i + 1 :]
+            if self.is_long(one) == self.is_long(other)
+        ]
+        one, other = min(pairs, key=lambda pair: abs(pair[0].basis - pair[1].basis))
+        both = one.shares + other.shares
+        mean = (one.shares * one.basis + other.shares * other.basis) / both
+        earlier, later = min(one.day, other.day), max(one.day, other.day)
+        of_later = sum(x.shares for x in (one, other) if x.day == later) / both if later > earlier else 0.0
+        lots.remove(one)
+        lots.remove(other)
+        lots.append(Lot(both, mean, earlier + math.floor((later - earlier) * of_later)))
 
     def close_year(self) -> None:
         if self.taxable:
-            short, long = self.short_net - self.short_carry, self.long_net - self.long_carry
-            if short > 0 > long or long > 0 > short:
-                total = short + long
-                short_is_large = abs(short) >= abs(long)
-                short, long = (total, 0.0) if short_is_large else (0.0, total)
-            deducted_short = min(max(-short, 0.0), self.limit)
-            deducted_long = min(max(-long, 0.0), self.limit - deducted_short)
-            self.tax_due += self.short_rate * max(short, 0) + self.long_rate * max(long, 0)
-            self.tax_due -= self.short_rate * (deducted_short + deducted_long)
-            self.short_carry = max(-short, 0.0) - deducted_short
-            self.long_carry = max(-long, 0.0) - deducted_long
-        self.short_net = self.long_net = 0.0
+            tax, self.short_carry, self.long_carry = self.net(
+                self.short_net - self.short_carry, self.long_net - self.long_carry
+            )
+            self.tax_due += tax + self.long_rate * self.dividends
+        self.short_net = self.long_net = self.dividends = 0.0

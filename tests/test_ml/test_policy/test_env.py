@@ -76,7 +76,7 @@ def test_the_current_weights_trade_nothing() -> None:
         assert torch.equal(env.lot_book.shares.sum(-1), before)
 
 
-def test_sales_take_short_losses_then_long_lots_then_short_gains() -> None:
+def test_sales_take_the_highest_basis_first_over_both_terms() -> None:
     lots = [(0, 1.0, 8.0, FRESH), (0, 1.0, 12.0, FRESH), (0, 1.0, 11.0, OLD), (0, 1.0, 6.0, OLD)]
     window = priced_window([10.0] * 3, WEEKS[:3])
     env = TaxLotEnv(window, one_portfolio(cash=0.0, lots=lots), DOUBLE)
@@ -89,7 +89,7 @@ def test_sales_take_short_losses_then_long_lots_then_short_gains() -> None:
 
     assert left(1) == [6, 8, 11]
     assert left(2) == [6, 8]
-    assert left(3) == [8]
+    assert left(3) == [6]
     assert left(4) == []
 
 
@@ -154,7 +154,7 @@ def test_tax_deferred_portfolios_know_no_tax() -> None:
             assert (result.info[name] == 0).all(), name
         assert torch.equal(result.info["wealth"], result.info["pretax_value"])
         assert not result.state.is_locked.any()
-    assert (env.lots().harvestable_value == 0).all()
+    assert (env.lot_values().harvestable == 0).all()
 
 
 def test_wealth_is_what_a_sale_of_everything_would_leave() -> None:
@@ -187,9 +187,10 @@ def test_harvestable_lots_lost_five_percent_and_fifty_dollars() -> None:
     lots = [(0, 1.0, 10.6, FRESH), (1, 1.0, 10.4, FRESH), (2, 0.05, 10.6, FRESH), (3, 1.0, 9.0, FRESH)]
     window = priced_window([10.0] * 2, WEEKS[:2], assets=4)
     params = one_portfolio(assets=4, cash=0.0, lots=lots, initial_usd=torch.tensor([100.0]))
-    view = TaxLotEnv(window, params, DOUBLE).lots()
-    assert view.harvestable_value.tolist() == [[10.0, 0.0, 0.0, 0.0]]
-    assert view.free_value.tolist() == [[10.0, 10.0, 0.5, 0.0]]
+    env = TaxLotEnv(window, params, DOUBLE)
+    harvestable, free = (values[0] * env.pretax_value for values in env.lot_values())
+    assert harvestable.tolist() == pytest.approx([10.0, 0.0, 0.0, 0.0])
+    assert free.tolist() == pytest.approx([10.0, 10.0, 0.5, 0.0])
 
 
 def test_states_do_not_look_ahead() -> None:

@@ -6,10 +6,11 @@ import torch
 
 from ml.policy.config import TrainConfig
 from ml.policy.embeddings import draw_windows
+from ml.policy.env import LotValues
 from ml.policy.experts import expert_targets
 from ml.policy.panels import AccountPanel
 from ml.policy.regime import regime_features
-from ml.policy.teachers import LotShares, teacher_targets
+from ml.policy.teachers import teacher_targets
 from ml.policy.windows import WindowError, decision_sessions, join_windows, make_windows, take_groups
 from tests.test_ml.test_policy.policy_helpers import ASSETS, FeatureEmbedder, make_panel
 
@@ -40,7 +41,8 @@ def test_windows_have_the_shapes_that_they_say_and_repeat(panel, embeddings):
     assert torch.allclose(one.expert_target.sum(-1), torch.ones(3, 7, 3), atol=1e-6)
     assert (one.fill_day[:, 1:] > one.fill_day[:, :-1]).all()
     for name in one.__slots__:
-        assert torch.equal(getattr(one, name), getattr(two, name)), name
+        left, right = getattr(one, name), getattr(two, name)
+        assert torch.equal(left, right) if left is not None else right is None, name
     assert not torch.equal(one.decision_price, other.decision_price)
     assert join_windows([one, other]).sizes == (6, 6, 7)
     assert torch.equal(take_groups(one, torch.tensor([2])).regime[0], one.regime[2])
@@ -152,7 +154,7 @@ def test_teachers_equal_the_experts(build, seed):
         total = np.bincount(flat[chosen], panel.lot_weight[chosen], minlength=accounts * assets)
         return torch.from_numpy(total.reshape(accounts, assets))
 
-    lots = LotShares(summed(harvest), summed(free))
+    lots = LotValues(summed(harvest), summed(free))
     ours = teacher_targets(window, 0, torch.zeros(accounts, dtype=torch.int64), state, lots).numpy()
     theirs = expert_targets(market, panel)
     harvested = lots.harvestable.numpy() * tradeable
