@@ -1,12 +1,13 @@
-"""Fit all users' adapters at once: full-batch Adam on blocks of users with equally many decisions.
+"""Fit all users' adapters at once: full-batch Adam on padded blocks.
 
 What belongs here: ragged decisions to blocks, the steps, early stopping. What does not: the loss
 (``likelihood.py``), the shared head (``population.py``), what is served (``serve.py``).
 
 On a CPU with MKL a user's adapter has the bits of a float32 fit by ``peft``, ``torch.optim.Adam`` and
 autograd of that user alone. Adam divides a gradient by its own size, so a last bit of a small one grows to
-some 1e-6 within 50 steps; only the same sums in the same order are close. Hence no padding, no other
-layout, and one product a user where torch's batched product would sum in another order.
+some 1e-6 within 50 steps; only the same sums in the same order are close. Hence the layout (decisions by
+features) and the sides of each product are peft's and autograd's; its transpose would sum in another
+order. Padding then changes no bit.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from torch.nn.functional import linear
 
 from ml.personalization.likelihood import decision_losses, logit_gradient, mixed_log_p
 from ml.personalization.lora import (
@@ -28,8 +30,7 @@ from ml.personalization.lora import (
     start_down,
 )
 
-_OWN_KERNEL_BELOW: Final = 400
-"""``torch.bmm`` leaves the BLAS for a loop of its own below so many multiplications a matrix, on CPUs."""
+_LENGTH_STEP: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class FitConfig:
     tolerance : float
         Stop a block when no user's gradient exceeds this (largest entry); 0 = never, for parity with peft.
     block_rows : int
-        Decisions fitted at once: a block should stay in the processor's cache, or fill a GPU.
+        Padded decisions fitted at once: a block should stay in the processor's cache, or fill a GPU.
     device : str
         torch device.
     dtype : str
@@ -133,12 +134,23 @@ def fit_adapters(
     values = np.zeros((count, ADAPTER_SIZE), np.float32)
     values[:, : RANK * N_FEATURES] = down.flatten().numpy()
     used = np.flatnonzero(weights > 0)
+    # Padding costs time: users of like length share a block.
     lengths = np.bincount(user[used], minlength=count)
     rows = used[np.argsort(user[used], kind="stable")]
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    for members in _blocks(lengths, config.block_rows):
-        at = rows[starts[members][:, None] + np.arange(int(lengths[members[0]]))]
-        values[members] = _fit_block(x[at], mixed[at], weights[at], head, down, config)
+    padded = _padded(lengths)
+    for members in _blocks(padded, config.block_rows):
+        step = np.arange(int(padded[members[0]]))
+        valid = step < lengths[members][:, None]
+        at = rows[np.minimum(starts[members][:, None] + step, len(rows) - 1)]
+        values[members] = _fit_block(
+            np.where(valid[:, :, None], x[at], 0.0),
+            np.where(valid[:, :, None], mixed[at], 0.0),
+            np.where(valid, weights[at], 0.0),
+            head,
+            down,
+            config,
+        )
     before, after = (
         _mean_losses(logits, mixed, user, weights, count)
         for logits in (head.logits(x), adapted_logits(x, user, head, values))
@@ -164,14 +176,17 @@ def _check(x: np.ndarray, log_p: np.ndarray, user: np.ndarray, weights: np.ndarr
         raise ValueError(f"weight {weights[place]} of decision {place} is below 0; use 0 to leave it out")
 
 
-def _blocks(lengths: np.ndarray, block_rows: int) -> Iterator[np.ndarray]:
-    """Yield users with equally many decisions, each block up to ``block_rows`` decisions."""
-    order = np.argsort(lengths, kind="stable")
-    order = order[lengths[order] > 0]
-    for members in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
-        if not len(members):
-            continue
-        size = max(1, block_rows // int(lengths[members[0]]))
+def _padded(lengths: np.ndarray) -> np.ndarray:
+    """Lengths of the blocks in which users are fitted; a single decision stays alone, see ``_reduced``."""
+    return np.where(lengths == 1, 1, -(-lengths // _LENGTH_STEP) * _LENGTH_STEP)
+
+
+def _blocks(padded: np.ndarray, block_rows: int) -> Iterator[np.ndarray]:
+    """Yield users of one padded length above 0, each block up to ``block_rows`` padded decisions."""
+    order = np.argsort(padded, kind="stable")
+    for length in np.unique(padded[padded > 0]):
+        members = order[padded[order] == length]
+        size = max(1, block_rows // int(length))
         for start in range(0, len(members), size):
             yield members[start : start + size]
 
@@ -179,7 +194,7 @@ def _blocks(lengths: np.ndarray, block_rows: int) -> Iterator[np.ndarray]:
 def _fit_block(
     x: np.ndarray, log_p: np.ndarray, weights: np.ndarray, head: Head, start: torch.Tensor, config: FitConfig
 ) -> np.ndarray:
-    """Run the steps for users of one length: x (U, T, 32), log_p (U, T, 6), weights (U, T)."""
+    """Run the steps for users of one padded length: x (U, T, 32), log_p (U, T, 6), weights (U, T)."""
 
     def tensor(values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, config.dtype)).to(config.device)
@@ -190,12 +205,11 @@ def _fit_block(
     up = features.new_zeros(len(x), N_OBJECTIVES, RANK)
     adam = torch.optim.Adam([down, up], lr=config.learning_rate)
     for _ in range(config.steps):
-        reduced = _products(features, down.transpose(1, 2))
+        reduced = _reduced(features, down)
         slope = logit_gradient(shared + torch.bmm(reduced, up.transpose(1, 2)), likelihood, weight)
-        up.grad = _products(slope.transpose(1, 2), reduced) + 2.0 * config.l2 * up
-        # The products with two or six terms a sum have the same bits in either kernel.
-        down.grad = torch.bmm(features.transpose(1, 2), torch.bmm(slope, up)).transpose(1, 2)
-        down.grad += 2.0 * config.l2 * down
+        up.grad = torch.bmm(slope.transpose(1, 2), reduced) + 2.0 * config.l2 * up
+        below = torch.bmm(slope, up)
+        down.grad = torch.bmm(below.transpose(1, 2), features) + 2.0 * config.l2 * down
         if config.tolerance > 0.0 and _largest(up.grad, down.grad) < config.tolerance:
             break
         adam.step()
@@ -203,17 +217,20 @@ def _fit_block(
 
 
 def _shared_logits(features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """Logits of the shared head, (U, T, 6); single decisions one by one, since one row takes another kernel."""
+    """Logits of the shared head, (U, T, 6); a single decision as in :func:`_reduced`."""
     if features.is_cpu and features.shape[1] == 1:
-        return torch.stack([torch.nn.functional.linear(one, weight, bias) for one in features])
-    return torch.nn.functional.linear(features, weight, bias)
+        return torch.stack([linear(one, weight, bias) for one in features])
+    return linear(features, weight, bias)
 
 
-def _products(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """``left @ right`` user by user, (U, n, k) and (U, k, m), with the bits of a product of one user alone."""
-    if left.is_cpu and left[0].numel() * right.shape[2] < _OWN_KERNEL_BELOW:
-        return torch.stack([torch.mm(one, other) for one, other in zip(left, right, strict=True)])
-    return torch.bmm(left, right)
+def _reduced(features: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
+    """X A^T of each user, (U, T, 2). A product of one row sums in another order than those of several.
+
+    On CPUs it is therefore taken user by user.
+    """
+    if features.is_cpu and features.shape[1] == 1:
+        return torch.stack([linear(one, own) for one, own in zip(features, down, strict=True)])
+    return torch.bmm(features, down.transpose(1, 2))
 
 
 def _largest(*gradients: torch.Tensor) -> float:

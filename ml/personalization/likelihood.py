@@ -5,8 +5,13 @@ responsible for a decision. What does not: where log p_k comes from (``choice_mo
 (``lora.py``).
 """
 
+from typing import Final
+
 import numpy as np
 import torch
+
+_VECTOR: Final = 16
+"""float32 numbers in a CPU's widest vector."""
 
 
 def mixed_log_p(log_p: np.ndarray, random_share: float) -> np.ndarray:
@@ -79,6 +84,17 @@ def logit_gradient(logits: torch.Tensor, log_p: torch.Tensor, weights: torch.Ten
     """
     leaf = logits.detach().requires_grad_()
     with torch.enable_grad():
-        share = torch.log_softmax(leaf, dim=-1)
+        share = _log_softmax(leaf)
         loss = -(weights * torch.logsumexp(share + log_p, dim=-1)).sum()
     return torch.autograd.grad(loss, leaf)[0]
+
+
+def _log_softmax(logits: torch.Tensor) -> torch.Tensor:
+    """Log softmax of (..., T, 6) along the objectives.
+
+    Along six contiguous numbers torch is eight times slower on a CPU than across whole vectors of time, with
+    the same bits; what is left of a vector has other ones.
+    """
+    if logits.shape[-2] % _VECTOR:
+        return torch.log_softmax(logits, dim=-1)
+    return torch.log_softmax(logits.transpose(-1, -2), dim=-2).transpose(-1, -2).contiguous()

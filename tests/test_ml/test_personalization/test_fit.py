@@ -88,7 +88,7 @@ def test_equals_peft(l2, dtype):
 )
 @pytest.mark.parametrize("seed", [0, 1])
 def test_has_the_bits_of_peft_in_float32(seed):
-    counts = [*range(1, 41), 1, 5, 8, 33, 64, 64, 71, 72, 128, 200]
+    counts = [*range(1, 41), 1, 5, 8, 33, 64, 64, 71, 72, 128, 200, 250]
     x, log_p, user, weights = decisions_of(seed, counts)
     config, head = FitConfig(steps=20, l2=(0.01, 1.0)[seed]), head_of(seed)
     fitted = fit_adapters(x, log_p, user, weights, head, config, seed)
