@@ -33,8 +33,9 @@ LITERATURE: Final = (
     "time. Three things take the figure away. Lots age: without new money they rise above any loss, so that "
     "thirty years on one set of lots bring less than windows that begin anew every three years. The law pays "
     "later: a loss beyond the year's gains offsets 3,000 USD of income a year, the rest waits. And going back "
-    "to the old weights after 31 days realises short-term gains on the replacements (the table above). "
-    "Besides, the assets here are survivors, which fall for good less often."
+    "to the old weights after 31 days realises short-term gains on the replacements (the table above). The "
+    "intervals are wide: read directions, not digits. Besides, the assets here are survivors, which fall for "
+    "good less often."
 )
 _WINDOW_NAMES: Final = {
     "thirty_years": "thirty years",
