@@ -119,7 +119,7 @@ class TaxLotEnv:
 
     Notes
     -----
-    What a step and the properties give are new tensors; ``lot_book`` alone is a view of the running state.
+    What a step and the properties give are new tensors; a GPU's ``lot_book`` alone is a view of the running state.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class TaxLotEnv:
     @property
     def lot_book(self) -> LotBook:
         """The lots of the moment."""
-        return LotBook(self._books.shares, self._books.basis, self._books.day)
+        return LotBook(*self._kernel.lots(self._books))
 
     def lot_values(self) -> LotValues:
         """What of each position is harvestable, and what is free to sell."""
