@@ -1,7 +1,7 @@
 """The batched tax-lot environment: B portfolios trade weekly, with costs, lots, wash sales and tax years.
 
 What belongs here: who owns the state, what a step takes and gives. What does not: the step's arithmetic
-(``kernels/``: numba loops on the CPU, one Triton kernel on a GPU, equal to rounding), the market's preparation
+(``kernels/``: numba on the CPU, one CUDA kernel on a GPU, equal to rounding), the market's preparation
 (``env_market.py``).
 
 A step: dividends of what is held, deposits, withdrawals and tax due; sales at the fill (delisted assets pay out,

@@ -1,4 +1,4 @@
-"""Which kernel steps an environment: numba's on the CPU, Triton's on a GPU; both behind one face.
+"""Which kernel steps an environment: numba's on the CPU, CUDA's on a GPU; both behind one face.
 
 What belongs here: allocation of state and outputs, the calls. What does not: arithmetic.
 """
@@ -13,6 +13,7 @@ import torch
 
 from ml.policy.env_config import EnvConfig, PortfolioParams
 from ml.policy.kernels import layout as c
+from ml.policy.kernels.cuda_step import CudaKernel
 from ml.policy.kernels.lanes import WIDTH
 
 _SETTINGS = tuple(name for name in c.Settings._fields if name not in ("zero", "one"))
@@ -44,18 +45,16 @@ def kernel_for(market: c.Market, holders: c.Holders, config: EnvConfig) -> Kerne
     Raises
     ------
     ValueError
-        If ``config.kernel`` is unknown, or numba is asked to run on another device than the CPU.
+        If ``config.kernel`` is unknown or does not run on the window's device.
     """
     device = market.decision_price.device
-    name = config.kernel or ("numba" if device.type == "cpu" else "triton")
-    if name == "triton":
-        from ml.policy.kernels.triton_step import TritonKernel  # Triton exists on Linux only
-
-        return TritonKernel(market, holders, config)
+    name = config.kernel or ("numba" if device.type == "cpu" else "cuda")
+    if name == "cuda" and device.type == "cuda":
+        return CudaKernel(market, holders, config)
     if name == "numba" and device.type == "cpu":
         return NumbaKernel(market, holders, config)
     raise ValueError(
-        f"EnvConfig.kernel is {config.kernel!r} and the window lies on {device}: numba steps the CPU, triton a "
+        f"EnvConfig.kernel is {config.kernel!r} and the window lies on {device}: numba steps the CPU, cuda a "
         "GPU; leave kernel at None to choose by device"
     )
 
