@@ -30,7 +30,16 @@ from tests.benchmarks._environment_gpu import market, random_weights
 
 LOTS, UNIVERSES, EACH, WEEKS, WARM, ROUNDS = 8, 64, 16, 52, 12, 5
 TARGETS: Final = {20: 30, 30: 50}
-INDICATORS: Final = ("macd", "boll_ub", "boll_lb", "rsi_30", "cci_30", "dx_30", "close_30_sma", "close_60_sma")
+INDICATORS: Final = (
+    "macd",
+    "boll_ub",
+    "boll_lb",
+    "rsi_30",
+    "cci_30",
+    "dx_30",
+    "close_30_sma",
+    "close_60_sma",
+)
 TRADING, PORTFOLIO = "env_stock_trading.env_stocktrading_np", "env_portfolio_allocation.env_portfolio"
 INSTALL: Final = "finrl is not installed: uv run --group finrl python -m tests.benchmarks environment"
 

@@ -41,7 +41,9 @@ def arguments_type(dtype: torch.dtype) -> type[ctypes.Structure]:
     """The kernel's one argument as C lays it out."""
     real = ctypes.c_float if dtype == torch.float32 else ctypes.c_double
     fields = [(name, ctypes.c_void_p) for name in _POINTERS] + [(name, real) for name in _CONSTANTS]
-    return type("Arguments", (ctypes.Structure,), {"_fields_": [*fields, *((n, ctypes.c_int) for n in _COUNTS)]})
+    return type(
+        "Arguments", (ctypes.Structure,), {"_fields_": [*fields, *((n, ctypes.c_int) for n in _COUNTS)]}
+    )
 
 
 def threads_of(assets: int) -> tuple[int, int]:
@@ -166,7 +168,16 @@ class CudaKernel:
         m, h = self._market, self._holders
         count, _, assets = books.shares.shape
         tensors = (
-            *(target, m.decision_price, m.fill_price, m.dividend, m.flags, m.fill_day, m.long_day, m.open_fills),
+            *(
+                target,
+                m.decision_price,
+                m.fill_price,
+                m.dividend,
+                m.flags,
+                m.fill_day,
+                m.long_day,
+                m.open_fills,
+            ),
             *(m.is_year_end, m.cash_return, m.equal, m.sigma, h.group, h.flags, h.rates, h.flow),
             *(books.shares, books.basis, books.day, books.ring, books.account, *outputs),
         )

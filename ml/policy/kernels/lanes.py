@@ -78,7 +78,9 @@ def _lanes_of(*args: types.Type) -> Lanes | None:
     return next(iter(found.values()))
 
 
-def _register(function: Any, floats: Any, integers: Any, truths: Any = None, is_comparison: bool = False) -> None:
+def _register(
+    function: Any, floats: Any, integers: Any, truths: Any = None, is_comparison: bool = False
+) -> None:
     """Type and lower an operator of two operands."""
 
     @infer_global(function)
@@ -92,9 +94,7 @@ def _register(function: Any, floats: Any, integers: Any, truths: Any = None, is_
     def lowered(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         lanes = _lanes_of(*sig.args)
         assert lanes is not None
-        one, other = (
-            _operand(context, builder, v, t, lanes) for v, t in zip(args, sig.args, strict=True)
-        )
+        one, other = (_operand(context, builder, v, t, lanes) for v, t in zip(args, sig.args, strict=True))
         rule = truths if lanes == TRUTH else floats if _is_float(lanes) else integers
         return rule(builder, one, other)
 

@@ -93,7 +93,11 @@ def _closest_pair(basis, day, c, n, new_basis, new_day, long_day):
         second, least = where(is_best, k, second), where(is_best, gap, least)
         gap = higher(here - new_basis, new_basis - here)
         is_best = ((is_long & new_is_long) | invert(is_long | new_is_long)) & (gap < least)
-        first, second, least = where(is_best, k, first), where(is_best, size, second), where(is_best, gap, least)
+        first, second, least = (
+            where(is_best, k, first),
+            where(is_best, size, second),
+            where(is_best, gap, least),
+        )
         last_long, long_before = where(is_long, k, last_long), where(is_long, here, long_before)
         last_short, short_before = where(is_long, last_short, k), where(is_long, short_before, here)
     return first, second

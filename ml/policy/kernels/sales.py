@@ -85,7 +85,7 @@ def choose_forced(block, books, desk, settings):
                 total = total + where(can_sell & _in_rank(rank, basis, day, net, long_day), left * net, zero)
         part = where((total > zero) & (need > zero), need / where(total > zero, total, 1), zero)
         part = lower(part, settings.one)
-        need = need - part * total
+        need = higher(need - total, zero)  # not need - part * total, of which rounding would leave a crumb
         if not any_lane(part > zero):
             continue
         for n in range(len(desk.change)):

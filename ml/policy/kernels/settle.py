@@ -70,7 +70,17 @@ def settle(block, t, books, desk, settings):
             basis = price * (one + cost) + (short + long) / safe
             day = today - floor_whole(share_days / safe + one / 2)
             add_lot(
-                books.shares, books.basis, books.day, block, n, is_bought, quantity, basis, day, long_day, zero
+                books.shares,
+                books.basis,
+                books.day,
+                block,
+                n,
+                is_bought,
+                quantity,
+                basis,
+                day,
+                long_day,
+                zero,
             )
             short_later, long_later = short_later + short, long_later + long
             bought = bought + spend

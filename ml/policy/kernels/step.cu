@@ -177,7 +177,7 @@ __device__ __forceinline__ real choose_forced(
         worth = total(worth);
         if (worth <= 0 || need <= 0) continue;
         real part = lower(need / worth, 1);
-        need -= part * worth;
+        need = positive(need - worth);  // not need - part * worth, of which rounding would leave a crumb
 #pragma unroll
         for (int k = 0; k < K; k++) {
             int its = x.basis[k] >= net ? 0 : x.day[k] <= long_day ? 1 : 2;

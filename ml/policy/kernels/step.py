@@ -113,7 +113,10 @@ def _take_market(block, t, following, market, holders, desk):
 def _take_portfolios(block, holders, books, desk):
     for i in range(WIDTH):
         b = _portfolio(block, i, holders)
-        desk.given[c.G_VALUE, i], desk.given[c.G_CASH, i] = books.account[b, c.PRETAX_VALUE], books.account[b, c.CASH]
+        desk.given[c.G_VALUE, i], desk.given[c.G_CASH, i] = (
+            books.account[b, c.PRETAX_VALUE],
+            books.account[b, c.CASH],
+        )
         desk.given[c.G_COST, i] = holders.rates[b, c.COST]
         desk.given[c.G_LEAST, i] = holders.rates[b, c.HARVEST_LEAST]
         desk.days[c.D_TAXABLE, i] = holders.flags[b] & c.TAXABLE
@@ -170,7 +173,10 @@ def _spend(block, t, holders, books, outputs, desk, settings):
         outlay = desk.sums[c.S_OUTLAY, i] * (one + holders.rates[b, c.COST])
         desk.given[c.G_SCALE, i] = min(available / max(outlay, settings.dust), one)
         info[c.I_TAX_PAID], info[c.I_FLOW] = tax_paid, inflow - withdrawn
-        info[c.I_DIVIDENDS], info[c.I_INVOLUNTARY] = desk.sums[c.S_DIVIDENDS, i], desk.sums[c.S_INVOLUNTARY, i]
+        info[c.I_DIVIDENDS], info[c.I_INVOLUNTARY] = (
+            desk.sums[c.S_DIVIDENDS, i],
+            desk.sums[c.S_INVOLUNTARY, i],
+        )
 
 
 @COMPILER.inner

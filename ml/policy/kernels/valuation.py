@@ -42,8 +42,9 @@ def value_assets(block, t, books, desk, settings):
             shares = load(books.ring, (block, n, (t + i) % window, c.LOSS_SHARES))
             lost = lost + where(fills >= window - i, shares, zero)
         total = total + value
-        short_open, long_open = short_open + (gains - long_gain) - (losses - long_loss), long_open + (
-            long_gain - long_loss
+        short_open, long_open = (
+            short_open + (gains - long_gain) - (losses - long_loss),
+            long_open + (long_gain - long_loss),
         )
         store(desk.seen, (c.O_WEIGHT, n), value)
         store(desk.seen, (c.O_SHORT_GAIN, n), higher(gains - long_gain, zero))

@@ -56,13 +56,18 @@ def test_both_kernels_give_the_same_weeks(folder: Path, assets: int) -> None:
     window = delisted(make_window(groups=2, weeks=WEEKS, assets=assets, seed=assets), asset=1, week=20)
     window = replace(window, dividend=0.001 * window.decision_price * (~window.is_delisted))
     params = random_params(window, 3, assets)
-    params = replace(params, **{name: getattr(params, name)[..., :LOTS] for name in ("lot_shares", "lot_basis", "lot_day")})
+    params = replace(
+        params, **{name: getattr(params, name)[..., :LOTS] for name in ("lot_shares", "lot_basis", "lot_day")}
+    )
     config = EnvConfig(dtype=torch.float64, lots_per_asset=LOTS)
     one, other = TaxLotEnv(window, params, config), TaxLotEnv(window, params, config)
     kernel = other._kernel = OnCpu(other._rows.market, holders_of(params, WEEKS, config), config)
     kernel.code = library(folder, assets, kernel._fills)
     other.reset()
-    drawn, seen = torch.Generator().manual_seed(0), dict.fromkeys(("involuntary", "disallowed", "tax_paid"), 0.0)
+    drawn, seen = (
+        torch.Generator().manual_seed(0),
+        dict.fromkeys(("involuntary", "disallowed", "tax_paid"), 0.0),
+    )
     for _ in range(one.weeks):
         target = random_target(one.state(), drawn)
         a, b = one.step(target), other.step(target)
