@@ -1,9 +1,10 @@
 """The environment against the exact ledger on the same share trades: after-tax wealth after five years.
 
-``python -m tests.benchmarks._agreement [--portfolios 1000] [--lots 8]`` prints a table. Random portfolios of one taxable
-account each are rebalanced daily, weekly or monthly to target weights that are drawn anew each quarter; every trade of
-the environment is replayed by the compiled exact ledger (HIFO, wash sales on), its yearly results are taxed at the same
-rates in the same way, and what the taxes differ by stays in cash until the end. Dividends are taxed alike on both sides.
+``python -m tests.benchmarks._agreement [--portfolios 1000] [--lots 8]`` prints a table. Random portfolios of one
+taxable account each are rebalanced daily, weekly or monthly to target weights that are drawn anew each quarter; every
+trade of the environment is replayed by the compiled exact ledger (HIFO, wash sales on), its yearly results are taxed at
+the same rates in the same way, and what the taxes differ by stays in cash until the end. Dividends are taxed alike on
+both sides.
 """
 
 import argparse
@@ -194,7 +195,8 @@ def main() -> int:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(
-        f"{arguments.portfolios} portfolios, {ASSETS} assets, K = {arguments.lots}, {YEARS} years; |difference| in bp/year"
+        f"{arguments.portfolios} portfolios, {ASSETS} assets, K = {arguments.lots}, {YEARS} years; "
+        "|difference| in bp/year"
     )
     print("rebalanced  median    p95    max  mean (signed)")
     missed = False

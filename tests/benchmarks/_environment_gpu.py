@@ -1,8 +1,8 @@
 """The environment's CUDA kernel on one GPU: portfolio-steps a second, and agreement with the CPU's kernel.
 
 ``python -m tests.benchmarks._environment_gpu [--portfolios 65536 131072] [--out FILE]`` needs torch with CUDA, its
-bindings (``cuda.bindings``) and numba, nothing of the warehouse. Weights are random, drawn on the device before the clock starts; each step
-writes the observation, the rewards and the report. Times are CUDA events' medians.
+bindings (``cuda.bindings``) and numba, nothing of the warehouse. Weights are random, drawn on the device before the
+clock starts; each step writes the observation, the rewards and the report. Times are CUDA events' medians.
 """
 
 import argparse

@@ -83,14 +83,14 @@ def compiled(architecture: str, given: dict[str, str]) -> bytes:
     program = _done(nvrtc.nvrtcCreateProgram(SOURCE.read_bytes(), b"step.cu", 0, [], []))
     options = [f"--gpu-architecture={architecture}", "--std=c++17", *(f"-D{k}={v}" for k, v in given.items())]
     outcome = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
-    log = bytearray(_done(nvrtc.nvrtcGetProgramLogSize(program)))
+    log = bytes(_done(nvrtc.nvrtcGetProgramLogSize(program)))  # the bindings write into what they are given
     _done(nvrtc.nvrtcGetProgramLog(program, log))
     if outcome[0] != nvrtc.nvrtcResult.NVRTC_SUCCESS:
-        raise CudaError(f"NVRTC cannot compile {SOURCE} with {options}: {bytes(log).decode().strip()}")
-    code = bytearray(_done(nvrtc.nvrtcGetCUBINSize(program)))
+        raise CudaError(f"NVRTC cannot compile {SOURCE} with {options}: {log.decode().strip()}")
+    code = bytes(_done(nvrtc.nvrtcGetCUBINSize(program)))
     _done(nvrtc.nvrtcGetCUBIN(program, code))
     _done(nvrtc.nvrtcDestroyProgram(program))
-    return bytes(code)
+    return code
 
 
 def _done(answer: tuple[Any, ...]) -> Any:

@@ -112,8 +112,10 @@ class Holders(NamedTuple):
 
 
 class Books(NamedTuple):
-    """B portfolios' state. The CPU keeps what assets hold in C blocks of 16 portfolios, one a lane; a GPU keeps
-    the same tables portfolio by portfolio, (B, K, N) and (B, R, 5, N).
+    """B portfolios' state.
+
+    The CPU keeps what assets hold in C blocks of 16 portfolios, one a lane; a GPU keeps the same tables portfolio
+    by portfolio, (B, K, N) and (B, R, 5, N).
 
     Attributes
     ----------
