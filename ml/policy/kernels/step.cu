@@ -120,43 +120,50 @@ __device__ __forceinline__ real choose_hifo(
 }
 
 __device__ __forceinline__ void add_lot(Lots& x, real shares, real basis, int day, int long_day) {
-    int place = 0, first = K;
+    int count = 0;
 #pragma unroll
-    for (int k = 0; k < K; k++) place += x.shares[k] > 0;
-    real both = shares, mean = basis;
-    int start = day;
-    if (place == K) {
-        real least = NOWHERE, short_before = -NOWHERE, long_before = -NOWHERE;
-        int last_short = 0, last_long = 0;
-        first = 0;
+    for (int k = 0; k < K; k++) count += x.shares[k] > 0;
+    if (count < K) {  // each lot behind the new one moves up a slot
 #pragma unroll
         for (int k = 0; k < K; k++) {
-            real here = x.basis[k];
-            bool is_long = x.day[k] <= long_day;
-            real gap = here - (is_long ? long_before : short_before);
-            if (gap < least) least = gap, first = is_long ? last_long : last_short, place = k;
-            gap = here > basis ? here - basis : basis - here;
-            if (is_long == (day <= long_day) && gap < least) least = gap, first = k, place = K;
-            if (is_long) last_long = k, long_before = here;
-            if (!is_long) last_short = k, short_before = here;
+            bool behind = x.basis[k] > basis || (x.basis[k] == basis && x.day[k] < day);
+            if (x.shares[k] <= 0 || (shares > 0 && behind)) {
+                real old_shares = x.shares[k], old_basis = x.basis[k];
+                int old_day = x.day[k];
+                x.shares[k] = shares, x.basis[k] = basis, x.day[k] = day;
+                shares = old_shares, basis = old_basis, day = old_day;
+            }
         }
-        real one = shares, one_basis = basis, other = shares, other_basis = basis;
-        int one_day = day, other_day = day;
-#pragma unroll
-        for (int k = 0; k < K; k++) {
-            if (k == first) one = x.shares[k], one_basis = x.basis[k], one_day = x.day[k];
-            if (k == place) other = x.shares[k], other_basis = x.basis[k], other_day = x.day[k];
-        }
-        both = one + other;
-        real part = other / both;
-        mean = one_basis + (other_basis - one_basis) * part;
-        start = one_day + (int)floor((other_day - one_day) * part);
+        return;
     }
+    // fold the two lots of one term closest in basis; the new one, in place K, is among them
+    real least = NOWHERE, short_before = -NOWHERE, long_before = -NOWHERE;
+    int first = 0, second = K, last_short = 0, last_long = 0;
 #pragma unroll
     for (int k = 0; k < K; k++) {
-        if (k == first)
-            x.shares[k] = both, x.basis[k] = mean, x.day[k] = start;
-        else if (k == place)
+        real here = x.basis[k];
+        bool is_long = x.day[k] <= long_day;
+        real gap = here - (is_long ? long_before : short_before);
+        if (gap < least) least = gap, first = is_long ? last_long : last_short, second = k;
+        gap = here > basis ? here - basis : basis - here;
+        if (is_long == (day <= long_day) && gap < least) least = gap, first = k, second = K;
+        if (is_long) last_long = k, long_before = here;
+        if (!is_long) last_short = k, short_before = here;
+    }
+    real one = shares, one_basis = basis, other = shares, other_basis = basis;
+    int one_day = day, other_day = day;
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+        if (k == first) one = x.shares[k], one_basis = x.basis[k], one_day = x.day[k];
+        if (k == second) other = x.shares[k], other_basis = x.basis[k], other_day = x.day[k];
+    }
+    const real both = one + other, part = other / both;
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+        if (k == first) {
+            x.shares[k] = both, x.basis[k] = one_basis + (other_basis - one_basis) * part;
+            x.day[k] = one_day + (int)floor((other_day - one_day) * part);
+        } else if (k == second)
             x.shares[k] = shares, x.basis[k] = basis, x.day[k] = day;
     }
     sort_lots(x);
@@ -191,14 +198,20 @@ __device__ __forceinline__ real choose_forced(
     return raised;
 }
 
+// The fills of the wash window of one asset, oldest first: loss shares that may still be washed and unmatched
+// purchases; zeros where a fill is older than 30 days. Read at once, lest each use wait for memory.
+struct Window {
+    real lost[R], bought[R];
+};
+
 // What the fill of one asset gives (settle.py).
 struct Fill {
     real bought, gains, long_gains, short_losses, long_losses, short_washed, long_washed, short_later, long_later;
 };
 
 __device__ __forceinline__ Fill settle(Lots& x, const real* sold, real spend, real price, real cost, real net,
-                                       real* ring, int stride, int t, int fills, int today, int long_day,
-                                       bool taxable, real dust) {
+                                       real* ring, Window& w, int stride, int t, int today, int long_day, bool taxable,
+                                       real dust) {
     Fill f = {0, 0, 0, 0, 0, 0, 0, 0, 0};
     real left = 0, days_left = 0, whole = 0, of_cut = 0, loss_of_cut = 0, unused = 0, cuts = 0;
     bool has_gap = false, is_free = false;
@@ -225,13 +238,14 @@ __device__ __forceinline__ Fill settle(Lots& x, const real* sold, real spend, re
     real short_left = f.short_losses, long_left = f.long_losses;
     real usable = whole + lower(of_cut, positive(left - loss_of_cut)), recent = whole + of_cut;
     real wanted = taxable ? lower(left, usable) : (real)0, used = 0;
-    if (wanted > 0)
-        for (int i = R - fills; i < R; i++) {
-            real* at = ring + ((t + i) % R * RING + BOUGHT) * stride;
-            real take = lower(wanted - used, *at);
-            *at -= take;
+    if (wanted > 0) {
+#pragma unroll
+        for (int i = 0; i < R; i++) {
+            real take = lower(wanted - used, w.bought[i]);
             used += take;
+            if (take > 0) ring[((t + i) % R * RING + BOUGHT) * stride] = w.bought[i] - take;
         }
+    }
     if (used > 0) {
         real part = lower(used / left, 1), added = part * (short_left + long_left) / recent;
         f.short_washed = part * short_left, f.long_washed = part * long_left;
@@ -244,11 +258,13 @@ __device__ __forceinline__ Fill settle(Lots& x, const real* sold, real spend, re
     if (spend >= dust) {
         real quantity = spend / price, share_days = 0;
         unused = quantity;
-        for (int i = R - fills; i < R && unused > 0; i++) {
-            real *at = ring + (t + i) % R * RING * stride, lost = at[LOSS_SHARES * stride];
-            if (lost <= 0) continue;
-            real take = lower(unused, lost), part = take / lost;
+#pragma unroll
+        for (int i = 0; i < R; i++) {
+            real take = lower(unused, w.lost[i]), part = take / w.lost[i];
+            if (take <= 0) continue;
+            real* at = ring + (t + i) % R * RING * stride;
             unused -= take;
+            w.lost[i] *= 1 - part;
             f.short_later += part * at[LOSS_SHORT * stride];
             f.long_later += part * at[LOSS_LONG * stride];
             share_days += part * at[LOSS_SHARE_DAYS * stride];
@@ -259,7 +275,7 @@ __device__ __forceinline__ Fill settle(Lots& x, const real* sold, real spend, re
         f.bought = spend;
     }
     real* at = ring + t % R * RING * stride;
-    at[LOSS_SHARES * stride] = taxable ? left : (real)0;
+    at[LOSS_SHARES * stride] = w.lost[0] = taxable ? left : (real)0;
     at[LOSS_SHORT * stride] = taxable ? short_left : (real)0;
     at[LOSS_LONG * stride] = taxable ? long_left : (real)0;
     at[LOSS_SHARE_DAYS * stride] = taxable ? days_left : (real)0;
@@ -269,12 +285,12 @@ __device__ __forceinline__ Fill settle(Lots& x, const real* sold, real spend, re
 
 // ---- valuation (valuation.py); called by all threads of a portfolio
 
-__device__ __forceinline__ void value_assets(const Arguments& a, const Lots& x, const real* ring, int t, int g, int b,
-                                             int n, bool alive, bool taxable, const real* rates, real* account) {
+__device__ __forceinline__ void value_assets(const Arguments& a, const Lots& x, bool locked, int t, int g, int b, int n,
+                                             bool alive, bool taxable, const real* rates, real* account) {
     const long row = (long)g * a.rows + t, stride = a.assets;
-    const int long_day = a.long_day[row], fills = a.open_fills[row];
+    const int long_day = a.long_day[row];
     const real price = alive ? a.decision[row * stride + n] : (real)1;
-    real held = 0, gains = 0, losses = 0, long_gain = 0, long_loss = 0, harvestable = 0, bound = 0, lost = 0;
+    real held = 0, gains = 0, losses = 0, long_gain = 0, long_loss = 0, harvestable = 0, bound = 0;
     int wait = 1 << 30;
 #pragma unroll
     for (int k = 0; k < K; k++) {
@@ -291,8 +307,6 @@ __device__ __forceinline__ void value_assets(const Arguments& a, const Lots& x, 
             wait = later < wait ? later : wait;
         }
     }
-    if (alive)
-        for (int i = R - fills; i < R; i++) lost += ring[(t + i) % R * RING * stride];
     real value = held * price, pretax = total(value) + account[CASH];
     real short_open = total((gains - long_gain) - (losses - long_loss)), long_open = total(long_gain - long_loss);
     real scale = 1 / higher(pretax, a.wealth_floor);
@@ -309,7 +323,7 @@ __device__ __forceinline__ void value_assets(const Arguments& a, const Lots& x, 
     seen[5 * stride] = wait < 1 << 30 ? wait : 0;
     seen[6 * stride] = harvestable * scale;
     seen[7 * stride] = (taxable ? value - bound : value) * scale;
-    seen[8 * stride] = lost > 0;
+    seen[8 * stride] = locked;
 }
 
 __device__ __forceinline__ void write_rewards(const Arguments& a, real* account, const real* info, real pretax_before,
@@ -348,13 +362,25 @@ extern "C" __global__ void __launch_bounds__(THREADS* TOGETHER, RESIDENT) step(A
         x.basis[k] = alive ? a.basis[at_lots + k * stride] : (real)0;
         x.day[k] = alive ? a.day[at_lots + k * stride] : 0;
     }
+    const long row = (long)g * a.rows + t;
+    const int fills = a.open_fills[row];
+    Window w;
+#pragma unroll
+    for (int i = 0; i < R; i++) {
+        const bool is_open = alive && i >= R - fills;
+        const real* at = ring + (t + i) % R * RING * stride;
+        w.lost[i] = is_open ? at[LOSS_SHARES * stride] : (real)0;
+        w.bought[i] = is_open ? at[BOUGHT * stride] : (real)0;
+    }
+    bool locked = false;
     if (!a.trades) {
-        value_assets(a, x, ring, t, g, b, n, alive, taxable, rates, account);
+#pragma unroll
+        for (int i = 0; i < R; i++) locked |= w.lost[i] > 0;
+        value_assets(a, x, locked, t, g, b, n, alive, taxable, rates, account);
         if (n == 0) a.account[(long)b * ACCOUNT + PRETAX] = account[PRETAX];
         if (n == 0) a.account[(long)b * ACCOUNT + WEALTH] = account[WEALTH];
         return;
     }
-    const long row = (long)g * a.rows + t;
     const int today = a.fill_day[row], long_day = a.long_day[row];
     const real price = alive ? a.fill[row * stride + n] : (real)1, cost = rates[COST];
     const int flags = alive ? a.flags[row * stride + n] : 0;
@@ -391,8 +417,7 @@ extern "C" __global__ void __launch_bounds__(THREADS* TOGETHER, RESIDENT) step(A
     spend *= lower(available / higher(total(spend) * (1 + cost), a.dust), 1);
     Fill f = {0, 0, 0, 0, 0, 0, 0, 0, 0};
     if (alive)
-        f = settle(x, sold, spend, price, cost, net, ring, stride, t, a.open_fills[row], today, long_day, taxable,
-                   a.dust);
+        f = settle(x, sold, spend, price, cost, net, ring, w, stride, t, today, long_day, taxable, a.dust);
 #pragma unroll
     for (int k = 0; k < K; k++)
         if (alive) {
@@ -424,7 +449,11 @@ extern "C" __global__ void __launch_bounds__(THREADS* TOGETHER, RESIDENT) step(A
         account[SHORT_NET] = account[LONG_NET] = account[DIVIDENDS] = 0;
     }
     account[CASH] *= 1 + a.cash_return[row];
-    value_assets(a, x, ring, t + 1, g, b, n, alive, taxable, rates, account);
+    const int open_next = a.open_fills[row + 1];  // of slots t + 1 - R to t; the one of fill t stands first in w
+#pragma unroll
+    for (int i = 1; i < R; i++) locked |= i > R - open_next && w.lost[i] > 0;
+    locked |= open_next > 0 && w.lost[0] > 0;
+    value_assets(a, x, locked, t + 1, g, b, n, alive, taxable, rates, account);
     if (n != 0) return;
     info[0] = (sold_value + bought) / 2 / higher(pretax_before, a.wealth_floor);
     info[6] = tax_paid, info[7] = involuntary, info[8] = sale_cost + bought * cost, info[9] = inflow - withdrawn;
