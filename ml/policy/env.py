@@ -130,7 +130,9 @@ class TaxLotEnv:
         _, self.weeks, self.assets = window.sizes
         self._rows = MarketRows(window, portfolios, self.config.dtype)
         self.group = self._rows.group
-        self._rates = tuple(rate.to(self.config.dtype) for rate in (portfolios.short_rate, portfolios.long_rate))
+        self._rates = tuple(
+            rate.to(self.config.dtype) for rate in (portfolios.short_rate, portfolios.long_rate)
+        )
         self._kernel: Kernel = kernel_for(
             self._rows.market, holders_of(portfolios, self.weeks, self.config), self.config
         )

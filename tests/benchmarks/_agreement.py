@@ -61,7 +61,12 @@ def market(frequency: str, seed: int, universes: int = 5) -> MarketWindow:
     )
     price = 50 * np.exp((0.08 / 504 + volatility * noise).cumsum(1))
     months = days.astype("datetime64[M]").astype(int)
-    period = {"daily": days, "weekly": days.astype("datetime64[W]"), "monthly": months, "bimonthly": months // 2}
+    period = {
+        "daily": days,
+        "weekly": days.astype("datetime64[W]"),
+        "monthly": months,
+        "bimonthly": months // 2,
+    }
     begins = np.flatnonzero(np.append(True, period[frequency][1:] != period[frequency][:-1]))
     begins = begins[(begins + 1 < len(days)) & (days[begins] < FIRST + np.timedelta64(365 * YEARS, "D"))]
     fill = days[begins + 1]

@@ -101,12 +101,12 @@ def on_gpu(count: int) -> tuple[MarketWindow, PortfolioParams]:
     return window.to("cuda"), random_portfolios(window, count // GROUPS, 1).to("cuda")
 
 
-def speed(count: int, resident: int) -> dict[str, float | None]:
+def speed(count: int, resident: int | None = None) -> dict[str, float]:
     """Portfolio-steps a second of the whole step call and of the kernel alone, over a year of random trading."""
     window, params = on_gpu(count)
     env = TaxLotEnv(window, params, EnvConfig(lots_per_asset=LOTS))
     kernel: Any = env._kernel
-    kernel.resident = resident
+    kernel.resident = resident or kernel.resident
     weights = random_weights(len(params.group), ASSETS, 1, "cuda")
     for t in range(WARM):
         env.step(weights[t % 8])
@@ -127,7 +127,7 @@ def speed(count: int, resident: int) -> dict[str, float | None]:
         lambda i: kernel.launch(books, outputs, weights[i % 8], WARM + i % 30, trades=True), 30
     )
     return {
-        "resident_blocks": resident,
+        "resident_blocks": kernel.resident,
         "portfolios": len(params.group),
         "step_calls_per_s": len(params.group) / seconds,
         "kernel_per_s": len(params.group) / alone,
@@ -146,7 +146,7 @@ def main() -> int:
     """Print a table and write it as JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--portfolios", type=int, nargs="+", default=[65_536, 262_144])
-    parser.add_argument("--resident", type=int, nargs="+", default=[4, 5, 6], help="blocks a multiprocessor")
+    parser.add_argument("--resident", type=int, nargs="+", default=[5], help="blocks a multiprocessor")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     if not torch.cuda.is_available():

@@ -26,10 +26,11 @@ import torch
 from ml.policy.env import TaxLotEnv
 from ml.policy.env_config import EnvConfig
 from ml.policy.start_portfolios import random_portfolios
-from tests.benchmarks._environment_gpu import market, random_weights
+from tests.benchmarks._environment_gpu import ASSETS, TARGET, market, random_weights, speed
 
 LOTS, UNIVERSES, EACH, WEEKS, WARM, ROUNDS = 8, 64, 16, 52, 12, 5
 TARGETS: Final = {20: 30, 30: 50}
+GPU_PORTFOLIOS: Final = 65_536
 INDICATORS: Final = (
     "macd",
     "boll_ub",
@@ -69,7 +70,17 @@ def run() -> list[dict[str, Any]]:
                 rows.append(row | {"skipped": INSTALL})
             else:
                 rows.append(row | {"peer_value": rate[peer], "ratio": rate["ours"] / rate[peer]})
-    return rows
+    return [*rows, on_gpu()]
+
+
+def on_gpu() -> dict[str, Any]:
+    """The row of one GPU; its ratio is to the aim."""
+    work = f"a step call, {ASSETS} assets, K = {LOTS}, {GPU_PORTFOLIOS:,} portfolios, aim {TARGET / 1e6:.0f} million"
+    row: dict[str, Any] = {"work": work, "unit": "steps/s"}
+    if not torch.cuda.is_available():
+        return row | {"skipped": "no CUDA device here; DECISIONS.md has an H100's figures"}
+    rate = speed(GPU_PORTFOLIOS)["step_calls_per_s"]
+    return row | {"ours": rate, "ratio": rate / TARGET, "machine": torch.cuda.get_device_name()}
 
 
 def ours(assets: int) -> Callable[[], float]:
