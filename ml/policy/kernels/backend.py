@@ -109,7 +109,7 @@ class NumbaKernel:
         account = new(len(portfolios.cash), c.ACCOUNT_COLUMNS)
         account[:, c.CASH] = portfolios.cash.to(account.dtype)
         ring = new(blocks, assets, self._fills, c.RING_COLUMNS, WIDTH)
-        return c.Books(*lots, ring, account, lots[0].sum(2))
+        return c.Books(lots[0], lots[1], lots[2], ring, account, lots[0].sum(2))
 
     def lots(self, books: c.Books) -> tuple[torch.Tensor, ...]:
         """Copies of shares, basis and day of the lots, (B, N, K)."""

@@ -6,9 +6,6 @@ this type the vectors are written down. The code that uses it reads as for one p
 of branches.
 """
 
-# numba reads what stands here at compile time; its registries are no Python to a type checker.
-# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
-
 import operator
 from typing import Any, Final
 
@@ -16,8 +13,12 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.extending import intrinsic as _intrinsic
+from numba.extending import lower_builtin as _lower_builtin
+from numba.extending import models, register_model
 
+intrinsic: Any = _intrinsic
+lower_builtin: Any = _lower_builtin
 WIDTH: Final = 16
 """Lanes: a 512-bit register of float32; narrower machines take two or four registers."""
 _FLAGS: Final = ("nsz", "contract")
@@ -236,7 +237,7 @@ def _pointer(context: Any, builder: Any, array_type: Any, array: Any, place_type
     """Where the row of 16 begins that the leading indices name."""
     struct = context.make_array(array_type)(context, builder, array)
     shape = cgutils.unpack_tuple(builder, struct.shape, array_type.ndim)
-    offset = None
+    offset: Any = None
     for axis in range(array_type.ndim - 1):
         index = builder.extract_value(place, axis)
         index = context.cast(builder, index, place_type.types[axis], types.intp)
