@@ -12,11 +12,13 @@ from typing import Any, Final
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.core.typing.templates import AbstractTemplate, signature
+from numba.core.typing.templates import infer_global as _infer_global
 from numba.extending import intrinsic as _intrinsic
 from numba.extending import lower_builtin as _lower_builtin
 from numba.extending import models, register_model
 
+infer_global: Any = _infer_global
 intrinsic: Any = _intrinsic
 lower_builtin: Any = _lower_builtin
 WIDTH: Final = 16
@@ -41,7 +43,7 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(dmm, fe_type, _vector(fe_type.dtype))
 
 
-def _element(dtype: types.Type) -> ir.Type:
+def _element(dtype: Any) -> ir.Type:
     if isinstance(dtype, types.Float):
         return ir.FloatType() if dtype.bitwidth == 32 else ir.DoubleType()
     return ir.IntType(1 if dtype == types.boolean else dtype.bitwidth)
@@ -249,7 +251,7 @@ def _is_table(array: Any, place: Any) -> bool:
     return (
         isinstance(array, types.Array)
         and array.layout == "C"
-        and isinstance(place, types.BaseTuple)
+        and isinstance(place, types.Tuple | types.UniTuple)
         and len(place.types) == array.ndim - 1
     )
 
