@@ -208,6 +208,8 @@ class CudaKernel:
         """Put the kernel on torch's current stream."""
         count, lots, assets = books.shares.shape
         device = books.shares.device
+        if count == 0:
+            return
         with torch.cuda.device(device):
             index = torch.cuda.current_device()
             function = _loaded(index, books.shares.dtype, lots, self._fills, assets, self.resident)

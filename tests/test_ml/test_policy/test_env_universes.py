@@ -54,6 +54,14 @@ def test_a_portfolio_knows_nothing_of_its_neighbours() -> None:
             assert all(torch.equal(value[rows], other.info[name]) for name, value in one.info.items())
 
 
+def test_a_batch_may_be_empty() -> None:
+    window = make_window(weeks=2)
+    params = chosen(random_params(window, 2, seed=0), torch.zeros(0, dtype=torch.int64))
+    env = TaxLotEnv(window, params, DOUBLE)
+    assert env.step(torch.zeros(0, 6)).reward.shape == (0, 6)
+    assert env.lot_book.shares.shape == (0, 5, 4)
+
+
 @pytest.mark.parametrize("assets", [1, 3, 33])
 def test_padding_changes_nothing(assets: int) -> None:
     window = make_window(groups=2, weeks=15, assets=assets + 2, seed=assets)
