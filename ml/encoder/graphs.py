@@ -77,7 +77,7 @@ class GraphedSteps:
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, cells: np.ndarray, seed: int) -> dict[str, torch.Tensor]:
-        """Run one step on cells (dates, width); the terms hold until the next step of this shape.
+        """Run one step on cells (dates, width); the terms hold until the next step: graphs share their memory.
 
         The first step of each shape runs as it is: libraries take their memory and the optimiser its state
         there, which a graph must not do.
