@@ -44,7 +44,7 @@ SAVE_SECONDS: Final = 60.0
 _MONITOR_DATES: Final = 16
 _STATISTICS_DATES: Final = 128
 _BETAS: Final = (0.9, 0.98)
-_CLASSES: Final = [i for i, spec in enumerate(FEATURES) if spec.family == "class"]
+CLASSES: Final = [i for i, spec in enumerate(FEATURES) if spec.family == "class"]
 
 Progress = Callable[[dict[str, float]], None]
 
@@ -297,7 +297,7 @@ class _Run:
             inputs = self.table.inputs(self.table.date_cells(int(date)))
             out = self.model(inputs)
             # Without any class flag: the first class.
-            asset_class = inputs.features[0, :, _CLASSES].argmax(-1)
+            asset_class = inputs.features[0, :, CLASSES].argmax(-1)
             found.append((out.z[0], out.gate[0], inputs.has_chronos[0], asset_class))
         self.model.train()
         return found
@@ -307,7 +307,7 @@ class _Run:
         return self._fit(self._clean(dates))
 
     def _fit(self, found: list[tuple[torch.Tensor, ...]]) -> EmbeddingStatistics:
-        group = torch.cat([len(_CLASSES) * i + one[-1].cpu() for i, one in enumerate(found)])
+        group = torch.cat([len(CLASSES) * i + one[-1].cpu() for i, one in enumerate(found)])
         z = torch.cat([one[0] for one in found])
         return fit_statistics(z, group, self.config.whitening_floor, self.config.between_weight)
 
