@@ -45,8 +45,8 @@ _TITLES: Final = {
     "own_part": "own part of the fused encoder",
     "chronos": "128 Chronos numbers, no encoder",
 }
-_NO_RIVALS: Final = ("network_inputs", "own_part", "served")
-"""The encoder itself or parts of it: printed, but not among what it has to beat."""
+_NO_RIVALS: Final = ("network_inputs", "own_part")
+"""Parts of the encoder itself: printed, but not among what it has to beat."""
 
 
 def scores_of(reports: Sequence[Mapping[str, Any]]) -> Scores:
@@ -93,7 +93,8 @@ def card(trained: TrainedEncoder, reports: Sequence[Mapping[str, Any]], scores: 
         statistics = (
             " The embedding statistics of what is served were fitted anew after the study, so that universes "
             "without facts do not all point one way (ml/encoder/whiten.py); cosines, ranks and gates are those "
-            "of what is served, the other rows those of the study, each run under its own statistics."
+            "of what is served, the other rows those of the study, each run under its own statistics. A panel "
+            "that the study did not judge shows this encoder alone."
         )
     lines = [
         f"# Cross-asset encoder, profile {config.profile}",
@@ -130,7 +131,8 @@ def ahead(scores: Mapping[str, Sequence[float]]) -> list[str]:
 
 def _higher(scores: Mapping[str, Sequence[float]]) -> list[str]:
     means = {name: float(np.mean(values)) for name, values in scores.items()}
-    return [name for name, mean in means.items() if name != "embedding" and mean > means["embedding"]]
+    itself = ("embedding", "served")
+    return [name for name, mean in means.items() if name not in itself and mean > means["embedding"]]
 
 
 def _sources(sources: Sequence[str]) -> str:
@@ -238,8 +240,10 @@ def main(arguments: list[str] | None = None) -> int:
     if given.refitted:
         reports = _refitted_reports(given.folder, given.study / chosen)
         for key, values in scores_of(reports).items():
-            # A panel that the study did not judge has the rows of this encoder alone.
-            scores.setdefault(key, values)["served"] = values["embedding"]
+            if key in scores:
+                scores[key]["served"] = values["embedding"]
+            else:  # a panel that the study did not judge has the rows of this encoder alone
+                scores[key] = values
     text = card(trained, reports, scores) + "\n" + "\n".join(_seed_lines(runs, chosen))
     (given.folder / "README.md").write_text(text.rstrip() + "\n")
     rows = [
