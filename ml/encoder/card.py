@@ -191,8 +191,12 @@ def _refitted_reports(folder: Path, chosen: Path) -> list[dict[str, Any]]:
         It is another encoder.
     """
     ours, theirs = load_checkpoint(folder), load_checkpoint(chosen)
-    names = [name for name in theirs.tensors if not name.startswith("statistics.")]
-    differing = [name for name in names if not np.array_equal(ours.tensors.get(name), theirs.tensors[name])]
+    differing = [
+        name
+        for name, value in theirs.tensors.items()
+        if not name.startswith("statistics.")
+        and (name not in ours.tensors or not np.array_equal(ours.tensors[name], value))
+    ]
     if differing:
         raise SystemExit(
             f"the refitted encoder differs from {chosen} in {len(differing)} tensors ({differing[0]} ...): refit "

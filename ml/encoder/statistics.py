@@ -81,7 +81,7 @@ def fit_shared_statistics(
         As there.
     """
     total = sum(share for _, _, share in sources)
-    centre = sum(share / total * z.double().mean(0) for z, _, share in sources)
+    centre = torch.stack([share / total * z.double().mean(0) for z, _, share in sources]).sum(0)
     covariance = torch.zeros(len(centre), len(centre), dtype=torch.float64)
     for z, group, share in sources:
         z = z.double()
