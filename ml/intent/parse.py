@@ -150,18 +150,18 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
 
 def _not_understood(text: str, cleaned: CleanText, used: list[tuple[int, int]]) -> tuple[Span, ...]:
     """List what was set aside, clauses in which nothing was recognised, and what went unread."""
-    spans = [
-        Span(start=start, end=end, text=cleaned.original[start:end][:200], reason=reason)
-        for start, end, reason in cleaned.set_aside
-    ]
+    def span(start: int, end: int, reason: str) -> Span:
+        first, last = cleaned.place(start, end)
+        return Span(start=first, end=last, text=cleaned.original[first:last][:200], reason=reason)
+
+    spans = [span(*aside) for aside in cleaned.set_aside]
     for sentence in cleaned.sentences():
         for clause in cleaned.clauses(sentence):
             words = cleaned.lower[clause.start : clause.end].split()
             if len(words) < _UNUSED_WORDS or any(s < clause.end and clause.start < e for s, e in used):
                 continue
-            fragment = cleaned.original[clause.start : clause.end][:200]
-            spans.append(Span(start=clause.start, end=clause.end, text=fragment, reason="nothing recognised"))
-    spans = sorted(spans, key=lambda span: (span.start, span.end))[:_MAX_SPANS]
+            spans.append(span(clause.start, clause.end, "nothing recognised"))
+    spans = sorted(spans, key=lambda part: (part.start, part.end))[:_MAX_SPANS]
     if cleaned.is_truncated:
         rest = Span(
             start=MAX_CHARS, end=len(text), text="", reason=f"beyond {MAX_CHARS} characters: not read"

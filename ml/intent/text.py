@@ -13,6 +13,8 @@ linear in the text; of a longer text only the first :data:`MAX_CHARS` characters
 import re
 from dataclasses import dataclass
 
+from ml.intent.speaker import not_the_investors
+from ml.intent.spelling import position_before, write_out
 from ml.intent.topic import is_about_something_else
 
 MAX_CHARS = 8_000
@@ -174,9 +176,11 @@ class CleanText:
     original : str
         What was read: at most :data:`MAX_CHARS` characters of what was given.
     lower : str
-        Lower case, plain quotes and dashes, set-aside parts blanked; as long as ``original``.
+        Lower case, plain quotes and dashes, short forms written out, set-aside parts blanked.
     cased : str
-        The same with the case kept, for tickers.
+        The same with the case kept, for tickers; as long as ``lower``.
+    moves : tuple of (int, int)
+        How positions in ``lower`` differ from those in ``original`` (``spelling.py``).
     set_aside : tuple of (start, end, reason)
         What is not the investor's statement, in order.
     is_truncated, is_flood : bool
@@ -186,9 +190,14 @@ class CleanText:
     original: str
     lower: str
     cased: str
+    moves: tuple[tuple[int, int], ...]
     set_aside: tuple[tuple[int, int, str], ...]
     is_truncated: bool
     is_flood: bool
+
+    def place(self, start: int, end: int) -> tuple[int, int]:
+        """Give the positions in ``original`` of a part of ``lower``."""
+        return position_before(start, self.moves), position_before(end, self.moves)
 
     def sentences(self) -> list[Piece]:
         """Cut at full stops, exclamation and question marks, semicolons and line ends."""
@@ -212,9 +221,8 @@ def clean(text: str) -> CleanText:
     CleanText
     """
     original = text[:MAX_CHARS]
-    cased = "".join(
-        char if char.isprintable() or char == "\n" else " " for char in original.translate(_PLAIN)
-    )
+    written, moves = write_out(original.translate(_PLAIN))
+    cased = "".join(char if char.isprintable() or char == "\n" else " " for char in written)
     cased = re.sub(r" {13,}", lambda run: _filler(len(run.group())), cased)
     # lower() may lengthen a character (dotted capital I): such a one stays as it is.
     lower = "".join(small if len(small := char.lower()) == 1 else char for char in cased)
@@ -241,11 +249,13 @@ def clean(text: str) -> CleanText:
     if not _ENDORSED.search(lower):
         spans = [(match.start(), match.end()) for match in _REPORTED.finditer(lower)]
         lower = _blank(lower, spans, "someone else's words", aside)
+    for start, end, reason in not_the_investors(lower, cased):
+        lower = _blank(lower, [(start, end)], reason, aside)
     lower = _blank(lower, _off_topic(lower), "about something else", aside)
     cased = "".join(kept if kept in (" ", _WALL) else c for c, kept in zip(cased, lower, strict=True))
     words = re.findall(r"[a-z']{2,30}", lower)
     is_flood = len(words) >= _FLOOD_WORDS and len(set(words)) <= max(6, _FLOOD_VARIETY * len(words))
-    return CleanText(original, lower, cased, tuple(sorted(aside)), len(text) > MAX_CHARS, is_flood)
+    return CleanText(original, lower, cased, moves, tuple(sorted(aside)), len(text) > MAX_CHARS, is_flood)
 
 
 def _blank(text: str, spans: list[tuple[int, int]], reason: str, aside: list[tuple[int, int, str]]) -> str:
