@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ml.intent.dates import TimeSpan
+from ml.intent.frames import FRAMES
 from ml.intent.lexicon import (
     AVOID_REALISING,
     DECLINED_AFTER,
@@ -55,8 +56,8 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
         )
         if not is_on_topic:
             continue
-        for objective, phrases in OBJECTIVE_PHRASES.items():
-            for phrase in phrases:
+        for objective, named in OBJECTIVE_PHRASES.items():
+            for phrase in named + FRAMES[objective]:
                 for match in phrase.pattern.finditer(text.lower, sentence.start, sentence.end):
                     if not phrase.inherent and _is_declined(text.lower, match, clauses):
                         declined.append(Mention(objective, match.start(), match.end(), 0.0, 0))
