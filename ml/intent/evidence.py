@@ -17,57 +17,9 @@ from functools import cache, lru_cache
 from typing import Final
 
 from ml.intent.paraphrase_templates import LISTS, TEMPLATES
+from ml.intent.plain_words import COMMON_WORDS, MONEY_WORDS, PLAIN_WORDS
 
 _NONE: Final = "none"
-# Words of any English text: they tell nothing about its subject.
-_PLAIN_WORDS: Final = frozenset(
-    """a an the this that these those it its it's he him his she her hers they them their theirs we us our ours i me my mine you your yours
-    who whom whose which what when where why how whether if then else than as at by for from in into of off on onto out over per to toward towards
-    under until till up upon via with within without about above across after against along among around before behind below beneath beside
-    besides between beyond despite down during except inside near outside past since through throughout and or but nor so yet because while
-    although though however also too very really quite just only even still already again always never ever often sometimes maybe perhaps
-    is are was were be been being am do does did done doing have has had having will would shall should can could may might must ought
-    i'm i'd i'll i've we're we'd we'll we've you're don't dont doesn't didn't won't wouldn't can't cannot isn't aren't wasn't that's there's let's
-    not no yes none nothing something anything everything all any some each every both either neither other others another such same own few
-    many much more most less least several enough lot lots bit little big small large good bad better best worse worst great fine ok okay well
-    new old young first second third last next one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty
-    hundred thousand million dozen half quarter whole part rest time times day days daily week weeks weekly month months monthly year years
-    yearly annual annually today tomorrow yesterday now soon later early late ago once twice january february march april may june july august
-    september october november december spring summer autumn fall winter monday tuesday wednesday thursday friday
-    get gets got getting go goes going gone come comes came make makes made making take takes took taken give gives given want wants wanted need
-    needs needed like likes love hate wish wishes hope hoping plan plans planning prefer try trying keep keeps kept keeping let stay leave left
-    put set say says think know see look looking use used using work works help please pls plz thanks thank hi hello hey dear sir team sorry
-    here there back away ahead together alone thing things way ways stuff people person everyone anyone someone nobody kind sort goal goals aim
-    idea point matter matters important main mainly mostly most simple simply careful carefully patient patience slow slowly steady steadily fast
-    quick quickly high higher highest low lower lowest medium moderate strong safe safely safety secure security sure certain possible free easy
-    hard able willing happy ready comfortable nervous worried afraid sleep night nights age aged old retired retiree retirees life lifetime live
-    living wife husband partner spouse kid kids child children son daughter daughters family grandkids grandchildren parents mother father future
-    generation heirs home house job start started end ends begin beginning continue stop wait hold holds held long longer short shorter term
-    run haul horizon mind minded okay cool man guys basically honestly decade decades centuries above all total totally percent
-    max maximum min minimum eleven thirteen fourteen sixteen seventeen eighteen nineteen sixty seventy eighty ninety fifth tenth birthday christmas thanksgiving halloween
-    easter quarters season anniversary sometime anyway otherwise ideally plenty average middle choose suppose guess yeah thats whats cant wont im ive gonna wanna lets cuz coz yrs yr
-    mos jst tops read watch watching see seeing saw seen hear said saying told tell ask asked add becomes become became chance event happen happens happened care cares rich richer wealthy
-    double doubled triple tripled piece pieces sum amount amounts remainder anxious scared afraid worry hate insane catastrophe disaster drama surprise surprises surprised excitement appetite
-    stomach nature step allowed must handle handled chosen financially freedom independence believe believer feel feeling feels bother bothers reach reaches reaching turn turned turns
-    run runs running ride move moves moving change changes changed open close closed begin began call called pay pays paid bring brings spend spending add adds build builds building built
-    grow cover covers suit suits count counts show shows follow follows lead leads send receive cost costs afford afforded earn earns earning owner owners own owns owned retire single married
-    divorced widow widower newlyweds inherited exposure industry industries company companies business fund limits limit off entirely whatsoever appreciation quarter halfway
-    mony evry swng acct advisor adviser accountant suggest suggested recommend recommended agree agreed college school university semester payable uncle sam teh distant dec jan feb mar apr aug sept sep oct nov
-    everyday usual normal regular general particular especially instead rather almost nearly roughly approximately least worth""".split()
-)
-_MONEY_WORDS: Final = frozenset(
-    """money cash savings account accounts portfolio portfolios capital wealth funds fund principal assets asset balance holdings holding position
-    positions stock stocks share shares bond bonds etf etfs equity equities security index invest invests invested investing investment
-    investments investor brokerage broker ira roth 401k retirement retire tax taxes taxable taxed deduction deductions irs income dividend
-    dividends profit profits profitable return returns gain gains loss losses losers winners lot lots trade trades trader trading benchmark market
-    markets s&p nasdaq dow spy qqq vti voo alpha outperform outperformance volatility volatile risk risks risky diversify diversified rebalance
-    turnover proceeds bonus rsu rsus remainder withdrawable liquid interest payout payouts debt chips dime cent cents buck money-market loan crash deduct deductible rebuy longterm shortterm opportunistic hedge hedged momentum tactical
-    owes owe settlement foundation trust estate donation charity esg crypto bitcoin gold dollar dollars bucks grand tuition endowment inheritance egg nest pension mortgage deposit withdraw withdrawal
-    harvest harvesting tlh wash realise realize realised realized stcg ltcg bracket rate rates expense expenses payment
-    appreciate appreciation compound compounding growth grow grows growing swing swings drawdown drawdowns scalp scalping liquidity liquid
-    conservative aggressive speculative exclude excluding exclusion avoid avoiding sector sectors client clients reits reit options preserve
-    preservation protect protected protecting protection maximise maximize minimise minimize offset sell selling sold buy buying""".split()
-)
 # Nouns and phrases that only investing has: evidence of money by themselves.
 _MONEY: Final = re.compile(
     r"[$€£]\s?\d|\b(?:thousand|million|\d[\d,.]*\s?(?:k|grand|dollars?|bucks|usd)\b|(?:my|our|the|this|these|some|more|make|save|lose|losing|earn|invest(?:ing)?|with|for|on)\s+(?:\w+\s+){0,2}?(?:money|cash|savings|funds?|capital|wealth|principal|assets)\b|"
@@ -103,6 +55,9 @@ _CLAUSE: Final = re.compile(r"[,:()]|\s{3,}|\s-{1,3}\s|\s(?:and|but|so|because|w
 _FINITE: Final = re.compile(
     r"\b(?:is|are|was|were|has|had|will|would|keeps|holds|gets|says|said|reported|expects?|needs|wants|should|does|did)\b"
 )
+_ACTS: Final = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|will|would|keeps?|holds?|gets?|says?|said|reported|expects?|needs?|wants?|should|must|may|does|did|hopes?|seeks?|aims?|prefers?|plans?|wish(?:es)?|requires?)\b"
+)
 _ASKED: Final = re.compile(r"\b(?:can|could|would|will)\s+you\b|\bplease\b")
 # A comparison brings in what the text is not about.
 _SIMILE: Final = re.compile(
@@ -133,7 +88,7 @@ def _vocabulary() -> frozenset[str]:
     """Words of investors' statements: plain English, money, and those of the paraphrase grammar."""
     own = [*LISTS.values(), *(text for label, texts in TEMPLATES.items() if label != _NONE for text in texts)]
     words = {word for text in own for word in _WORD.findall(re.sub(r"<\w+>", " ", text))}
-    return _PLAIN_WORDS | _MONEY_WORDS | words
+    return PLAIN_WORDS | COMMON_WORDS | MONEY_WORDS | words
 
 
 def foreign_words(lower: str) -> set[str]:
@@ -228,7 +183,9 @@ class Evidence:
         if not self._has_voice:
             is_note = words <= _NOTE_WORDS or _FINITE.search(self._rest) is None
             has_money = _MONEY.search(self._rest) is not None
-            return len(self._foreign) <= (2 if is_note else int(has_money))
+            if has_money and not self._is_subject_foreign(*self._sentences[at]):
+                return len(self._foreign) <= max(_FEW, _FOREIGN_SHARE * words / 2)
+            return len(self._foreign) <= (_FEW if is_note else 0)
         first, last = self._sentences[at]
         near = self._sentences[max(0, at - 1) : at + 2]
         clauses = [c for c in _cut(self._lower, first, last, _CLAUSE) if c[0] < end and start < c[1]]
@@ -286,6 +243,11 @@ class Evidence:
             for s, e in clauses
             for match in (*_OBJECT.finditer(self._lower, s, e), *_SUBJECT.finditer(self._lower, s, e))
         )
+
+    def _is_subject_foreign(self, start: int, end: int) -> bool:
+        """Say whether who acts in a sentence is foreign: "astronomers hope for long term growth"."""
+        verb = _ACTS.search(self._lower, start, end)
+        return verb is not None and bool(foreign_words(self._lower[start : verb.start()]))
 
     def _voice(self, start: int, end: int) -> bool:
         """Say whether a first person, a wish or an imperative stands in a sentence."""
