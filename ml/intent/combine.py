@@ -12,10 +12,10 @@ the grammar did not see ("profits taxed at the favourable rate").
 from typing import Final
 
 from ml.intent.classifier import shipped_classifier
-from ml.intent.grammar import LONG_TEXT, Mention, Ranked
+from ml.intent.grammar import Mention, Ranked
 from ml.intent.lexicon import MONEY_TOPIC, UNDECIDED, WISH
 from ml.intent.paraphrases import NONE_LABEL
-from ml.intent.text import CleanText
+from ml.intent.text import LONG_TEXT, CleanText
 
 # Set on statements of the project's own (tests), not on the training texts, where nearly all is certain.
 WHOLE_CUT_OFF: Final = 0.72

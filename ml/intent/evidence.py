@@ -212,6 +212,24 @@ class Evidence:
             return False
         return self._has_voice or len(self._foreign) <= 1 or _FINITE.search(self._rest) is None
 
+    def supports_risk(self, start: int, end: int) -> bool:
+        """Say whether an attitude to risk is the writer's and about money, not a game's or a sport's.
+
+        Foreign words must not prevail in its sentence unless money is named there; where no voice is
+        heard, hardly any may stand in the text.
+        """
+        at = self._index(start, end)
+        if at is None:
+            return False
+        if not self._has_voice:
+            return len(self._foreign) <= _FEW
+        first, last = self._sentences[at]
+        sentence = self._lower[first:last]
+        allowed = max(_FEW, _FOREIGN_SHARE * len(sentence.split()))
+        if len(foreign_words(sentence)) > allowed:
+            return False
+        return _MONEY.search(self._rest) is not None or len(self._foreign) <= _FREE_WORDS
+
     def supports_exclusion(self) -> bool:
         """Say whether an exclusion is about holdings: not in a text foreign to money."""
         words = max(1, len(self._rest.split()))

@@ -17,7 +17,6 @@ from ml.intent.lexicon import (
     NEGATION,
     OBJECTIVE_PHRASES,
     PRIMARY_CUE,
-    RISK,
     SECONDARY_CUE,
     UNDECIDED,
     VAGUE,
@@ -25,10 +24,9 @@ from ml.intent.lexicon import (
     WISH,
 )
 from ml.intent.schema import TaxWishes
-from ml.intent.text import CleanText, Piece
+from ml.intent.text import LONG_TEXT, CleanText, Piece
 from ml.types import OBJECTIVES
 
-LONG_TEXT: Final = 900
 SHORT_TEXT: Final = 160
 _NAMED_WEIGHT: Final = 1.0
 
@@ -206,41 +204,10 @@ def settle_alpha(text: CleanText, ranked: Ranked, horizon: tuple[int, int] | Non
     return Ranked("long_term_gain", second, False)
 
 
-def find_risk(text: CleanText) -> set[str]:
-    """Collect the attitudes to risk that the text states."""
-    found = set()
-    for sentence in text.sentences():
-        piece = text.lower[sentence.start : sentence.end]
-        if len(text.lower.strip(" \n\x01")) >= LONG_TEXT and not (
-            WISH.search(piece) and MONEY_TOPIC.search(piece)
-        ):
-            continue
-        for level, pattern in RISK.items():
-            for match in pattern.finditer(piece):
-                if level == "high" and re.search(
-                    r"\b(?:not|no|don'?t|never|isn'?t|nothing|without|avoid|too|less)\s+(?:\w+\s+){0,3}?\Z",
-                    piece[: match.start()],
-                ):
-                    continue
-                # Harvesting or trading "aggressively" is a manner, not an attitude to risk.
-                if match.group().startswith("aggressive") and _MANNER.search(piece[: match.end() + 12]):
-                    continue
-                found.add(level)
-    if "medium" in found:
-        return {"medium"}
-    return found
-
-
 # "never realise a gain on a lot younger than a year" asks for age, not for no gains.
 _IS_YOUNG: Final = re.compile(
     r"[^.;!?\n]{0,30}?\b(?:younger|under|less\s+than|before|until|unless|newer|within|short)\b[^.;!?\n]{0,20}?\b(?:year|months|days|term)\b"
 )
-_MANNER: Final = re.compile(
-    r"(?:harvest\w*|loss(?:es)?|tax(?:es)?|trad\w+|sell\w*|rebalanc\w+)\s+(?:\w+\s+){0,3}?aggressive(?:ly)?\b[^.;!?\n]{0,12}\Z"
-    r"|aggressive(?:ly)?\s+(?:about\s+|with\s+)?(?:harvest|tax|loss|trad|sell|rebal)\w*[^.;!?\n]{0,12}\Z"
-)
-
-
 def find_tax(text: CleanText, mentions: list[Mention], ranked: Ranked) -> TaxWishes:
     """Set the flag of every tax wish, wherever it stands."""
     named = {mention.objective for mention in mentions if mention.weight >= _NAMED_WEIGHT}

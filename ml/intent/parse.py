@@ -25,7 +25,6 @@ from ml.intent.grammar import (
     Mention,
     Ranked,
     find_mentions,
-    find_risk,
     find_tax,
     rank_objectives,
     settle_alpha,
@@ -33,6 +32,7 @@ from ml.intent.grammar import (
 )
 from ml.intent.needs import Need, find_horizon, find_liquidity
 from ml.intent.numbers import find_amounts, find_shares
+from ml.intent.risk import find_risk
 from ml.intent.schema import InvestmentIntent, Span
 from ml.intent.text import MAX_CHARS, CleanText, clean
 
@@ -112,7 +112,7 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
         exclusions, exclusion_spans = (), []
     mentions = [m for m in mentions if evidence.supports_objective(m.start, m.end)]
     mentions = strengthen(cleaned, mentions, times)
-    risk = find_risk(cleaned)
+    risk = find_risk(cleaned, evidence.supports_risk)
     amounts, shares = find_amounts(cleaned.lower), find_shares(cleaned.lower)
     need = find_liquidity(cleaned, amounts, shares, times) if evidence.supports_need() else Need()
     ranked, guessed = combine(

@@ -18,6 +18,8 @@ from ml.intent.spelling import position_before, write_out
 from ml.intent.topic import is_about_something_else
 
 MAX_CHARS = 8_000
+# From here on a sentence must itself speak of a wish and of money to count.
+LONG_TEXT = 900
 # Patterns take optional blanks in several places: a long run of blanks would cost its length cubed.
 _MAX_GAP = 12
 _WALL = "\x01"
