@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ml.intent.dates import TimeSpan
 from ml.intent.frames import FRAMES
 from ml.intent.lexicon import (
     AVOID_REALISING,
@@ -25,6 +24,7 @@ from ml.intent.lexicon import (
 )
 from ml.intent.schema import TaxWishes
 from ml.intent.text import LONG_TEXT, CleanText, Piece
+from ml.intent.timespan import TimeSpan
 from ml.types import OBJECTIVES
 
 SHORT_TEXT: Final = 160
