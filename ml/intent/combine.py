@@ -9,11 +9,12 @@ where the grammar names nothing, and where it is almost certain of one of the tw
 the grammar did not see ("profits taxed at the favourable rate").
 """
 
+import re
 from typing import Final
 
 from ml.intent.classifier import shipped_classifier
 from ml.intent.grammar import Mention, Ranked
-from ml.intent.lexicon import MONEY_TOPIC, UNDECIDED, WISH
+from ml.intent.lexicon import AVOID_REALISING, MONEY_TOPIC, UNDECIDED, WISH
 from ml.intent.paraphrases import NONE_LABEL
 from ml.intent.text import LONG_TEXT, CleanText
 
@@ -88,7 +89,7 @@ def combine(
     if best is None:
         return ranked, None
     certainty, label, span = best
-    if label in declined:
+    if label in declined or not _may_be(label, text.lower):
         return ranked, None
     if ranked.primary is None:
         return Ranked(label, None, False), span
@@ -97,6 +98,29 @@ def combine(
     if not any(m.objective == label for m in mentions) or _is_one_sentence(text, mentions):
         return Ranked(label, None, False), span
     return ranked, None
+
+
+# The two tax objectives are named in words of their own: without any the classifier is mistaken.
+_NEEDED_WORDS: Final = {
+    "tax_loss_harvesting": re.compile(
+        r"\b(?:tax\w*|harvest\w*|offset\w*|deduct\w*|write[\s-]?\w*off\w*|sell\w*|reali[sz]\w+|irs|gains?|against|carry\w*|schedule|red\s+ink|bank|book)\b"
+    ),
+    "long_term_gains_only": re.compile(
+        r"\b(?:short|long|year\w*|twelve|12|18|months?|rates?|held|birthday|anniversary|qualif\w+|season\w*|older|younger|36\d|stcg|ltcg|ordinary)\b"
+    ),
+}
+
+
+def _may_be(label: str, lower: str) -> bool:
+    """Say whether a text has a word without which an objective is not named."""
+    if label == "long_term_gains_only" and AVOID_REALISING.search(lower) and not _HOLDING.search(lower):
+        return False  # "don't sell the winners, I won't pay tax on gains" asks for no gains at all
+    return label not in _NEEDED_WORDS or _NEEDED_WORDS[label].search(lower) is not None
+
+
+_HOLDING: Final = re.compile(
+    r"\b(?:short|long)[\s-]*term|\b(?:year|years|months|12|twelve|days|stcg|ltcg|ordinary|held|anniversary|birthday)\b"
+)
 
 
 def _is_about_something_else(text: CleanText, mentions: list[Mention]) -> bool:

@@ -60,6 +60,8 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
                     if not phrase.inherent and _is_declined(text.lower, match, clauses):
                         declined.append(Mention(objective, match.start(), match.end(), 0.0, 0))
                         continue
+                    if _is_fact(text.lower, objective, match):
+                        continue
                     if objective == "short_term_gain" and _BEFORE.search(text.lower[: match.start()][-30:]):
                         continue
                     rank = _rank(text.lower, clause_of(clauses, match.start()), match)
@@ -67,15 +69,27 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
     return _drop_covered(mentions), declined
 
 
+def _is_fact(lower: str, objective: str, match: re.Match[str]) -> bool:
+    """Say whether a phrase tells what a spouse does, or that losses could be borne: no wish either way."""
+    before = lower[max(0, match.start() - 40) : match.start()]
+    if _HOUSEHOLD_FACT.search(before) and not _WANTS.match(lower, match.start()):
+        return True
+    if objective != "tax_loss_harvesting" or not _TAKES_LOSS.match(lower, match.start()):
+        return False
+    return _BEARING.search(before) is not None and _TAXED.search(lower) is None
+
+
 def strengthen(text: CleanText, mentions: list[Mention], times: list[TimeSpan]) -> list[Mention]:
-    """Take weak words of growth for its name where their sentence, or a short text, gives a time of a year or more."""
+    """Take weak words for a name: of growth beside a year or more, of selling what fell beside tax."""
     long = [t.start for t in times if t.months is not None and t.months[0] >= 12]
     if long and len(text.lower.strip(" \n\x01")) <= SHORT_TEXT:
         long = [m.start for m in mentions]
     homes = [s for s in text.sentences() if any(s.start <= start < s.end for start in long)]
+    is_taxed = _TAXED.search(text.lower) is not None
     return [
         replace(m, weight=_NAMED_WEIGHT)
-        if m.objective == "long_term_gain" and any(s.start <= m.start < s.end for s in homes)
+        if (m.objective == "long_term_gain" and any(s.start <= m.start < s.end for s in homes))
+        or (m.objective == "tax_loss_harvesting" and is_taxed)
         else m
         for m in mentions
     ]
@@ -98,6 +112,24 @@ def _is_declined(lower: str, match: re.Match[str], clauses: list[Piece]) -> bool
 
 _BEFORE: Final = re.compile(r"\bbefore\s+(?:\w+\s+){0,2}\Z")
 _LEAD_IN: Final = 30
+# "Safety > growth", "income over growth", "growth ahead of income".
+_OUTRANKS: Final = re.compile(
+    r"\s*(?:of\s+(?:\w+\s+){1,2})?(?:>|(?:comes?\s+)?(?:before|ahead\s+of|over|above)\s+(?!the\b|\w+ing\b|\d|next|many|several|time|a\b|years|\w+\s+(?:years|months|weeks|days)\b|decades|christmas|xmas|summer|spring|fall|winter|year|january|february|march|april|may|june|july|august|september|october|november|december)\w)"
+)
+_OUTRANKED: Final = re.compile(r"(?:>|\b(?:before|ahead\s+of|rather\s+than\s+just))\s+(?:\w+\s+)?\Z")
+# What a spouse does is a fact, not a wish: "my husband day-trades the same stocks".
+_HOUSEHOLD_FACT: Final = re.compile(
+    r"\b(?:wife|husband|spouse|partner|fianc\w+|son|daughter|kids?|mother|father|mom|dad|mum)\s+(?:(?:also|already|usually|often|always|who)\s+)?\Z"
+)
+_WANTS: Final = re.compile(r"\w*\s*(?:want|need|would|prefer|like|wish|hope|aim|seek|care)")
+# Bearing losses is an attitude: "i am ready to take big losses".
+_BEARING: Final = re.compile(
+    r"\b(?:can|could|ready|able|willing|happy|prepared|fine|okay|ok|than|mind|afford|will|i'll|not|never|no|don't|can't|cannot|won't|without|rather|any|hate|afraid\s+of|scared\s+of|tired\s+of|of|having)\s+(?:to\s+)?(?:have\s+to\s+)?\Z"
+)
+_TAXED: Final = re.compile(
+    r"\b(?:tax\w*|deduct\w*|offset\w*|write[\s-]?\w*offs?|harvest\w*|irs|against|gains?|return|wash|carry\w*|schedule|1040|accountant|cpa)\b"
+)
+_TAKES_LOSS: Final = re.compile(r"(?:tak\w+|incur\w*|book\w*|lock\w*|us\w+|hav\w+|mak\w+|see\w*)\b")
 
 
 def _rank(lower: str, clause: Piece, match: re.Match[str]) -> int:
@@ -106,6 +138,10 @@ def _rank(lower: str, clause: Piece, match: re.Match[str]) -> int:
     lead_in = before if before.rstrip().endswith((":", ",", "also", "but")) else ""
     lead_in = re.split(r"[.;!?\n]", lead_in)[-1]
     around = f"{lead_in} {lower[clause.start : match.start()]} \n {lower[match.end() : clause.end]}"
+    if _OUTRANKS.match(lower, match.end(), min(len(lower), match.end() + 24)):
+        return 1
+    if _OUTRANKED.search(lower[max(0, match.start() - 40) : match.start()]):
+        return -1
     if SECONDARY_CUE.search(around):
         return -1
     return 1 if PRIMARY_CUE.search(around) else 0
@@ -170,6 +206,7 @@ def rank_objectives(text: CleanText, mentions: list[Mention], risk: set[str]) ->
     first = {name: min(m.start for m in mentions if m.objective == name) for name in named}
     ordered = sorted(named, key=lambda name: (-rank[name], first[name]))
     unranked = [name for name in ordered if rank[name] == 0]
+    torn_trade = "short_term_alpha" in named and is_short and _NEVER_SELLS.search(text.lower) is not None
     opposed = {"short_term_alpha", "short_term_gain"} & set(unranked)
     clash = len(unranked) >= 3 and len(text.lower.strip(" \n\x01")) <= 220 and len(set(rank.values())) == 1
     torn = {"low", "high"} <= risk and not any(strong[name] for name in named)
@@ -180,11 +217,21 @@ def rank_objectives(text: CleanText, mentions: list[Mention], risk: set[str]) ->
         _QUICK.search(text.lower, m.start, m.end) for m in mentions if m.objective == "short_term_gain"
     )
     torn |= quick and {"short_term_gain", "long_term_gains_only"} <= set(unranked)
-    is_contradictory = clash or torn or vague
+    is_contradictory = clash or torn or vague or torn_trade or _BOTH_WAYS.search(text.lower) is not None
     if is_contradictory or not ordered:
         return Ranked(None, None, is_contradictory)
     second = next((name for name in ordered[1:]), None)
     return Ranked(ordered[0], second, False)
+
+
+# Trading without selling, selling and holding everything: no wish can be read from it.
+_NEVER_SELLS: Final = re.compile(
+    r"\b(?:never|don't|without|no)\s+(?:ever\s+)?sell(?:ing)?\s+(?:anything|it)?\b|\bhold\s+(?:everything|all|it|them)\s+(?:\w+\s+){0,3}?(?:\w+\s+)?(?:years|forever|long)|\blong[\s-]*term\s+only\b|\bnever\s+pay\s+(?:any\s+)?tax|\bzero\s+losses\b"
+)
+_BOTH_WAYS: Final = re.compile(
+    r"\bsell\s+(?:everything|it\s+all|all\s+of\s+it)\b[^\n]{0,60}?\b(?:hold|keep|buy)\s+(?:everything|it\s+all|all\s+of\s+it|more)\b|\bneed\s+(?:all\s+)?(?:the|my)\s+(?:cash|money)\s+(?:back\s+)?(?:out\s+)?(?:today|tomorrow|next\s+week|now)\b[^\n]{0,60}?\b(?:invest\w*|years|long[\s-]*term|grow\w*)\b"
+    r"|\b(?:big|huge|high|max\w*|all\s+the)\s+(?:upside|returns?|gains?|profits?)\b[^.;!?\n]{0,20}\b(?:no|zero|without(?:\s+any)?)\s+(?:downside|risks?|loss\w*)\b"
+)
 
 
 _QUICK: Final = re.compile(r"\b(?:short|near)[\s-]*term|\b(?:quick|fast|rapid)\b")

@@ -69,7 +69,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
     "short_term_gain": phrases(
         r"""
         (?:quick|fast|short[\s-](?:term|run|lived)|near[\s-]term|easy|rapid|speedy)\s+(?:profits?|gains?|bucks?|wins?|cash|money|returns?|flip|score|turnaround|payoff|pop)\b
-        (?:tak(?:e|ing)|book(?:ing)?|lock(?:ing)?\s+in|bank(?:ing)?|cash(?:ing)?\s+in|reali[sz]\w{0,3}|pocket(?:ing)?|harvest(?:ing)?|crystalli[sz]\w{0,3}|secur(?:e|ing)|grab(?:bing)?|bag(?:ging)?|skim(?:ming)?|scoop(?:ing)?)\s+(?:up\s+|in\s+)?(?:on\s+)?(?:some\s+|my\s+|the\s+|those\s+|a\s+|an\s+|any\s+|all\s+|nice\s+|decent\s+|good\s+|healthy\s+|modest\s+|quick\s+|short[\s-]term\s+|these\s+|in\s+){0,3}(?:profits?|gains?|winners|wins?)\b
+        (?:tak(?:e|ing)|book(?:ing)?|lock(?:ing)?\s+in|bank(?:ing)?|cash(?:ing)?\s+in|reali[sz](?:e|ing)|pocket(?:ing)?|harvest(?:ing)?|crystalli[sz]\w{0,3}|secur(?:e|ing)|grab(?:bing)?|bag(?:ging)?|skim(?:ming)?|scoop(?:ing)?)\s+(?:up\s+|in\s+)?(?:on\s+)?(?:some\s+|my\s+|the\s+|those\s+|a\s+|an\s+|any\s+|all\s+|nice\s+|decent\s+|good\s+|healthy\s+|modest\s+|quick\s+|short[\s-]term\s+|these\s+|in\s+){0,3}(?:profits?|gains?|winners|wins?)\b
         (?:profits?|gains?)\s+(?:that\s+)?(?:i\s+can\s+|to\s+(?:be\s+)?)?(?:tak(?:e|en)|lock(?:ed)?\s+in|reali[sz]\w{0,2}|book(?:ed)?|bank(?:ed)?|cash(?:ed)?\s+in|pocket(?:ed)?)\b
         ring(?:ing)?\s+the\s+register
         (?:profits?|gains?|returns?|money)\s+(?:in|within|over)\s+(?:a\s+|the\s+|very\s+)*short\s+(?:time|while|period|order)\b
@@ -150,7 +150,6 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         preserv(?:e|ing|ation)\b
         (?<!my )(?<!our )(?<!his )(?<!her )(?<!high )(?<!ordinary )(?<!taxable )(?<!earned )income\b(?!\s+(?:tax|rates?|is\s+(?:high|unusually|low)|bracket|year))
         dividends?\b
-        low[\s-]risk\b
         (?:sleep\s+badly|lose\s+sleep|losing\s+sleep|keeps\s+me\s+up)
         """,
         r"""
@@ -203,11 +202,14 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
 }
 
 AVOID_REALISING: Final = re.compile(
-    r"\b(?:avoid\w*|never|don'?t|do\s+not|not|without|no|minimi[sz]\w+|defer\w*|postpon\w+|delay\w*|put\s+off|rather\s+not|hate\s+to|refuse\s+to|won'?t|stop|limit|as\s+few|prefer\s+not\s+to|keep\s+from|hold\s+off)\s+(?:[\w'-]+\s+){0,5}?"
-    r"(?:(?:reali[sz]\w{0,3}|trigger\w{0,3}|tak(?:e|ing)|incur\w{0,4}|generat\w{1,3}|creat\w{1,3}|pay\w{0,3}|recogni[sz]\w{0,3}|book\w{0,3})\s+(?:[\w'-]+\s+){0,3}?(?:gains?(?:\s+tax(?:es)?)?|taxable\s+events?|tax\s+(?:bill|hit|event)|taxes)\b"
+    r"\b(?:avoid\w*|never|don'?t|do\s+not|not|without|no|loath|loth|minimi[sz]\w+|defer\w*|postpon\w+|delay\w*|put\s+off|rather\s+not|hate\s+to|refuse\s+to|won'?t|stop|limit|as\s+few|prefer\s+not\s+to|keep\s+from|hold\s+off)\s+(?:[\w'-]+\s+){0,5}?"
+    r"(?:(?:reali[sz]\w{0,3}|trigger\w{0,3}|tak(?:e|ing)|incur\w{0,4}|generat\w{1,3}|creat\w{1,3}|pay\w{0,3}|recogni[sz]\w{0,3}|book\w{0,3}|crystalli[sz]\w{0,3}|kick\s+off|set\s+off|run\s+up|rack\s+up|face)\s+(?:[\w'-]+\s+){0,3}?(?:gains?(?:\s+(?:tax(?:es)?|bill))?|tax\s+on\s+(?:\w+\s+)?gains?|taxable\s+events?|tax\s+(?:bill|hit|event)|taxes)\b"
     r"|reali[sz]ed?\s+(?:capital\s+)?gains?\b|capital\s+gains(?:\s+(?:tax|taxes|bill|hit|distributions?))?\b|taxable\s+(?:gains?|events?|sales?))"
     r"|\bstep(?:ped)?[\s-]*up(?:\s+in)?(?:\s+(?:in\s+)?basis)?\b"
     r"|\b(?:don'?t|do\s+not|never|not|won'?t|refuse\s+to|without|rather\s+not|no)\s+(?:\w+\s+){0,4}?(?:sell|selling|touch|part\s+with|liquidat\w+|unload)\s+(?:\w+\s+){0,3}?(?:winners?|appreciated|gainers?|(?:big|embedded|unreali[sz]ed|built[\s-]in)\s+gains?|(?:low|zero)[\s-](?:cost[\s-])?basis)"
+    r"|\b(?:gains?)\s+(?:\w+\s+)?unreali[sz]ed\b"
+    r"|\b(?:don'?t|do\s+not|never|not)\s+(?:\w+\s+){0,3}?(?:sell|touch|part\s+with)\s+(?:\w+\s+){0,3}?(?:with|at|for|that\s+has|that's\s+at|carrying)\s+(?:a|an|any|big|large|embedded)\s+(?:\w+\s+)?gains?\b(?!\s+(?:before|until|unless|under))"
+    r"|\bstays?\s+put\b[^.;!?\n]{0,40}\b(?:die|death|estate|heirs|step)"
     r"|\b(?:defer|deferring|deferral\s+of|let)\s+(?:\w+\s+){0,3}?(?:capital\s+)?gains\b(?!\s+(?:run|grow|ride|compound))"
     r"|\b(?:embedded|unreali[sz]ed|built[\s-]in|low[\s-](?:cost[\s-])?basis)\s+(?:\w+\s+){0,3}?(?:gains?|shares|stock)\b[^.;!?\n]{0,40}\b(?:alone|untouched|don'?t|never|not|avoid)"
 )
@@ -259,7 +261,7 @@ VAGUE: Final = re.compile(
     r"|\b(?:doubl\w+|tripl\w+|beat\w*|\d{2,3}\s?%|outperform\w*|moon)\b[^.;!?\n]{0,50}\b(?:guarantee[ds]?|risk[\s-]free|no[\s-]risk|without\s+(?:any\s+)?(?:risk|losses|losing)|zero\s+risk|never\s+los\w+|no\s+losses)"
 )
 UNDECIDED: Final = re.compile(
-    r"\b(?:not\s+(?:really\s+)?sure\s+(?:yet|what|if|whether)|dunno|no\s+idea|undecided|i\s+don'?t\s+(?:really\s+)?know\s+(?:yet|what)|can'?t\s+decide|either\s+(?:one\s+)?is\s+(?:fine|ok)|maybe\s+[^.;!?\n]{1,40}\bmaybe|talk\s+to\s+my|i\s+guess\b[^.;!\n]{0,80}\?)"
+    r"\b(?:not\s+(?:really\s+)?sure\s+(?:yet|what|if|whether)|dunno|no\s+idea|undecided|i\s+don'?t\s+(?:really\s+)?know\s+(?:yet|what)|can'?t\s+decide|either\s+(?:one\s+)?is\s+(?:fine|ok)|maybe\s+[^.;!?\n]{1,40}\bmaybe|talk\s+to\s+my|i\s+guess\b[^.;!\n]{0,80}\?|(?:go(?:ing)?\s+)?back\s+and\s+forth|torn\s+between|make\s+up\s+my\s+mind|not\s+sure\s+which|either\s+[^.;!?\n]{2,50}\s+or\s+[^.;!?\n]{2,50}[,-]+\s*(?:i|you|whichever|not\s+sure|your\s+call|dealer))"
 )
 NEGATION: Final = re.compile(
     r"\b(?:not|no|never|don'?t|doesn'?t|didn'?t|isn'?t|aren'?t|won'?t|wouldn'?t|can'?t|cannot|without|instead\s+of|rather\s+than|not\s+interested\s+in|against|avoid(?:ing)?|stop(?:ped)?|tired\s+of|done\s+with|less\s+about|no\s+need\s+(?:for|to)|nothing\s+to\s+do\s+with|forget(?:\s+about)?|skip|quit|enough\s+of|neither|nor|used\s+to|tried|lost|burn(?:ed|t)|stupid|failed|regret|anything\s+but|hold(?:ing)?\s+off(?:\s+on)?|postpon\w+|defer\w*|delay\w*|put(?:ting)?\s+off|refrain\w*\s+from)\s+(?:[\w'&/-]+\s+){0,4}\Z"

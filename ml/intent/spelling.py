@@ -30,7 +30,18 @@ _SHORT: Final[dict[str, str]] = {
     "cheque": "check", "cheques": "checks", "dont": "don't", "doesnt": "doesn't", "didnt": "didn't", "wont": "won't", "cant": "can't", "couldnt": "couldn't",
     "wouldnt": "wouldn't", "shouldnt": "shouldn't", "isnt": "isn't", "arent": "aren't", "wasnt": "wasn't", "im": "i'm", "ive": "i've", "thats": "that's",
     "whats": "what's", "hes": "he's", "shes": "she's", "theyre": "they're", "youre": "you're", "shan't": "won't", "shant": "won't", "sel": "sell", "sth": "something",
+    # An adviser's notes.
+    "obj": "objective", "objv": "objective", "hrzn": "horizon", "horiz": "horizon", "bmk": "benchmark", "bmark": "benchmark", "w/d": "withdraw", "wd": "withdraw",
+    "t/o": "turnover", "dd": "drawdown", "dds": "drawdowns", "eoy": "year end", "ye": "year end", "y/e": "year end", "eom": "month end", "eoq": "end of the quarter",
+    "rt": "risk tolerance", "excl": "exclude", "exc": "exclude", "distr": "distribution", "dist": "distribution", "distrib": "distribution", "outperf": "outperform",
+    "agg": "aggressive", "aggr": "aggressive", "consv": "conservative", "cons": "conservative", "pres": "preservation", "presv": "preservation", "apprec": "appreciation",
+    "vol": "volatility", "corpus": "principal", "perf": "performance", "prin": "principal", "div": "dividend", "inc": "income", "hy": "high yield", "lqd": "liquid", "reqd": "required",
+    "max": "maximum", "min": "minimum", "tol": "tolerance", "ltg": "long term growth", "ltcgs": "long term gains", "stcgs": "short term gains", "liq": "liquid",
 }  # fmt: skip
+# Written in capitals by advisers too, and no common ticker.
+_NOTES: Final = frozenset(
+    "u obj hrzn bmk w/d t/o dd dds eoy ye y/e eom eoq rt excl ltcgs stcgs ltg hy liq tol pls plz thx xmas".split()
+)
 # Short forms that are words too, told by their neighbours.
 _BESIDE: Final[tuple[tuple[str, str], ...]] = (
     (r"\b2(?= (?:take|get|put|make|be|do|sell|buy|keep|grow|lose|see|go|have|trade|beat|hold|save|retire|stay)\b)", "to"),
@@ -45,6 +56,14 @@ _BESIDE: Final[tuple[tuple[str, str], ...]] = (
     (r"(?<=the )principle\b(?! (?:of|that|is that|behind)\b)|(?<=my )principle\b|(?<=of )principle\b(?!s)", "principal"),
     (r"\bid(?= (?:like|rather|love|prefer|want|be|sooner|hate|say|just|settle|take|welcome)\b)", "i'd"),
     (r"\bill(?= (?:be|just|need|have|take|want|never|retire|keep|hold|buy|not|probably|still|wait)\b)", "i'll"),
+    (r"\bcap(?=\.? (?:app|pres|appreciation|preservation|growth)\b)", "capital"),
+    (r"(?<=\bcap )app\b|(?<=\bcap\. )app\b|(?<=\bcapital )app\b", "appreciation"),
+    (r"\bcp(?= (?:mandate|objective|account|only|first|portfolio)\b)", "capital preservation"),
+    (r"\bmod\.?(?= (?:risk|growth|tolerance|aggressive|conservative))|(?<=risk )mod\b|(?<=risk: )mod\b|(?<=tolerance )mod\b", "moderate"),
+    (r"\bmed(?= (?:risk|tolerance|term))|(?<=risk )med\b|(?<=risk: )med\b|(?<=tolerance )med\b", "medium"),
+    (r"(?<=\d)\s?y(?=\b|\+)", " years"),
+    (r"(?<=[a-z1-4] )'(?=2\d\b)", "20"),
+    (r"(?<=wash )w/?(?= )", "with"),
     (r"\bto(?= (?:much|risky|many|late)\b)", "too"),
     (r"(?<=more )then(?= (?:\d|a |one|twelve|the ))", "than"),
 )  # fmt: skip
@@ -119,7 +138,9 @@ def write_out(text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
         word = match.group()
         right = _SHORT.get(word) or known.get(word)
         # Capitals are a ticker: ABT, PF and U are companies.
-        if right is None or right == word or (text[match.start() : match.end()].isupper() and not is_loud and word != "u"):
+        if right is None or right == word or (text[match.start() : match.end()].isupper() and not is_loud and word not in _NOTES):
+            continue
+        if word == "ye" and not text[match.start() : match.end()].isupper():  # "ye olde", "hear ye"
             continue
         edits.append((match.start(), match.end(), right))
     for pattern, right in _BESIDE_PATTERNS:
