@@ -21,7 +21,7 @@ _POT: Final = (
 _NEG: Final = r"(?:not|never|don't|do\s+not|doesn't|does\s+not|mustn't|must\s+not|shouldn't|can't|cannot|can\s+not|couldn't|won't|will\s+not|may\s+not|isn't|nothing|no|without|nor)"
 _DOWN: Final = (
     r"(?:los(?:e|ing)\s+(?:value|money|ground|any|it|a\s+(?:cent|penny|dime|dollar))|shrink(?:s|ing)?|shrunk|drop(?:s|ping)?(?!\s+(?:in|by|off|out|a\s+line))|fall(?:s|ing)?(?!\s+(?:behind|for|apart|short|off|out|back|under))|dip(?:s|ping)?(?!\s+into)|sink(?:s|ing)?|declin(?:e|es|ing)|go(?:es|ing)?\s+(?:down|backwards?|south|below)|"
-    r"get(?:s|ting)?\s+(?:any\s+)?smaller|evaporat\w+|disappear\w*|melt\s+away|vanish\w*|be\s+(?:lost|put\s+at\s+risk|at\s+risk|risked|endangered|jeopardi[sz]ed|smaller|diminished|touched\s+by\s+losses)|put\s+at\s+risk|at\s+(?:any\s+)?risk|worth\s+less|end\s+up\s+(?:with\s+)?(?:less|smaller)|diminish\w*|erode[sd]?)"
+    r"get(?:s|ting)?\s+(?:any\s+)?smaller|evaporat\w+|disappear\w*|melt\s+away|vanish\w*|(?:go|be|get)\s+(?:in|into)\s+(?:danger|the\s+red)|be\s+(?:lost|put\s+at\s+risk|at\s+risk|risked|endangered|jeopardi[sz]ed|smaller|diminished|touched\s+by\s+losses)|put\s+at\s+risk|at\s+(?:any\s+)?risk|worth\s+less|end\s+up\s+(?:with\s+)?(?:less|smaller)|diminish\w*|erode[sd]?)"
 )
 _UNMOVED: Final = r"(?:[\w']+\s+){0,2}?(?:mind|care|worr\w+|bother\w*|afraid|scared?|panic\w*|flinch|blink|sell|fear|faze[ds]?|sweat|matter|sleep|problem|stop|big\s+deal|deal\s+if|until|before|trouble|issue|qualms|upset)\b"
 _OUGHT: Final = r"(?:has\s+to|have\s+to|must|should|needs?\s+to|ought\s+to|is\s+to|to|will|'ll|shall|absolutely|really|just|always|still){1}"
@@ -34,7 +34,8 @@ _SHORT_TIME: Final = (
     r"(?:(?:by|before|till|until|come|between\s+now\s+and)\s+(?:the\s+)?(?:next\s+|late\s+|early\s+|mid[\s-]?)?" + _SEASON + r"|(?:this|next)\s+(?:week|month|quarter|summer|spring|fall|autumn|winter|season)|"
     r"(?:within|over|in|inside|during)\s+(?:of\s+)?(?:the\s+)?(?:next\s+|coming\s+|following\s+|about\s+|roughly\s+|maybe\s+|just\s+|a\s+)*(?:\d{1,3}\s?(?:-|to|or)?\s?(?:\d{1,3})?|one|two|three|four|five|six|seven|eight|nine|ten|few|couple(?:\s+of)?|several|half|matter\s+of|or|to|and)?[\s-]*(?:two|three|four|five|six|eight|nine)?\s*(?:days|weeks?|fortnight|months?|quarters?|half[\s-]year|half\s+a\s+year|a?\s*year))"
 )
-_WON: Final = r"(?:pop|bump|bucks?|quid|coin|win|wins|winnings|jump|bounce|returns?|profits?|gains?|payday|upside|money|cash|dough|bread|dollars?|payoff|score|turn|killing|percent|%)"
+_WON: Final = r"(?:pop|bump|buck|quid|win|wins|winnings|jump|bounce|returns?|profits?|gains?|payday|upside|payoff|score|killing|double|triple|punt|flyer)"
+_CASH: Final = r"(?:dough|bread|dollars?|money|cash|coin|turn|quid|bucks?|\$|something|percent|%)"
 _LOSING: Final = rf"(?:{LOSS}|dogs|laggards|duds|stinkers|losing\s+stuff|(?:what(?:ever)?|anything|things|stuff|stocks?|positions?|lots?|names?|holdings?|shares|something|it)(?:'s|\s+is|\s+are|\s+has|\s+have|\s+that\s+(?:is|are|has|have)|\s+which\s+(?:is|are|has|have)|\s+i)?\s+(?:\w+\s+){{0,2}}?(?:down|dropped|fallen|below\s+(?:cost|what\s+(?:i|we)\s+paid|basis|purchase)|under\s*water|in\s+the\s+red|at\s+a\s+loss|losing|sunk|lost|tanked))"
 _TAXED: Final = r"(?:tax(?:es|able)?|write|written|deduct\w*|offset\w*|returns?\b(?!\s+on)|irs|schedule\s+d|against|loss(?:es)?|1040|gains?|accountant|cpa)"
 _TOO_YOUNG: Final = rf"(?:{YEAR_HELD}|(?:first|one[\s-]year)\s+(?:birthday|anniversary)|twelve[\s-]month|12[\s-]month|(?:over|more\s+than)\s+(?:a\s+year|12\s+months|twelve\s+months)|long[\s-]*term)"
@@ -58,7 +59,12 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
     ),
     "short_term_gain": phrases(
         rf"""
-        (?:make|making|earn|see|get|want|take|turn|settle\s+for|aim(?:ing)?\s+for|look(?:ing)?\s+for|after|hit|catch|grab|squeeze|score|book|land|net|pull|have|like|fancy|need|snag|bag|pocket)\s+(?:[\w'$%.,]+\s+){{0,6}}?{_WON}(?:\s+(?:[\w']+\s+){{0,6}}?|[,;]\s+(?:[\w']+\s+){{0,3}}?){_SHORT_TIME}\b
+        (?:make|making|earn|earning|squeeze\s+out|scrape\s+together|rustle\s+up)\s+(?:[\w'$%.,]+\s+){{0,6}}?(?:{_WON}|{_CASH})(?:\s+(?:[\w']+\s+){{0,6}}?|[,;]\s+(?:[\w']+\s+){{0,3}}?){_SHORT_TIME}\b
+        (?:see|get|want|take|turn|settle\s+for|aim(?:ing)?\s+for|look(?:ing)?\s+for|after|hit|catch|grab|squeeze|score|book|land|net|pull|have|like|fancy|need|snag|bag|pocket|chase|chasing|target(?:ing)?|shoot(?:ing)?\s+for|shot\s+at)\s+(?:[\w'$%.,]+\s+){{0,6}}?{_WON}(?:\s+(?:[\w']+\s+){{0,6}}?|[,;]\s+(?:[\w']+\s+){{0,3}}?){_SHORT_TIME}\b
+        (?:settle\s+for|aim(?:ing)?\s+for|look(?:ing)?\s+for|after|target(?:ing)?|happy\s+with|want|make|get)\s+(?:[\w'.]+\s+){{0,2}}?(?:\d\d?(?:\.\d)?\s?(?:%|percent)|(?:five|six|seven|eight|ten|twelve|fifteen|twenty)\s+percent)\s+(?:(?!out\b|to\b|for\b|of\b|in\s+cash)[\w']+\s+){{0,3}}?{_SHORT_TIME}\b
+        (?:\d{{1,2}}|two|three|four|five|six|nine|few)[\s-](?:month|week|day)s?[\s-](?:flyer|flier|flip|punt|play|trade|gain|bet|win|profit|return|shot)\b
+        (?:{_SHORT_TIME}|in\s+a\s+hurry|quickly|fast)\s*[,;:-]?\s*(?:[\w']+\s+){{0,5}}?(?:double|triple|flip)\s+(?:it|this|my|the)
+        (?:quick|fast|speedy|rapid)\s+(?:\w+\s+)?(?:earnings?|income|turnaround|upside|return)\b
         (?:a|an|some|any|modest|small|decent|tidy|nice|quick|\d\d?(?:\.\d)?\s?(?:%|percent)|(?:five|six|seven|eight|ten|twelve|fifteen|twenty)\s+percent)\s+(?:[\w']+\s+){{0,2}}?(?:pop|bump|win|return|profit|gain|jump|bounce|payoff|payday)\s+(?:[\w']+\s+){{0,3}}?{_SHORT_TIME}\b
         (?:\d\d?(?:\.\d)?\s?(?:%|percent)|(?:five|six|seven|eight|ten|twelve|fifteen|twenty)\s+percent)\s+(?:[\w']+\s+){{0,2}}?(?:by|before|within|inside)\s+(?:the\s+)?(?:{_SEASON})
         (?:quick|fast|easy|few|couple(?:\s+of)?)\s+(?:\w+\s+)?(?:bucks?|quid|coins?|pops?|flips?|wins?|turns?|trades?\s+for\s+profit)\b
@@ -99,6 +105,8 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:hold|holds|keep|keeps|retain|retains|maintain|maintains)\s+(?:on\s+to\s+)?(?:its|their|the)\s+(?:present\s+|current\s+|real\s+|full\s+)?(?:value|worth|purchasing\s+power|buying\s+power)\b
         {_POT}\s+(?:\w+\s+)?{_OUGHT}\s+(?:\w+\s+){{0,2}}?(?:stay|stays|remain|remains|be|hold|keep|survive|come\s+back)\s+(?:\w+\s+){{0,2}}?{_WHOLE}\b
         {_POT}\s+(?:\w+\s+){{0,2}}?(?:kept|preserved|guarded|protected|looked\s+after)\s+(?:safe|intact|whole|secure|safely|carefully|out\s+of\s+harm|from)?
+        {_POT}\s+(?:\w+\s+)?(?:be|is|are|to\s+be|should\s+be|must\s+be)\s+(?:preserved|protected|safeguarded|guarded|kept\s+safe|sheltered|defended)\b
+        (?:preserv(?:e|ing)|protect(?:ing)?|safeguard(?:ing)?|conserve|conserving)\s+{_POT}\b
         (?:stay|stays|remain|remains|kept|keep|keeps)\s+(?:it\s+|this\s+|{_POT}\s+)?(?:whole|intact|in\s+one\s+piece|out\s+of\s+harm's\s+way|as\s+it\s+is\b|somewhere\s+(?:safe|boring|secure|quiet)|where\s+it\s+(?:can't|cannot|won't))
         (?:guard|protect|safeguard|look\s+after|take\s+(?:good\s+)?care\s+of|shelter|shield|be\s+(?:very\s+|really\s+|extra\s+|extremely\s+)?careful\s+with)\s+{_POT}\b
         (?:safety|security|protection|preservation|safekeeping)\s+of\s+(?:\w+\s+){{0,2}}?(?:capital|principal|money|savings|funds|value|investment)\b
@@ -110,7 +118,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:rather|sooner|prefer(?:\s+to)?)\s+(?:\w+\s+){{0,2}}?(?:miss|forgo|forego|give\s+up|earn|make|have|get|accept|settle\s+for)\s+[^.;!?\n]{{0,50}}?\bthan\s+(?:\w+\s+){{0,2}}?(?:tak(?:e|ing)|los(?:e|ing)|risk(?:ing)?|see(?:ing)?|suffer(?:ing)?|a\s+loss|watch(?:ing)?)
         do\s+no\s+harm|(?:no|without)\s+(?:any\s+)?(?:harm|damage)\s+to\s+(?:the\s+|my\s+|our\s+)?(?:principal|capital|money|savings)
         (?:in|after|until|till|for)\s+[^.;!?\n]{{0,25}}?\b(?:exactly|precisely|just)\s+(?:as|what)\s+(?:it\s+is|much\s+as)\s*(?:now|today)?
-        every\s+(?:last\s+|single\s+)?(?:dollar|cent|penny|dime)\s+(?:\w+\s+){{0,3}}?(?:there|back|safe|intact|accounted|matters|counts)
+        every\s+(?:last\s+|single\s+)?(?:dollar|cent|penny|dime)\s+(?:\w+\s+){{0,3}}?(?:has\s+to|must|should|needs\s+to)\s+(?:\w+\s+){{0,2}}?(?:there|back|safe|intact|accounted|matters|counts)
         """,
         r"""
         (?:careful|caution|prudent(?:ly)?|cautious(?:ly)?)\s+with\b
@@ -136,7 +144,14 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         losses\s+(?:\w+\s+){{0,2}}?(?:harvested|realised|realized|taken|booked|captured|banked|crystallised|used|set\s+against)\b
         {REALISE}\s+(?:\w+\s+){{0,2}}?(?:[\w$,']+\s+){{0,3}}?(?:worth\s+)?(?:of\s+|in\s+)losses\b
         (?:do|doing)\s+(?:the|some|my|those|our)\s+losses\b
+        harvest(?:ing)?\s+(?:along\s+the\s+way|as\s+(?:you|we)\s+go|when(?:ever)?|where(?:ver)?|opportunistically|often|all\s+year|throughout|continuously|regularly|too\b|as\s+well|what|anything|in\s+(?:dips|december|q4))
         (?:set|put|use|net|match|pit|count)\s+(?:it|them|those|these|losses|the\s+losses)\s+against\b
+        """,
+        rf"""
+        (?:sell|selling|unload|dump|clear\s+out|get\s+rid\s+of|let\s+go\s+of|shed|close)\s+(?:[\w']+\s+){{0,3}}?{_LOSING}\b
+        {_LOSING}\b[^.;!?\n]{{0,50}}?\b(?:sell\s+(?:it|them)|let\s+(?:it|them)\s+go|sold|dump\s+(?:it|them))\b
+        (?:some\s+|more\s+)?red\s+ink\b
+        offset\s+(?:as\s+much|it|them|this|that|those|what)
         """,
     ),
     "long_term_gains_only": phrases(

@@ -21,7 +21,7 @@ from ml.intent.timespan import DAYS_PER_MONTH, OPEN_HORIZON_MONTHS, TimeSpan
 _NEED: Final = re.compile(
     r"\b(?:need(?:s|ed|ing)?|require[sd]?|withdraw\w*|(?:wire|send|move|transfer|pay)\s+out|tak(?:e|ing)\s+(?:\w+\s+){0,3}?out|tak(?:e|ing)\s+(?:about\s+|around\s+|roughly\s+)?(?=\$|\d)|pull(?:ing)?|cash(?:ing)?\s+out|get(?:ting)?\s+(?:\w+\s+){0,3}?out|c[ao]me?\s+out|coming\s+out|has\s+to\s+come|out\s+of\s+(?:it|this|the\s+account|here|my\s+account)|"
     r"free(?:ing)?\s+up|rais(?:e|ing)|set(?:ting)?\s+aside|liquid(?:ate|ity)?|in\s+cash|cash\s+(?:ready|available|by|for|next|on\s+hand)|have\s+(?:\w+\s+){0,2}?(?:ready|available)|(?:to\s+|must\s+|will\s+|have\s+to\s+|i'll\s+|gotta\s+)(?:pay|spend|cover|fund|send|give|gift|wire|use)\b|pay(?:ing)?\s+(?:for|off|the|my|our)|due\b|owe[sd]?|"
-    r"down[\s-]?payment|downpayment|tuition|stamp\s+duty|completion|adopt\w+|in\s+vitro|ivf|braces|orthodontist|furnace|boiler|deck|lease|franchise|buy[\s-]?(?:out|in)|buying\s+(?:out|into)|lawyer|attorney|legal\s+fees|settlement|divorce|bail|loan|mortgage|rent\b|fees?\b|invoice|remit\w*|prepare|repay\w*|moving|relocat\w+|visa|dental|dentist|vet\b|hospital|treatment|care\s+home|nursing\s+home|equipment|camp|trip|cruise|ring\b|estimated|estimateds|wedding|closing\s+costs|roof|surgery|medical\s+bills?|tax\s+bill|(?:estimated|property)\s+tax(?:es)?|sabbatical|gift(?:ing|s)?\s+(?:to|for|of)|giv(?:e|ing)\s+(?:to|our|my|each|away)\b|donat\w+|tithe|c[ao]me?s?\s+from\s+(?:here|this|it)|vacation|holiday\s+trip|honeymoon|renovat\w+|remodel\w*|kitchen|funeral|outlay|expenses?|bills?\b|for\s+the\s+irs|deposit\s+on|buy(?:ing)?\s+(?:a|an|our|my)\s+(?:\w+\s+)?(?:house|home|car|condo|boat|apartment|place|truck|van|rv)|set\s+aside|earmark\w*|reserve|on\s+hand|accessible|available|to\s+my\s+account)\b"
+    r"down[\s-]?payment|downpayment|tuition|stamp\s+duty|completion|adopt\w+|in\s+vitro|ivf|braces|orthodontist|furnace|boiler|deck|lease|franchise|buy[\s-]?(?:out|in)|buying\s+(?:out|into)|lawyer|attorney|legal\s+fees|settlement|divorce|bail|loan|mortgage|rent\b|fees?\b|invoice|remit\w*|prepare|distribut\w+|withdrawals?|payout|leaving|liquid|grad\s+school|college|repay\w*|moving|relocat\w+|visa|dental|dentist|vet\b|hospital|treatment|care\s+home|nursing\s+home|equipment|camp|trip|cruise|ring\b|estimated|estimateds|wedding|closing\s+costs|roof|surgery|medical\s+bills?|tax\s+bill|(?:estimated|property)\s+tax(?:es)?|sabbatical|gift(?:ing|s)?\s+(?:to|for|of)|giv(?:e|ing)\s+(?:to|our|my|each|away)\b|donat\w+|tithe|c[ao]me?s?\s+from\s+(?:here|this|it)|vacation|holiday\s+trip|honeymoon|renovat\w+|remodel\w*|kitchen|funeral|outlay|expenses?|bills?\b|for\s+the\s+irs|deposit\s+on|buy(?:ing)?\s+(?:a|an|our|my)\s+(?:\w+\s+)?(?:house|home|car|condo|boat|apartment|place|truck|van|rv)|set\s+aside|earmark\w*|reserve|on\s+hand|accessible|available|to\s+my\s+account)\b"
 )
 _NOT_NEED_LEFT: Final = re.compile(
     r"(?:\b(?:have|has|had|got|hold|holding|own|worth|portfolio|account|balance|nest\s+egg|invest(?:ed|ing)?|inherit(?:ed|ing|ance)?|left\s+(?:me|us)|gave\s+(?:me|us)|received|won|sold|start(?:ed|ing)?(?:\s+with)?|began|original|initial|limit|cap|gain|gains|loss|losses|lost|lose|losing|made|make|making|earn(?:s|ed|ing)?|income|salary|paid|bonus|contribut\w+|add(?:ing)?|sav(?:e|ed|ing)|deposit(?:ed|ing)?\s+(?:another\s+)?|put(?:ting)?\s+in|grow|growing|turn(?:ing)?|double|from|profit|target|goal|reach|hit|offset|harvest\w*|reali[sz]\w+|deduct\w*|write\s+off|book|put|with|these|those|the\s+(?:first|original|initial)|over|above|past|down(?!\s*-?payment)|up|insurance|bought|paid|was|were|is|are|into|per|manag\w+|basis)\b[\s\w'()]{0,18})\Z"
@@ -33,7 +33,7 @@ _STRONG_NEED_LEFT: Final = re.compile(
     r"\b(?:need(?:s|ed|ing)?|withdraw(?:ing|al\s+of)?|take(?:\s+out)?|taking(?:\s+out)?|pull(?:ing)?(?:\s+out)?|cash\s+out|free\s+up|raise|set\s+aside|put\s+aside|pay|owe|hand|wire(?:\s+out)?|transfer(?:\s+out)?|send\s+out|move\s+out|promised|find|(?<='ll\s)want|get\s+my\s+hands\s+on|get|send|give|require|prepare|arrange|remit|release|earmark|reserve|budget|liquidate|cash\s+in|hold\s+back|keep\s+back|take\s+home|outlay\b[^.;!?\n]{0,40}|exception\b[^.;!?\n]{0,40}|due)\s+(?:me\s+|us\s+|you\s+to\s+\w+\s+|(?:a|an|the|my|our|his|her)\s+(?:\w+\s+){1,2}|to\s+(?:\w+\s+){0,3}?|about\s+|around\s+|roughly\s+|approximately\s+|exactly\s+|some\s+|another\s+|at\s+least\s+|up\s+to\s+|say\s+|maybe\s+|a\s+total\s+of\s+|him\s+|her\s+|them\s+|the\s+)*\Z"
 )
 _SHARE_OF: Final = re.compile(
-    r"^\s*(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+|that\s+|what(?:'s|\s+is)?\s+|it\b|everything|all\s+of\s+)(?:\w+\s+){0,2}?(?:account|portfolio|money|holdings|balance|total|fund|investments?|value|shares?|savings|it|pot|whole|there|here|assets|stocks?|cash)?\b|^\s*(?:out|in\s+cash|cash|liquid|withdrawn|needs|will|has|should|must|for\s+(?:a|my|our|the)\b)"
+    r"^\s*(?:distribution|withdrawal|payout|draw|leaving|going\s+out|comes?\s+out|comes?\s+due|to\s+(?:my|our|the)\s)|^\s*(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+|that\s+|what(?:'s|\s+is)?\s+|it\b|everything|all\s+of\s+)(?:\w+\s+){0,2}?(?:account|portfolio|money|holdings|balance|total|fund|investments?|value|shares?|savings|it|pot|whole|there|here|assets|stocks?|cash)?\b|^\s*(?:out|in\s+cash|cash|liquid|withdrawn|needs|will|has|should|must|for\s+(?:a|my|our|the)\b)"
 )
 _NOT_SHARE: Final = re.compile(
     r"\b(?:max(?:imum)?|more\s+than|at\s+most|up\s+to|under|over|least|return|returns|yield|yields|gain|gains|gained|profit|make|earn|down|up|drop|drops|dropped|drawdown|lose|loss|lost|bracket|rate|rates|tax|beat|by|fell|rose|growth|inflation|apr|interest|allocation|target|weight|risk|fee|fees|chance|stocks|bonds|in\s+one|concentrat\w+)\s+(?:\w+\s+){0,2}?\Z"
@@ -287,6 +287,10 @@ def find_horizon(
             continue
         if objective == "tax_loss_harvesting" and time.months is None and not _DEADLINE_LEAD.match(time.lead):
             continue  # "this year", "in December": when losses are taken, not how long
+        if objective == "long_term_gain" and not time.is_open and _months(time, stated_at)[1] < _MIN_GROWTH_MONTHS:
+            continue  # "no gains this year": growth takes longer
+        if time.months is None and _belongs_to_losses(time, mentions, objective):
+            continue
         home = next((s for s in sentences if s.start <= time.start < s.end), None)
         if home is None:
             continue
@@ -296,13 +300,28 @@ def find_horizon(
     if best is None:
         return None
     time = best[1]
-    if time.months is not None:
-        low, high = time.months
-        if time.lead == "within" and low == high and high < 24:
-            low = 0.8 * low
-    else:
-        low, high = ((day - stated_at).days / DAYS_PER_MONTH for day in (time.first, time.last))
+    low, high = _months(time, stated_at)
+    if time.months is not None and time.lead == "within" and low == high and high < 24:
+        low = 0.8 * low
     return _tolerant(low, OPEN_HORIZON_MONTHS if time.is_open else high)
+
+
+_MIN_GROWTH_MONTHS: Final = 9.0
+
+
+def _months(time: TimeSpan, stated_at: date) -> tuple[float, float]:
+    """Give the shortest and longest distance of a time in months."""
+    if time.months is not None:
+        return time.months
+    return (time.first - stated_at).days / DAYS_PER_MONTH, (time.last - stated_at).days / DAYS_PER_MONTH
+
+
+def _belongs_to_losses(time: TimeSpan, mentions: list[Mention], objective: str) -> bool:
+    """Say whether a date says when losses are to be taken, beside another objective."""
+    if objective == "tax_loss_harvesting" or not mentions:
+        return False
+    nearest = min(mentions, key=lambda m: max(0, time.start - m.end, m.start - time.end))
+    return nearest.objective == "tax_loss_harvesting"
 
 
 def _tolerant(low: float, high: float) -> tuple[int, int]:

@@ -38,7 +38,7 @@ _GENRE: Final = re.compile(
     r"\bguaranteed\s+(?:\d+\s?%|returns?|profits?)|\b(?:\d+\s?%|returns?|profits?)\s+guaranteed\b|\bunsubscribe\b|\bpromo\s+code\b|\bdm\s+(?:me|us)\b|\bfree\s+(?:trial|webinar|ebook|shipping)\b|\b(?:join|in)\s+(?:our|the)\s+(?:\w+\s+){0,2}(?:telegram|discord|whatsapp|vip)\b|\brespected\s+beneficiary|\b(?:our|the)\s+(?:fund|product|app|course)\s+(?:offers|delivers|helps)\s+(?:you|investors|clients)\b|"
     r"\b(?:we(?:'re|\s+are)\s+(?:now\s+)?(?:hiring|recruiting|looking\s+for\s+an?\s+\w+\s+(?:analyst|manager|engineer|associate))|job\s+(?:ad|posting|description|opening)|the\s+(?:successful|ideal)\s+candidate|you\s+will\s+(?:be\s+responsible|report|join|work\s+with)|competitive\s+salary|send\s+(?:your|a)\s+(?:cv|resume))\b|"
     r"\b(?:homework|exam|quiz|essay|assignment|coursework|problem\s+set|multiple[\s-]choice|true\s+or\s+false)\b|^\s*(?:q(?:uestion)?\s?\d{1,2}\s?[:.)]|exercise\s+\d)|\bdiscuss\b[^.\n]{0,40}\b(?:reference|examples|merits)\b|\b(?:how\s+much|how\s+many|what)\s+(?:must|should|will|does)\s+(?:he|she|they|the\s+(?:man|woman|couple|firm|trader|investor))\b|"
-    r"^\s*(?:receipt|invoice|order|ticket|booking|tracking)\s*(?:no\.?|number|#)?\s*[:#]?\s*\d|\b(?:chapter|act|scene|verse|canto|episode|season)\s+(?:[ivx]{1,5}|\d{1,3}|one|two|three)\b\s*[:.\n-]|\bonce\s+upon\s+a\s+time\b|^\s*(?:abstract|synopsis|lyrics|haiku|recipe|ingredients|minutes\s+of|agenda|transcript|subject:\s+re)\b|"
+    r"^\s*(?:receipt|invoice|order|ticket|booking|tracking)\s*(?:no\.?|number|#)?\s*[:#]?\s*\d|\b(?:chapter|act|scene|verse|canto|episode|season)\s+(?:[ivx]{1,5}|\d{1,3}|one|two|three)\b\s*[:.\n-]|\bonce\s+upon\s+a\s+time\b|^\s*(?:abstract|synopsis|lyrics|haiku|recipe|ingredients|(?:\w+'?s?\s+)?minutes\s*(?:of|,|:)|resolved\s*,?\s*that|agenda|transcript|subject:\s+re)\b|"
     r"\b(?:clause|article|section|§)\s+\d+(?:\.\d+)?\s+of\s+the\b|\b(?:the\s+(?:parties|lessee|lessor|tenant|licensee|contractor|undersigned|trustees?\s+shall))\b|\bet\s+al\.|\bdoi:|\bpursuant\s+to\b",
     re.MULTILINE,
 )
@@ -51,6 +51,7 @@ _PERSON: Final = (
     r"investors?|traders?|speculators?|analysts?|strategists?|economists?|experts?|pundits?|gurus?|influencers?|columnists?|reporters?|bankers?|brokers?|managers?|officials?|executives?|ceo|cfo|regulators?|buyers|sellers|shoppers|farmers|workers|students|pensioners|people|folks|celebrit(?:y|ies)|hero(?:ine)?|character|protagonist|narrator|villain|king|queen|prince|knight|wizard|dragon|goblin|paladin|captain|pirate|detective|"
     r"ex(?:[\s-](?:wife|husband|boyfriend|girlfriend))?|boyfriend|girlfriend)"
 )
+_PARENT: Final = r"(?:dad|mom|mum|father|mother|grandpa|grandma|grandfather|grandmother|granddad|gran|parents|grandparents|husband|wife|son|daughter|kids?)"
 _GROUP: Final = (
     r"(?:club|team|band|choir|school|college|university|committee|council|board|government|union|village|town|city|county|state|army|navy|league|federation|parish|museum|library|hospital|firm|company|start-?up|corporation|bank|fund|fed|treasury|court|senate|congress|parliament|ministry|department|police|squad|side|crew|class|guild|clan|tribe|company's\s+board|market|markets|index|ftse|dow|nasdaq|shares\s+of\s+\w+|housebuilders|chipmakers|retailers|miners|banks|stocks)"
 )
@@ -62,6 +63,10 @@ _THIRD_VERB: Final = (
 _THIRD: Final = re.compile(
     rf"{_FILLER}(?:(?:my|our|his|her|their|your|a|an|the|this|that|these|those|some|most|many|few|all|other|two|three|one\s+of\s+(?:my|the|our))\s+(?:[a-z'-]{{2,15}}\s+){{0,2}}?)?(?P<who>{_PERSON}|(?<=the\s){_GROUP}|(?<=our\s){_GROUP}|(?<=a\s){_GROUP}|everyone|everybody|somebody|someone|nobody|anybody|anyone|others)"
     rf"(?:\s+(?:[a-z'-]{{2,15}}\s+){{0,3}}?|\s*,[^,.!?\n]{{1,40}},\s*|\s+(?:at|in|on|from|of|with|next|who)\s[^,.!?\n]{{1,40}}?\s)(?:{_THIRD_VERB})"
+)
+# A parent's past or opinion: "my dad wanted low risk his whole life".
+_THIRD_PARENT: Final = re.compile(
+    rf"{_FILLER}(?:(?:my|our|his|her|their|the)\s+(?:late\s+|own\s+|\w+\s+)?)?{_PARENT}\s+(?:always\s+|never\s+|once\s+|also\s+|only\s+)?(?:wanted|said|says|thinks?|thought|told|tells|lost|made|believed|swore|swears|insisted|used\s+to|did|put|kept|liked|loved|hated|traded|gambled|bet|tried|had\s+(?:a|an|his|her|their|some|all|most))\b"
 )
 _PRONOUN: Final = re.compile(
     rf"{_FILLER}(?:he|she|they|his|her|their|him|them|that's\s+(?:his|her|their)|what\s+an?|good\s+for|poor\s+(?:guy|man|thing|woman)|who\s+does)\b"
@@ -130,7 +135,7 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
         return end, "a supposition"
     if lower[end : end + 1] == "?" and _ASKED_GENERALLY.match(sentence) and not _ASKS_ADVISER.search(sentence):
         return end, "a question"
-    third = _THIRD.match(sentence)
+    third = _THIRD.match(sentence) or _THIRD_PARENT.match(sentence)
     if third is None and not (follows and _PRONOUN.match(sentence)):
         return None
     at = third.end() if third else 0

@@ -126,7 +126,7 @@ _REPORTED = re.compile(
 )
 _ENDORSED = re.compile(
     r"\b(?:i agree|agreed|let's (?:do|go|try)|please do|do (?:it|that|so)\b|sounds? (?:good|right)|makes sense|go for it|count me in|"
-    r"i(?:'d| would) like that|(?:he|she|they)(?:'s| is|'re| are) right|i want (?:that|it|to)|i'm convinced|follow (?:it|that|his|her|their))"
+    r"i(?:'d| would) like that|(?:he|she|they)(?:'s| is|'re| are) right|i want (?:that|it|to)|so (?:do|don't)(?=\W|$)|i'm convinced|follow (?:it|that|his|her|their))"
 )
 _IDENTIFIER = re.compile(
     r"\b(?:short_term|long_term|capital_|tax_loss|risk_|horizon_|amount_usd|share_of|not_understood|avoid_|harvest_|wash_sale_|parser_|stated_at|objective_any)"
@@ -150,6 +150,9 @@ _PERSONA = re.compile(
 )
 _FIRST_PERSON = re.compile(r"\b(?:i|i'm|i'd|i'll|my|me|we|our|us)\b")
 # Bold bait beside an element that runs code; an investor types neither.
+_HIDDEN = re.compile(
+    r"<(\w{1,12})\b[^<>]{0,200}(?:display:\s?none|visibility:\s?hidden|font-size:\s?0|\bhidden\b|opacity:\s?0)[^<>]{0,100}>[^<]{0,600}(?:</\1>|\Z)"
+)
 _LIVE = re.compile(
     r"<(?:img|iframe|svg|object|embed|video|audio|body|input)\b[^<>]{0,300}(?:\bon[a-z]{3,15}\s{0,3}=|javascript:)"
 )
@@ -233,6 +236,7 @@ def clean(text: str) -> CleanText:
     aside: list[tuple[int, int, str]] = []
     for pattern, reason in ((_FENCE, "code"), (_SQL, "sql"), (_SQL_TAUTOLOGY, "sql")):
         lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], reason, aside)
+    lower = _blank(lower, [(m.start(), m.end()) for m in _HIDDEN.finditer(lower)], "markup", aside)
     if _LIVE.search(lower):
         lower = _blank(lower, [(m.start(), m.end()) for m in _BAIT.finditer(lower)], "markup", aside)
     lower = _blank(lower, _script_spans(lower), "markup", aside)

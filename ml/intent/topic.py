@@ -32,7 +32,7 @@ _ELSEWHERE: Final = re.compile(
 _SIMILE: Final = re.compile(r"\b(?:like|as|than|unlike)\s+(?:\w+\s+){0,3}\Z")
 # Words that hardly stand for anything but money; "market", "stock", "gain", "growth" and "safe" are none.
 _MONEY_ONLY: Final = re.compile(
-    r"(?:[$€£]\s?\d|\b(?:\d[\d,.]*\s?(?:k|grand|dollars?|bucks|usd|eur)\b|invest\w*|portfolios?|brokerages?|dividends?|etfs?|mutual\s+funds?|index\s+funds?|ira|401k|roth|capital\s+gains?|tax(?:es|able)?|irs|savings|retire\w*|"
+    r"(?:[$€£]\s?\d|\b(?:\d[\d,.]*\s?(?:k|grand|dollars?|bucks|usd|eur)\b|invest\w*|portfolios?|brokerages?|dividends?|etfs?|tlh|ltcg|stcg|lots?|objective|horizon|trustees?|principal|harvest\w*\s+(?:\w+\s+){0,2}?loss\w*|loss\w*\s+harvest\w*|mutual\s+funds?|index\s+funds?|ira|401k|roth|capital\s+gains?|tax(?:es|able)?|irs|savings|retire\w*|"
     r"shares|holdings|wash\s+sales?|s\s?&\s?p|nasdaq|dow|qqq|spy|voo|vti|benchmark|profits?|money|cash|dollars?|wealth|nest\s+egg|my\s+principal|(?:my|the|this|our)\s+account|cost\s+basis|crypto|bonds?(?!\s+(?:of|between)\b)|equit(?:y|ies)|tuition|down[\s-]?payment|trad(?:e|es|ing)|alpha|returns?|exclude|clients?)\b)"
 )
 _WISHES: Final = re.compile(
