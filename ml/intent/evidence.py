@@ -16,7 +16,7 @@ import re
 from functools import cache, lru_cache
 from typing import Final
 
-from ml.intent.paraphrase_templates import LISTS, TEMPLATES
+from ml.intent.paraphrases import ALL_LISTS, ALL_TEMPLATES
 from ml.intent.plain_words import COMMON_WORDS, MONEY_WORDS, PLAIN_WORDS
 
 _NONE: Final = "none"
@@ -86,7 +86,7 @@ _OBJECT: Final = re.compile(
 @cache
 def _vocabulary() -> frozenset[str]:
     """Words of investors' statements: plain English, money, and those of the paraphrase grammar."""
-    own = [*LISTS.values(), *(text for label, texts in TEMPLATES.items() if label != _NONE for text in texts)]
+    own = [*ALL_LISTS.values(), *(text for label, texts in ALL_TEMPLATES.items() if label != _NONE for text in texts)]
     words = {word for text in own for word in _WORD.findall(re.sub(r"<\w+>", " ", text))}
     return PLAIN_WORDS | COMMON_WORDS | MONEY_WORDS | words
 
