@@ -27,7 +27,7 @@ _MONEY: Final = re.compile(
     r"capital\s+(?:gains?|loss(?:es)?|preservation|intact|growth|appreciation)|(?:short|long)[\s-]*term\s+(?:capital\s+)?(?:gains|rates?|profits?|status|treatment)|(?:stock|bond|stocks'|equity)\s+(?:market|portfolio|position|fund|exposure|pick)s?|stocks|shares|equities|equity|bonds|holdings|"
     r"(?:harvest\w*|tax|paper|realis\w+|realiz\w+|book(?:ing)?|take|bank|deductible|unrealised|unrealized)\s+(?:\w+\s+){0,3}?loss(?:es)?|loss(?:es)?[\s-]+harvest\w*|tlh|tax(?:es|able|ed)?|deductions?|write[\s-]?offs?|irs|wash[\s-]sales?|cost\s+basis|"
     r"s\s?&\s?p(?:\s?500)?|nasdaq|dow|spy|qqq|vti|voo|russell|benchmark|(?:beat|beats|beating|outperform|ahead\s+of|than|versus|vs|over)\s+(?:the\s+)?(?:market|index|indices|averages)|the\s+market|alpha|trad(?:e|es|ing|er)|scalp\w*|turnover|"
-    r"profits?|returns?|uncle\s+sam|proceeds|rsus?|bonus|payouts?|(?:my|our|the|account)\s+balance|cap(?:ital)?\s+gains?|at\s+a\s+loss|(?:off|against)\s+(?:my|our|the)\s+(?:\w+\s+){0,2}?(?:gains|income)|deduct\w*|holding|in\s+the\s+red|\d+\s+(?:thousand|million)|\d%\s+on\s+gains|(?:of\s+the|my|our|any|realis\w+|realiz\w+|the)\s+gains|"
+    r"profits?|returns?|uncle\s+sam|proceeds|rsus?|bonus|payouts?|(?:my|our|the|account)\s+balance|cap(?:ital)?\s+gains?|at\s+a\s+loss|(?:off|against)\s+(?:my|our|the)\s+(?:\w+\s+){0,2}?(?:gains|income)|deduct\w*|holding|in\s+the\s+red|\d+\s+(?:thousand|million)|\d%\s+on\s+gains|(?:of\s+the|any|realis\w+|realiz\w+|taxable|on)\s+gains|"
     r"endowment|nest\s+egg|inheritance|retire(?:ment|es?|d)?|pension\b(?!\s+rights)|college\s+funds?|principal|volatility|drawdowns?|losers|winners|(?:tax|every|each|any)\s+lots?|lots\b|stcg|ltcg|crypto|clients?)\b"
 )
 _OWN: Final = re.compile(
@@ -54,6 +54,13 @@ _SENTENCE: Final = re.compile(r"(?<![0-9])[.](?=\s|$)|(?<=[0-9])[.](?=\s|$)|[!?\
 _CLAUSE: Final = re.compile(r"[,:()]|\s{3,}|\s-{1,3}\s|\s(?:and|but|so|because|while|as|since|though)\s")
 _FINITE: Final = re.compile(
     r"\b(?:is|are|was|were|has|had|will|would|keeps|holds|gets|says|said|reported|expects?|needs|wants|should|does|did)\b"
+)
+# What a statement without a voice may be about.
+_AFFAIRS: Final = frozenset(
+    """objective objectives goal goals aim aims mandate priority requirement requirements concern purpose intention wish account accounts portfolio money capital principal fund funds savings
+    trust trustees trustee estate client clients family beneficiary beneficiaries endowment foundation gains losses profits gain loss profit lot lots sale sales share shares position positions holdings
+    stocks stock bonds it this that everything nothing all only no never not any every each rest remainder balance safety growth income tax taxes horizon risk target for to please need want wants keep
+    sell buy hold harvest grow short long term year years months focus strategy plan return returns dividends interest rule horizon one first second without minimum maximum benchmark""".split()
 )
 _ACTS: Final = re.compile(
     r"\b(?:is|are|was|were|has|have|had|will|would|keeps?|holds?|gets?|says?|said|reported|expects?|needs?|wants?|should|must|may|does|did|hopes?|seeks?|aims?|prefers?|plans?|wish(?:es)?|requires?)\b"
@@ -181,6 +188,8 @@ class Evidence:
             return False
         words = len(self._rest.split())
         if not self._has_voice:
+            if not self._is_about_investor(start, end):
+                return False
             is_note = words <= _NOTE_WORDS or _FINITE.search(self._rest) is None
             has_money = _MONEY.search(self._rest) is not None
             if has_money and not self._is_subject_foreign(*self._sentences[at]):
@@ -210,7 +219,7 @@ class Evidence:
         """Say whether a cash need is the writer's: a voice is heard, or it is a note without a subject."""
         if not self._sentences:
             return False
-        return self._has_voice or len(self._foreign) <= 1 or _FINITE.search(self._rest) is None
+        return self._has_voice or len(self._foreign) <= _FEW
 
     def supports_risk(self, start: int, end: int) -> bool:
         """Say whether an attitude to risk is the writer's and about money, not a game's or a sport's.
@@ -261,6 +270,16 @@ class Evidence:
             for s, e in clauses
             for match in (*_OBJECT.finditer(self._lower, s, e), *_SUBJECT.finditer(self._lower, s, e))
         )
+
+    def _is_about_investor(self, start: int, end: int) -> bool:
+        """Say whether what goes before a phrase in its clause is nothing, or names the investor's affairs.
+
+        "The leaves take their profits" has a subject of its own; "the capital should be preserved" has not.
+        """
+        first, last = self._sentences[self._index(start, end) or 0]
+        clause = next((c for c in _cut(self._lower, first, last, _CLAUSE) if c[0] <= start < c[1]), (start, end))
+        before = _WORD.findall(self._lower[clause[0] : start])
+        return len(before) < _FEW or any(word in _AFFAIRS for word in before)
 
     def _is_subject_foreign(self, start: int, end: int) -> bool:
         """Say whether who acts in a sentence is foreign: "astronomers hope for long term growth"."""

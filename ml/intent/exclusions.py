@@ -30,7 +30,7 @@ _TERMS: Final[tuple[tuple[str, str, str], ...]] = (
     ("theme", "alcohol", r"alcohol(?:ic)?(?:\s+(?:drinks?|beverages?|makers?))?|booze|liquor|beer|breweries|brewers?|distiller(?:s|ies)|spirits|wine(?:makers)?"),
     ("theme", "cannabis", r"cannabis|marijuana|weed|pot\b|hemp|thc"),
     ("industry", "Casinos & Gaming", r"casinos?(?:\s*(?:and|&)\s*gaming)?"),
-    ("theme", "gambling", r"gambling|gaming\s+(?:stocks|companies)|betting|sports[\s-]?books?|lotter(?:y|ies)|bookmakers"),
+    ("theme", "gambling", r"gambling|gaming(?=\s*(?:,|and\b|or\b|\.|;|$))|gaming\s+(?:stocks|companies)|betting|sports[\s-]?books?|lotter(?:y|ies)|bookmakers"),
     ("theme", "adult_entertainment", r"adult\s+(?:entertainment|content|industry|films?)|porn(?:ography)?|strip\s+clubs"),
     ("theme", "private_prisons", r"(?:private\s+|for[\s-]profit\s+)?prisons?(?:\s+operators?)?|detention\s+cent(?:er|re)s|jails"),
     ("theme", "animal_testing", r"animal[\s-]test\w*|(?:test\w*|experiment\w*)\s+on\s+animals|vivisection|animal\s+(?:cruelty|abuse|experiments?)|cruel\w*\s+to\s+animals"),
@@ -93,7 +93,7 @@ _CUE: Final = re.compile(
     r"\b(?:no|never|without|avoid(?:ing|s)?|exclud(?:e|es|ing)|except(?:\s+for)?|skip(?:ping)?|leav(?:e|ing)\s+out|keep(?:ing)?\s+(?:me\s+|it\s+|us\s+|this\s+|everything\s+)?(?:out\s+of|away\s+from|clear\s+of|free\s+of)|"
     r"stay(?:ing)?\s+(?:out\s+of|away\s+from|clear\s+of|far\s+from)|steer(?:ing)?\s+clear\s+of|hands\s+off|"
     r"(?:don'?t|do\s+not|won'?t|will\s+not|wouldn'?t|can'?t|cannot|not|refuse\s+to|rather\s+not|hate\s+to|not\s+going\s+to|wish\s+not\s+to|prefer\s+not\s+to)|nothing|none|zero|ban(?:ning)?|hate|opposed\s+to|object\s+to|boycott(?:ing)?|divest(?:ing)?(?:\s+from)?|"
-    r"free\s+of|minus|apart\s+from|other\s+than|anything\s+but|everything\s+but|all\s+but|omit(?:ting)?|remov(?:e|ing)|blacklist|screen(?:ing)?\s+out|drop|ditch|(?:am|i'm|we're|are|is)\s+against|leave|keep|filter\s+out|weed\s+out|cut|lose|get\s+rid\s+of|rule\s+out|bars?|bans|forbids?|prohibits?|disallows?|rules\s+out|pass(?:ed|ing)?\s+on|stop\s+buying|allergic\s+to|restricted\s+from|barred\s+from|nor|neither|(?:had|have|got)\s+(?:my\s+|our\s+)?(?:fill|enough)\s+of|sick\s+of|done\s+with|ex|x)\b|\b(?:restrict(?:ions?|ed)(?:\s+list)?|exclusions?|no[\s-]buy(?:\s+list)?|blacklist(?:ed)?|excluded|prohibited|forbidden|off[\s-]limits|screened|do\s+not\s+(?:buy|own))\s?:"
+    r"free\s+of|minus|apart\s+from|other\s+than|anything\s+but|everything\s+but|all\s+but|omit(?:ting)?|remov(?:e|ing)|blacklist|screen(?:ing)?\s+out|drop|ditch|dump|strike|scratch|(?:am|i'm|we're|are|is)\s+against|leave|keep|filter\s+out|weed\s+out|cut|lose|get\s+rid\s+of|rule\s+out|bars?|bans|forbids?|prohibits?|disallows?|rules\s+out|pass(?:ed|ing)?\s+on|stop\s+buying|allergic\s+to|restricted\s+from|barred\s+from|nor|neither|(?:had|have|got)\s+(?:my\s+|our\s+)?(?:fill|enough)\s+of|sick\s+of|done\s+with|ex|x)\b|\b(?:restrict(?:ions?|ed)(?:\s+list)?|exclusions?|no[\s-]buy(?:\s+list)?|blacklist(?:ed)?|excluded|prohibited|forbidden|off[\s-]limits|screened|do\s+not\s+(?:buy|own))\s?:"
 )
 _NEEDS_OUT: Final = re.compile(r"^(?:leave|keep|cut|screen\w*|take|filter|weed)$")
 _GAP_WORDS = (

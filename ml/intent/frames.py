@@ -72,6 +72,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:lock|bank|book|pocket|keep|take|secure|realise|realize|cash)\s+(?:in\s+)?(?:\w+\s+){{0,2}}?(?:winnings|spoils|the\s+run[\s-]?up|the\s+rally|the\s+(?:difference|surplus))\b
         (?:trim|sell|unload|offload|lighten\s+up\s+on|exit|dump|cash\s+in|take\s+profits?\s+(?:on|in)|reduce)\s+(?:[\w']+\s+){{0,5}}?(?:run\s+(?:up|hot|ahead)|gained|soared|popped|rallied|jumped|surged|in\s+the\s+green|in\s+profit|winning|winners|shot\s+up|gone\s+up|at\s+a\s+(?:\w+\s+)?(?:gain|profit)|for\s+a\s+(?:\w+\s+)?(?:gain|profit|win))\b
         sold\s+(?:\w+\s+){{0,3}}?at\s+a\s+(?:\w+\s+)?(?:gain|profit)
+        take\s+the\s+money\s+and\s+run|if\s+(?:it|they|anything|something)\s+(?:pops|jumps|spikes|rises|doubles|goes\s+up)[\s,]+(?:\w+\s+)?(?:sell|take|cash)
         turn(?:ing)?\s+a\s+(?:\w+\s+)?profit\b
         (?:pumping|mooning|printing)\s+(?:\w+\s+){{0,2}}?{_SHORT_TIME}
         in\s+(?:the\s+)?(?:green|profit)\s+(?:\w+\s+){{0,2}}?{_SHORT_TIME}
@@ -87,6 +88,10 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:let|just\s+let)\s+(?:er|'er|her|it|this|that|them|things|my\s+money|the\s+money)\s+(?:just\s+)?(?:rip|ride|run|cook|work|snowball|grow|build|climb|marinate|do\s+its\s+thing)\b
         wealth\s+(?:creation|accumulation|building|growth)|creat(?:e|ing)\s+(?:\w+\s+)?wealth
         long\s+(?:growth|appreciation|horizon\s+growth)
+        (?:let|have)\s+{_POT}\s+(?:\w+\s+)?{_RISE}\b
+        (?:bigger|larger|fatter)\s+(?:pile|pot|sum|account|balance|nest\s+egg|number|figure|amount|total)\b
+        (?:decades?|\d\d\s?(?:years|yrs|y)|(?:ten|fifteen|twenty|thirty|forty)[\s-](?:years|yrs))\b[^.;!?\n]{{0,25}}?\b(?:all\s+|only\s+|mostly\s+)?(?:stocks|equities|shares)\s*(?:only|all\s+the\s+way|mostly)?
+        (?:all|only|mostly|100%)\s+(?:in\s+)?(?:stocks|equities)\b[^.;!?\n]{{0,30}}?\b(?:decades?|years|yrs)
         (?:\w+\s+(?:and|n)|index\s+and)\s+chill\b|diamond[\s-]hands?
         put\s+(?:it|this|the\s+\w+|my\s+\w+|everything|this\s+lot)\s+to\s+work\s+for\s+the\s+long
         (?:stick|put|invest|place|leave)\s+(?:it|this|that|{_POT})\s+(?:all\s+)?(?:in|into)\s+(?:something|things|stuff|growth|stocks|equities|funds?)\s+(?:\w+\s+)?(?:that|which)?\s*(?:{_RISE}|growth|(?:goes|go)\s+up)
@@ -97,6 +102,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         """,
         rf"""
         (?:won't|not|don't|never|no\s+need\s+to|without)\s+(?:\w+\s+){{0,3}}?(?:touch(?:ing)?|need(?:ing)?|look(?:ing)?\s+at|use|withdraw(?:ing)?|spend)\s+(?:[\w']+\s+){{0,3}}?(?:for\s+(?:ages|years|decades|a\s+(?:long|very\s+long)\s+time)|till|until|before)
+        (?:want|like|see|need)\s+(?:it|this|{_POT})\s+(?:go\s+|going\s+|to\s+go\s+)?up\b
         {_RISE}\b(?!\s+(?:rates?|prices?|costs?|taxes))
         """,
     ),
@@ -104,6 +110,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         rf"""
         (?:hold|holds|keep|keeps|retain|retains|maintain|maintains)\s+(?:on\s+to\s+)?(?:its|their|the)\s+(?:present\s+|current\s+|real\s+|full\s+)?(?:value|worth|purchasing\s+power|buying\s+power)\b
         {_POT}\s+(?:\w+\s+)?{_OUGHT}\s+(?:\w+\s+){{0,2}}?(?:stay|stays|remain|remains|be|hold|keep|survive|come\s+back)\s+(?:\w+\s+){{0,2}}?{_WHOLE}\b
+        (?:need|want|expect|require)\s+{_POT}\s+(?:\w+\s+){{0,2}}?{_WHOLE}\b
         {_POT}\s+(?:\w+\s+){{0,2}}?(?:kept|preserved|guarded|protected|looked\s+after)\s+(?:safe|intact|whole|secure|safely|carefully|out\s+of\s+harm|from)?
         {_POT}\s+(?:\w+\s+)?(?:be|is|are|to\s+be|should\s+be|must\s+be)\s+(?:preserved|protected|safeguarded|guarded|kept\s+safe|sheltered|defended)\b
         (?:preserv(?:e|ing)|protect(?:ing)?|safeguard(?:ing)?|conserve|conserving)\s+{_POT}\b
@@ -158,6 +165,8 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         rf"""
         only\s+(?:[\w']+\s+){{0,3}}?(?:gains?|profits?|lots?|shares|positions?|winners?|things|stuff)\s+(?:\w+\s+){{0,3}}?(?:over|older\s+than|past|beyond|more\s+than)\s+{YEAR_HELD}
         (?:only|just)\s+(?:sell|take|realise|realize|touch|trim|book)\s+(?:[\w']+\s+){{0,5}}?(?:gone|went|turned|become|that's|that\s+is|already|been\s+held)\s+(?:\w+\s+){{0,2}}?{_TOO_YOUNG}
+        (?:sold|sell|sale|sales|selling)\b[^.;!?\n]{{0,40}}?\b(?:make\s+sure|must\s+be|should\s+be|has\s+to\s+be|have\s+to\s+be|needs\s+to\s+be|only\s+(?:if|when))\s+(?:that\s+)?(?:it's|they're|it\s+is|they\s+are)?\s*long[\s-]*term
+        (?:age|aged|season|seasoned|mature|ripen)\s+(?:\w+\s+){{0,3}}?(?:thirteen|13|twelve|12|fourteen|14)\s+months
         (?:until|till|unless|before|once|after)\s+(?:\w+\s+){{0,3}}?(?:it's|it\s+is|they're|they\s+are|it|they|each|every\s+lot|its)\s+(?:\w+\s+){{0,3}}?(?:long[\s-]*term)\b
         """,
         "",

@@ -207,7 +207,7 @@ AVOID_REALISING: Final = re.compile(
     r"|reali[sz]ed?\s+(?:capital\s+)?gains?\b|capital\s+gains(?:\s+(?:tax|taxes|bill|hit|distributions?))?\b|taxable\s+(?:gains?|events?|sales?))"
     r"|\bstep(?:ped)?[\s-]*up(?:\s+in)?(?:\s+(?:in\s+)?basis)?\b"
     r"|\b(?:don'?t|do\s+not|never|not|won'?t|refuse\s+to|without|rather\s+not|no)\s+(?:\w+\s+){0,4}?(?:sell|selling|touch|part\s+with|liquidat\w+|unload)\s+(?:\w+\s+){0,3}?(?:winners?|appreciated|gainers?|(?:big|embedded|unreali[sz]ed|built[\s-]in)\s+gains?|(?:low|zero)[\s-](?:cost[\s-])?basis)"
-    r"|\b(?:gains?)\s+(?:\w+\s+)?unreali[sz]ed\b"
+    r"|\bleave\s+(?:\w+\s+){0,3}?gains?\s+(?:where|alone|untouched|be\b|as\s+they)|\b(?:gains?)\s+(?:\w+\s+)?unreali[sz]ed\b"
     r"|\b(?:don'?t|do\s+not|never|not)\s+(?:\w+\s+){0,3}?(?:sell|touch|part\s+with)\s+(?:\w+\s+){0,3}?(?:with|at|for|that\s+has|that's\s+at|carrying)\s+(?:a|an|any|big|large|embedded)\s+(?:\w+\s+)?gains?\b(?!\s+(?:before|until|unless|under))"
     r"|\bstays?\s+put\b[^.;!?\n]{0,40}\b(?:die|death|estate|heirs|step)"
     r"|\b(?:defer|deferring|deferral\s+of|let)\s+(?:\w+\s+){0,3}?(?:capital\s+)?gains\b(?!\s+(?:run|grow|ride|compound))"

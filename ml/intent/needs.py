@@ -36,7 +36,7 @@ _SHARE_OF: Final = re.compile(
     r"^\s*(?:distribution|withdrawal|payout|draw|leaving|going\s+out|comes?\s+out|comes?\s+due|to\s+(?:my|our|the)\s)|^\s*(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+|that\s+|what(?:'s|\s+is)?\s+|it\b|everything|all\s+of\s+)(?:\w+\s+){0,2}?(?:account|portfolio|money|holdings|balance|total|fund|investments?|value|shares?|savings|it|pot|whole|there|here|assets|stocks?|cash)?\b|^\s*(?:out|in\s+cash|cash|liquid|withdrawn|needs|will|has|should|must|for\s+(?:a|my|our|the)\b)"
 )
 _NOT_SHARE: Final = re.compile(
-    r"\b(?:max(?:imum)?|more\s+than|at\s+most|up\s+to|under|over|least|return|returns|yield|yields|gain|gains|gained|profit|make|earn|down|up|drop|drops|dropped|drawdown|lose|loss|lost|bracket|rate|rates|tax|beat|by|fell|rose|growth|inflation|apr|interest|allocation|target|weight|risk|fee|fees|chance|stocks|bonds|in\s+one|concentrat\w+)\s+(?:\w+\s+){0,2}?\Z"
+    r"\b(?:max(?:imum)?|more\s+than|at\s+most|up\s+to|under|over|least|return|returns|yield|yields|gain|gains|gained|profit|make|earn|down|up|squeeze|wring|coax|settle\s+for|aim\s+for|after|looking\s+for|drop|drops|dropped|drawdown|lose|loss|lost|bracket|rate|rates|tax|beat|by|fell|rose|growth|inflation|apr|interest|allocation|target|weight|risk|fee|fees|chance|stocks|bonds|in\s+one|concentrat\w+)\s+(?:\w+\s+){0,2}?\Z"
 )
 
 
@@ -169,6 +169,9 @@ def _amount_score(lower: str, amount: Quantity, sentence: Piece, times: list[Tim
     opens = _NOTE_LEFT.fullmatch(lower, sentence.start, amount.start) is not None
     if opens and _NOTE_RIGHT.match(right) and not _INVESTED.search(lower, sentence.start, sentence.end):
         score += _NEEDED
+    # "We break ground in March: $150,000."
+    if left.rstrip().endswith(":") and is_dated and not _INVESTED.search(lower, sentence.start, sentence.end):
+        score += _NEEDED
     score += 1.25 * (_PURPOSE_RIGHT.match(right) is not None) * amount.is_explicit
     if is_dated and not _PROFIT.search(left):
         score += 0.5 + 1.5 * (_BY_RIGHT.match(right) is not None) * amount.is_explicit
@@ -176,7 +179,7 @@ def _amount_score(lower: str, amount: Quantity, sentence: Piece, times: list[Tim
 
 
 _TAKEN_LEFT: Final = re.compile(
-    r"\b(?:take\s+out|pull\s+out|withdraw|set\s+aside|put\s+aside|cash\s+out|free\s+up|liquidate|release|get\s+out|raise|hold\s+back)\s+(?:about\s+|around\s+|roughly\s+|some\s+|me\s+|us\s+|the\s+|a\s+)*\Z"
+    r"\b(?:take\s+out|pull\s+out|withdraw|move|convert|turn|set\s+aside|put\s+aside|cash\s+out|free\s+up|liquidate|release|get\s+out|raise|hold\s+back)\s+(?:about\s+|around\s+|roughly\s+|some\s+|me\s+|us\s+|the\s+|a\s+)*\Z"
 )
 # A note that begins with its sum: "eighteen grand, september, for the furnace".
 _NOTE_LEFT: Final = re.compile(r"\s*(?:(?:so|ok|okay|hi|hello|hey|please|basically|also|plus|and|then|note|reminder)[\s,:]+){0,3}(?:a\s+|an\s+)?\Z")
@@ -195,7 +198,7 @@ def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeS
         right,
     ):
         return 0.0
-    if _TAKEN_LEFT.search(left) and re.match(r"\s*(?:out|for|of|from|by|in|this|next|sometime|within|before|$|[.,;!])", right):
+    if _TAKEN_LEFT.search(left) and re.match(r"\s*(?:out|for|from|by|in|(?:of\s+[\w\s]{2,20})?\s*(?:to|into)\s+cash|of|this|next|sometime|within|before|$|[.,;!])", right):
         return 4.0
     if not _SHARE_OF.match(right) and not re.match(r"\s*(?:by|in|within|next|before)\b", right):
         return 0.0
@@ -336,7 +339,7 @@ def _is_rule(lower: str, time: TimeSpan, mentions: list[Mention]) -> bool:
         return True
     if re.match(r"a day\b", words) and re.search(r"\b(?:year|months?)\s+and\s+\Z", lower[: time.start]):
         return True  # "a year and a day"
-    holding = time.months is not None and 11.5 <= time.months[1] <= 12.6
+    holding = time.months is not None and 11.5 <= time.months[1] <= 14.5
     return holding and any(
         m.objective == "long_term_gains_only" and m.start - 25 <= time.start <= m.end + 25 for m in mentions
     )

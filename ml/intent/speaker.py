@@ -38,7 +38,7 @@ _GENRE: Final = re.compile(
     r"\bguaranteed\s+(?:\d+\s?%|returns?|profits?)|\b(?:\d+\s?%|returns?|profits?)\s+guaranteed\b|\bunsubscribe\b|\bpromo\s+code\b|\bdm\s+(?:me|us)\b|\bfree\s+(?:trial|webinar|ebook|shipping)\b|\b(?:join|in)\s+(?:our|the)\s+(?:\w+\s+){0,2}(?:telegram|discord|whatsapp|vip)\b|\brespected\s+beneficiary|\b(?:our|the)\s+(?:fund|product|app|course)\s+(?:offers|delivers|helps)\s+(?:you|investors|clients)\b|"
     r"\b(?:we(?:'re|\s+are)\s+(?:now\s+)?(?:hiring|recruiting|looking\s+for\s+an?\s+\w+\s+(?:analyst|manager|engineer|associate))|job\s+(?:ad|posting|description|opening)|the\s+(?:successful|ideal)\s+candidate|you\s+will\s+(?:be\s+responsible|report|join|work\s+with)|competitive\s+salary|send\s+(?:your|a)\s+(?:cv|resume))\b|"
     r"\b(?:homework|exam|quiz|essay|assignment|coursework|problem\s+set|multiple[\s-]choice|true\s+or\s+false)\b|^\s*(?:q(?:uestion)?\s?\d{1,2}\s?[:.)]|exercise\s+\d)|\bdiscuss\b[^.\n]{0,40}\b(?:reference|examples|merits)\b|\b(?:how\s+much|how\s+many|what)\s+(?:must|should|will|does)\s+(?:he|she|they|the\s+(?:man|woman|couple|firm|trader|investor))\b|"
-    r"^\s*(?:receipt|invoice|order|ticket|booking|tracking)\s*(?:no\.?|number|#)?\s*[:#]?\s*\d|\b(?:chapter|act|scene|verse|canto|episode|season)\s+(?:[ivx]{1,5}|\d{1,3}|one|two|three)\b\s*[:.\n-]|\bonce\s+upon\s+a\s+time\b|^\s*(?:abstract|synopsis|lyrics|haiku|recipe|ingredients|(?:\w+'?s?\s+)?minutes\s*(?:of|,|:)|resolved\s*,?\s*that|agenda|transcript|subject:\s+re)\b|"
+    r"^\s*(?:receipt|invoice|order|ticket|booking|tracking)\s*(?:no\.?|number|#)?\s*[:#]?\s*\d|\b(?:chapter|act|scene|verse|canto|episode|season)\s+(?:[ivx]{1,5}|\d{1,3}|one|two|three)\b\s*[:.\n-]|\bin\s+(?:chapter|act|scene|episode|season|verse)\s+\w+\b|^\s*(?:wanted|for\s+sale|wtb|wts|iso|lost|found|swap|reminder\s+from|notice|memo\s+to|attention)\s*:|^\s*(?:ode|elegy|ballad|hymn|sonnet|song|poem)\s+(?:to|of|for)\b|^\s*(?:the\s+)?(?:manual|brochure|label|sign|poster|handbook|leaflet|textbook|legend|prophecy|horoscope)\s+(?:says|reads|states|explains)|\bonce\s+upon\s+a\s+time\b|^\s*(?:abstract|synopsis|lyrics|haiku|recipe|ingredients|(?:\w+'?s?\s+)?minutes\s*(?:of|,|:)|resolved\s*,?\s*that|agenda|transcript|subject:\s+re)\b|"
     r"\b(?:clause|article|section|§)\s+\d+(?:\.\d+)?\s+of\s+the\b|\b(?:the\s+(?:parties|lessee|lessor|tenant|licensee|contractor|undersigned|trustees?\s+shall))\b|\bet\s+al\.|\bdoi:|\bpursuant\s+to\b",
     re.MULTILINE,
 )
@@ -74,6 +74,10 @@ _PRONOUN: Final = re.compile(
 _SUPPOSED: Final = re.compile(
     rf"{_FILLER}(?:(?:and\s+|but\s+)?if\s+(?:only\s+)?(?:i|we|you|one|he|she|they|somebody|someone|anybody|people)\s+(?:ever\s+)?(?:(?:were|was|weren't|wasn't)(?!\s+(?:to\s+(?:choose|pick|rank)|forced|asked))|won|hadn't|had(?!\s+to\s+(?:choose|pick|rank|say|decide))|inherited|could(?!\s+(?:also|just|please)))"
     r"|(?:let's\s+|let\s+us\s+)?(?:suppose|supposing|imagine|assume|assuming\s+(?:that\s+)?(?:an?|somebody|someone|one|you)|pretend|picture\s+(?:this|a))\b|hypothetical(?:ly)?\b|theoretically\b|in\s+theory\b|for\s+the\s+sake\s+of\s+argument|what\s+(?:if|would\s+happen)\b|in\s+(?:another|my\s+next|a\s+past)\s+life|in\s+my\s+dreams|i\s+(?:wish|dreamed|dreamt)\s+(?:i|we|that\s+i|about)\b|i\s+had\s+a\s+dream\b|let's\s+play\b|let's\s+say\s+(?:that\s+)?(?:an?|somebody|someone|one|you)\b|say\s+(?:somebody|someone|an?\s+\w+)\s+(?:wants|has|were))"
+)
+# Who says "your savings" addresses the reader: an advertisement, an employer, a bank.
+_TO_READER: Final = re.compile(
+    r"\byour\s+(?:\w+\s+)?(?:savings|retirement|money|portfolio|wealth|capital|nest\s+egg|investments?|taxes|gains|losses|returns|401k|ira|future|goals|dreams|principal|income|rent)\b"
 )
 _ASKED_GENERALLY: Final = re.compile(
     rf"{_FILLER}(?:(?:should|would|could|can|do|does|did|may|must|will|has|have|is|are)\s+(?:anybody|anyone|somebody|someone|one|people|investors|everyone|a\s+person|it|there|this|that|these|they|he|she|the|an?)\b|would\s+that\s+be|(?:which|what|who|whose|how|why|where|when)\b|is\s+it\b|are\s+there\b|(?:explain|define|compare|describe)\b|(?:any|has\s+any)(?:one|body)\b|any\s+(?:tips|ideas|thoughts|advice)\b)"
@@ -135,6 +139,8 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
         return end, "a supposition"
     if lower[end : end + 1] == "?" and _ASKED_GENERALLY.match(sentence) and not _ASKS_ADVISER.search(sentence):
         return end, "a question"
+    if _TO_READER.search(sentence) and not _SELF.search(sentence):
+        return end, "addressed to the reader"
     third = _THIRD.match(sentence) or _THIRD_PARENT.match(sentence)
     if third is None and not (follows and _PRONOUN.match(sentence)):
         return None

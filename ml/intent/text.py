@@ -54,7 +54,7 @@ _PLAIN = str.maketrans(
 )
 
 _SQL = re.compile(
-    r"(?:['\")\];]{1,4}\s{0,3})?\b(?:drop\s+(?:table|database|schema|view)|delete\s+from|insert\s+into|update\s+\w{1,40}\s+set|"
+    r"(?:['\")\];]{1,4}\s{0,3})?\b(?:(?:drop|create|alter)\s+(?:table|database|schema|view|index|user|column|role)|delete\s+from|insert\s+into|update\s+\w{1,40}\s+set|"
     r"select\s[^\n;]{0,80}?\sfrom|union\s+(?:all\s+)?select|alter\s+table|truncate\s+table|grant\s+all|exec(?:ute)?\s+\w{1,40})\b"
     r"[^\n]{0,300}?(?:--|;\s{0,3}--|;|$)",
     re.MULTILINE,

@@ -26,7 +26,7 @@ _ELSEWHERE: Final = re.compile(
     # machines and programs
     r"compil(?:e|er|ing)|refactor\w*|unit\s+tests?|pull\s+request|database\s+index|memory\s+leak|garbage\s+collect\w*|kubernetes|docker|packet\s+loss\w*|router|latency|backups?|hard\s+drives?|servers?|firmware|battery|engine|tyres?|tires|gearbox|"
     # people, beasts, weather, school
-    r"rabbits?|foxes|hens?|chickens|goats|sheep|cows|ponies|hay|stable\s+door|puppy|kitten|litter\s+box|(?:fish|cheese|fruit|flower|market)\s?stalls?|fishmonger|\d\s?[ap]m|bus|train|farmers?'?\s+market|flea\s+market|supermarket|groceries|poems?|novels?|choir|piano\s+lessons?|homework|essays?|grammar|thunderstorms?|rainfall|hay\s?fever|dating|girlfriend|boyfriend|long[\s-]distance\s+relationship"
+    r"rabbits?|foxes|hens?|chickens|goats|sheep|cows|ponies|hay|stable\s+door|puppy|kitten|litter\s+box|(?:fish|cheese|fruit|flower|market)\s?stalls?|fishmonger|\d\s?[ap]m|\d\s?(?:kgs?|kilos?|lbs?|km|mph|reps|cm|mm)\b|bench|shoulder|bus|train|farmers?'?\s+market|flea\s+market|supermarket|groceries|poems?|novels?|choir|piano\s+lessons?|homework|essays?|grammar|thunderstorms?|rainfall|hay\s?fever|dating|girlfriend|boyfriend|long[\s-]distance\s+relationship"
     r")(?:\b|(?<=\W))"
 )
 _SIMILE: Final = re.compile(r"\b(?:like|as|than|unlike)\s+(?:\w+\s+){0,3}\Z")
