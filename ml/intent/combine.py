@@ -21,6 +21,7 @@ from ml.intent.text import LONG_TEXT, CleanText
 # Set on statements of the project's own (tests), not on the training texts, where nearly all is certain.
 WHOLE_CUT_OFF: Final = 0.72
 SENTENCE_CUT_OFF: Final = 0.90
+REST_CUT_OFF: Final = 0.85
 OVERRULE_CUT_OFF: Final = 0.97
 VETO_CUT_OFF: Final = 0.85
 NAMED_VETO_CUT_OFF: Final = 0.90
@@ -76,11 +77,13 @@ def combine(
             cut_off = LEANING_CUT_OFF if is_alone else VETO_CUT_OFF
         if float(probabilities[0][model.labels.index(NONE_LABEL)]) >= cut_off:
             return Ranked(None, None, False), None
+    # What is left beside a cash need or an exclusion is often mere manners.
+    whole_cut_off = REST_CUT_OFF if other_spans else WHOLE_CUT_OFF
     best: tuple[float, str, tuple[int, int]] | None = None
     for i, (start, end, _) in enumerate(pieces):
         label, certainty = model.labels[int(probabilities[i].argmax())], float(probabilities[i].max())
         is_whole = i == 0 and not is_long
-        if label == NONE_LABEL or certainty < (WHOLE_CUT_OFF if is_whole else SENTENCE_CUT_OFF):
+        if label == NONE_LABEL or certainty < (whole_cut_off if is_whole else SENTENCE_CUT_OFF):
             continue
         if best is None or (certainty > best[0] and best[0] < OVERRULE_CUT_OFF):
             best = (certainty, label, (start, end))

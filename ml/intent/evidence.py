@@ -26,7 +26,7 @@ _MONEY: Final = re.compile(
     r"money|savings|wealth|invest(?!igat)\w*|portfolios?|brokerages?|(?:my|this|our|the|retirement|taxable|joint|trading|savings|client'?s?)\s+accounts?\b|dividends?|etfs?|index\s+funds?|mutual\s+funds?|ira|iras|401\(?k\)?|roth|529|"
     r"capital\s+(?:gains?|loss(?:es)?|preservation|intact|growth|appreciation)|(?:short|long)[\s-]*term\s+(?:capital\s+)?(?:gains|rates?|profits?|status|treatment)|(?:stock|bond|stocks'|equity)\s+(?:market|portfolio|position|fund|exposure|pick)s?|stocks|shares|equities|equity|bonds|holdings|"
     r"(?:harvest\w*|tax|paper|realis\w+|realiz\w+|book(?:ing)?|take|bank|deductible|unrealised|unrealized)\s+(?:\w+\s+){0,3}?loss(?:es)?|loss(?:es)?[\s-]+harvest\w*|tlh|tax(?:es|able|ed)?|deductions?|write[\s-]?offs?|irs|wash[\s-]sales?|cost\s+basis|"
-    r"s\s?&\s?p(?:\s?500)?|nasdaq|dow|spy|qqq|vti|voo|russell|benchmark|(?:beat|beats|beating|outperform|ahead\s+of|than|versus|vs|over)\s+(?:the\s+)?(?:market|index|indices|averages)|the\s+market|alpha|trad(?:e|es|ing|er)|scalp\w*|turnover|"
+    r"s\s?&\s?p(?:\s?500)?|nasdaq|dow|spy|qqq|vti|voo|russell|benchmark|(?:beat|beats|beating|outperform|ahead\s+of|than|versus|vs|over|on)\s+(?:the\s+)?(?:market|index|indices|averages)|the\s+market|alpha|trad(?:e|es|ing|er)|scalp\w*|turnover|"
     r"profits?|returns?|uncle\s+sam|proceeds|rsus?|bonus|payouts?|(?:my|our|the|account)\s+balance|cap(?:ital)?\s+gains?|at\s+a\s+loss|(?:off|against)\s+(?:my|our|the)\s+(?:\w+\s+){0,2}?(?:gains|income)|deduct\w*|holding|in\s+the\s+red|\d+\s+(?:thousand|million)|\d%\s+on\s+gains|(?:of\s+the|any|realis\w+|realiz\w+|taxable|on)\s+gains|"
     r"endowment|nest\s+egg|inheritance|retire(?:ment|es?|d)?|pension\b(?!\s+rights)|college\s+funds?|principal|volatility|drawdowns?|losers|winners|(?:tax|every|each|any)\s+lots?|lots\b|stcg|ltcg|crypto|clients?)\b"
 )
@@ -55,13 +55,15 @@ _CLAUSE: Final = re.compile(r"[,:()]|\s{3,}|\s-{1,3}\s|\s(?:and|but|so|because|w
 _FINITE: Final = re.compile(
     r"\b(?:is|are|was|were|has|had|will|would|keeps|holds|gets|says|said|reported|expects?|needs|wants|should|does|did)\b"
 )
+_CASH: Final = re.compile(r"\bin\s+cash\b|\d\s?%|\bpercent\b")
 # What a statement without a voice may be about.
 _AFFAIRS: Final = frozenset(
     """objective objectives goal goals aim aims mandate priority requirement requirements concern purpose intention wish account accounts portfolio money capital principal fund funds savings
     trust trustees trustee estate client clients family beneficiary beneficiaries endowment foundation gains losses profits gain loss profit lot lots sale sales share shares position positions holdings
     stocks stock bonds it this that everything nothing all only no never not any every each rest remainder balance safety growth income tax taxes horizon risk target for to please need want wants keep
-    sell buy hold harvest grow short long term year years months focus strategy plan return returns dividends interest rule horizon one first second without minimum maximum benchmark""".split()
+    sell buy hold harvest grow short long term year years months focus strategy plan return returns dividends interest rule horizon one first second without if you when unless until before after so and but then also just your minimum maximum benchmark""".split()
 )
+_DETERMINERS: Final = frozenset("the a an these those his her their our its some many most both every no all".split())
 _ACTS: Final = re.compile(
     r"\b(?:is|are|was|were|has|have|had|will|would|keeps?|holds?|gets?|says?|said|reported|expects?|needs?|wants?|should|must|may|does|did|hopes?|seeks?|aims?|prefers?|plans?|wish(?:es)?|requires?)\b"
 )
@@ -215,6 +217,11 @@ class Evidence:
         is_native = len(foreign_words(sentence)) <= max(_FREE_WORDS, _FOREIGN_SHARE * len(sentence.split()))
         return has_money and is_near and is_native and len(foreign_here) <= _FREE_WORDS
 
+    def supports_guess(self, start: int, end: int) -> bool:
+        """Say whether the classifier's word may count: money is named, or no word is foreign."""
+        has_money = _MONEY.search(self._rest) is not None or _CASH.search(self._rest) is not None
+        return (has_money or not self._foreign) and self.supports_objective(start, end)
+
     def supports_need(self) -> bool:
         """Say whether a cash need is the writer's: a voice is heard, or it is a note without a subject."""
         if not self._sentences:
@@ -279,7 +286,7 @@ class Evidence:
         first, last = self._sentences[self._index(start, end) or 0]
         clause = next((c for c in _cut(self._lower, first, last, _CLAUSE) if c[0] <= start < c[1]), (start, end))
         before = _WORD.findall(self._lower[clause[0] : start])
-        return len(before) < _FEW or any(word in _AFFAIRS for word in before)
+        return not before or before[0] not in _DETERMINERS or any(word in _AFFAIRS for word in before)
 
     def _is_subject_foreign(self, start: int, end: int) -> bool:
         """Say whether who acts in a sentence is foreign: "astronomers hope for long term growth"."""

@@ -29,6 +29,7 @@ from ml.types import OBJECTIVES
 
 SHORT_TEXT: Final = 160
 _NAMED_WEIGHT: Final = 1.0
+_UNTAXED_WEIGHT: Final = 0.25  # selling what fell, without a word about tax, may be anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def strengthen(text: CleanText, mentions: list[Mention], times: list[TimeSpan]) 
         replace(m, weight=_NAMED_WEIGHT)
         if (m.objective == "long_term_gain" and any(s.start <= m.start < s.end for s in homes))
         or (m.objective == "tax_loss_harvesting" and is_taxed)
-        else m
+        else (replace(m, weight=_UNTAXED_WEIGHT) if m.objective == "tax_loss_harvesting" and m.weight < _NAMED_WEIGHT else m)
         for m in mentions
     ]
 
@@ -255,6 +256,11 @@ def settle_alpha(text: CleanText, ranked: Ranked, horizon: tuple[int, int] | Non
 _IS_YOUNG: Final = re.compile(
     r"[^.;!?\n]{0,30}?\b(?:younger|under|less\s+than|before|until|unless|newer|within|short)\b[^.;!?\n]{0,20}?\b(?:year|months|days|term)\b"
 )
+def tax_spans(text: CleanText) -> list[tuple[int, int]]:
+    """Give the places that ask for no realised gains, which name no objective."""
+    return [match.span() for match in AVOID_REALISING.finditer(text.lower) if "short" not in match.group()]
+
+
 def find_tax(text: CleanText, mentions: list[Mention], ranked: Ranked) -> TaxWishes:
     """Set the flag of every tax wish, wherever it stands."""
     named = {mention.objective for mention in mentions if mention.weight >= _NAMED_WEIGHT}

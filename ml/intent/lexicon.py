@@ -250,7 +250,7 @@ PRIMARY_CUE: Final = re.compile(
     r"\b(?:first(?:\s+and\s+foremost)?|foremost|above\s+all|mainly|main|primar(?:y|ily)|top|priority|number\s+one|most\s+important(?:ly)?|mostly|chiefly|more\s+than\s+anything|the\s+(?:aim|goal|point|objective)\s+is|is\s+the\s+(?:aim|goal|point)|matters?\s+(?:most|more)|comes\s+first|only\s+(?:thing|goal)|what\s+i\s+really|essential|if\s+(?:you|i|we)\s+(?:must|have\s+to|had\s+to)\s+choose|when\s+in\s+doubt|if\s+(?:it|push)\s+comes\s+(?:down\s+)?to)\b|#1"
 )
 SECONDARY_CUE: Final = re.compile(
-    r"\b(?:second(?:ly|ary)?|after\s+that|close\s+behind|behind\s+(?:it|that|this)|then|also|as\s+well|on\s+the\s+side|if\s+possible|if\s+you\s+can|nice\s+to\s+have|bonus|ideally|some|a\s+(?:little|bit)(?:\s+of)?|partly|where\s+(?:you\s+can|possible)|besides|apart\s+from\s+that|additionally|in\s+addition|along\s+the\s+way|beyond\s+that|otherwise|less\s+important\w*|lower\s+priority|while\s+(?:you're\s+)?at\s+it)\b"
+    r"\b(?:second(?:ly|ary)?|number\s+two|two(?=\s?[:.])|rule\s+two|#2|background|after\s+that|close\s+behind|behind\s+(?:it|that|this)|then|also|as\s+well|on\s+the\s+side|if\s+possible|if\s+you\s+can|nice\s+to\s+have|bonus|ideally|some|a\s+(?:little|bit)(?:\s+of)?|partly|where\s+(?:you\s+can|possible)|besides|apart\s+from\s+that|additionally|in\s+addition|along\s+the\s+way|beyond\s+that|otherwise|less\s+important\w*|lower\s+priority|while\s+(?:you're\s+)?at\s+it)\b"
 )
 VAGUE: Final = re.compile(
     r"\b(?:less|lower|no|little|low|minimal)\s+risk\b[^.;!?\n]{0,40}\b(?:more|higher|high|big|great|max\w*|huge|better)\s+(?:returns?|profits?|gains?)|\b(?:more|higher|high|big|great|huge|max\w*)\s+(?:returns?|profits?|gains?)\b[^.;!?\n]{0,40}\b(?:less|lower|no|without|little|low|zero|minimal)\s+(?:any\s+)?risk"

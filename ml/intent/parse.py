@@ -29,6 +29,7 @@ from ml.intent.grammar import (
     rank_objectives,
     settle_alpha,
     strengthen,
+    tax_spans,
 )
 from ml.intent.needs import Need, find_horizon, find_liquidity
 from ml.intent.numbers import find_amounts, find_shares
@@ -118,11 +119,11 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
     ranked, guessed = combine(
         cleaned,
         rank_objectives(cleaned, mentions, risk),
-        exclusion_spans + need.spans + [(m.start, m.end) for m in declined],
+        exclusion_spans + need.spans + tax_spans(cleaned) + [(m.start, m.end) for m in declined],
         mentions,
         frozenset(m.objective for m in declined),
     )
-    if guessed is not None and not evidence.supports_objective(*guessed):
+    if guessed is not None and not evidence.supports_guess(*guessed):
         ranked, guessed = Ranked(None, None, False), None
     if guessed is not None:
         mentions.append(Mention(ranked.primary or "", *guessed, weight=1.0, rank=0))

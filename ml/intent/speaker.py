@@ -17,7 +17,7 @@ from typing import Final
 _CODE_LINE: Final = re.compile(
     r"^[ \t]*(?:def|class|function|func|fn|public|private|static|void|const|var|let|import|from|return|if|for|while|elif|else|switch|case|try|catch|struct|enum|package|using|#include|@\w+)\b[^\n]{0,200}?(?:[{};]|\)[ \t]*:?|:)[ \t]*(?:#[^\n]*|//[^\n]*)?$"
     r"|^[ \t]*(?:def|class|function|const|var|import|return|#include|package)\s[^\n]{0,200}?[\[\](){}=;_][^\n]*$"
-    r"|^[^\n]{0,300}?(?:[!=]=|\+=|-=|&&|\|\||=>|::|\$\(|\)\s?\{|\};|\(\)|</\w+>|\b\w+\[\w+\]|\w\.\w+\([^)\n]{0,60}\)|^\s*\w+\s?=\s?[\[{(\"'\d])[^\n]*$"
+    r"|^[^\n]{0,300}?(?:[!=]=|\+=|-=|&&|\|\||=>|::|\$\(|\)\s?\{|\};|\(\)|\b\w+\[\w+\]|\w\.\w+\([^)\n]{0,60}\)|^\s*\w+\s?=\s?[\[{(\"'\d])[^\n]*$"
     r"|^[^\n]{0,80}\b(?:info|warn|warning|error|debug|trace|fatal)\b[:\] ][^\n]*(?:[=\[(]|\bms\b)[^\n]*$"
     r"|^[^\n]{0,20}\d{4}-\d\d-\d\dt?[ ]?\d\d:\d\d(?::\d\d)?[^\n]*$"
     r"|^[^\n]{0,200}?\b[a-z_]{2,20}=[\w\"'.-]+[ ,&]+[a-z_]{2,20}=[\w\"'.-]+[^\n]*$"
@@ -26,6 +26,7 @@ _CODE_LINE: Final = re.compile(
     r"|^[ \t]*\|[^\n|]{0,80}\|[^\n]*\|[ \t]*$|^[ \t]*[\w ]{1,30}(?:,[\w .%-]{0,30}){3,}$(?=\n[\w ]{1,30}(?:,[\w .%-]{0,30}){3,}$)",
     re.MULTILINE,
 )
+_MARKED_UP: Final = re.compile(r"<[a-z/!?]")  # elements are taken apart elsewhere (text.py)
 # A line beside code is code's too if it is indented or a comment.
 _CODE_BESIDE: Final = re.compile(r"^(?:[ \t]+\S|[ \t]*(?:#|//|/\*|\*|--|\}|\]|\)))")
 _DATELINE: Final = re.compile(
@@ -38,7 +39,8 @@ _GENRE: Final = re.compile(
     r"\bguaranteed\s+(?:\d+\s?%|returns?|profits?)|\b(?:\d+\s?%|returns?|profits?)\s+guaranteed\b|\bunsubscribe\b|\bpromo\s+code\b|\bdm\s+(?:me|us)\b|\bfree\s+(?:trial|webinar|ebook|shipping)\b|\b(?:join|in)\s+(?:our|the)\s+(?:\w+\s+){0,2}(?:telegram|discord|whatsapp|vip)\b|\brespected\s+beneficiary|\b(?:our|the)\s+(?:fund|product|app|course)\s+(?:offers|delivers|helps)\s+(?:you|investors|clients)\b|"
     r"\b(?:we(?:'re|\s+are)\s+(?:now\s+)?(?:hiring|recruiting|looking\s+for\s+an?\s+\w+\s+(?:analyst|manager|engineer|associate))|job\s+(?:ad|posting|description|opening)|the\s+(?:successful|ideal)\s+candidate|you\s+will\s+(?:be\s+responsible|report|join|work\s+with)|competitive\s+salary|send\s+(?:your|a)\s+(?:cv|resume))\b|"
     r"\b(?:homework|exam|quiz|essay|assignment|coursework|problem\s+set|multiple[\s-]choice|true\s+or\s+false)\b|^\s*(?:q(?:uestion)?\s?\d{1,2}\s?[:.)]|exercise\s+\d)|\bdiscuss\b[^.\n]{0,40}\b(?:reference|examples|merits)\b|\b(?:how\s+much|how\s+many|what)\s+(?:must|should|will|does)\s+(?:he|she|they|the\s+(?:man|woman|couple|firm|trader|investor))\b|"
-    r"^\s*(?:receipt|invoice|order|ticket|booking|tracking)\s*(?:no\.?|number|#)?\s*[:#]?\s*\d|\b(?:chapter|act|scene|verse|canto|episode|season)\s+(?:[ivx]{1,5}|\d{1,3}|one|two|three)\b\s*[:.\n-]|\bin\s+(?:chapter|act|scene|episode|season|verse)\s+\w+\b|^\s*(?:wanted|for\s+sale|wtb|wts|iso|lost|found|swap|reminder\s+from|notice|memo\s+to|attention)\s*:|^\s*(?:ode|elegy|ballad|hymn|sonnet|song|poem)\s+(?:to|of|for)\b|^\s*(?:the\s+)?(?:manual|brochure|label|sign|poster|handbook|leaflet|textbook|legend|prophecy|horoscope)\s+(?:says|reads|states|explains)|\bonce\s+upon\s+a\s+time\b|^\s*(?:abstract|synopsis|lyrics|haiku|recipe|ingredients|(?:\w+'?s?\s+)?minutes\s*(?:of|,|:)|resolved\s*,?\s*that|agenda|transcript|subject:\s+re)\b|"
+    r"^\s*(?:receipt|invoice|order|ticket|booking|tracking)\s*(?:no\.?|number|#)?\s*[:#]?\s*\d|\b(?:chapter|act|scene|verse|canto|episode|season)\s+(?:[ivx]{1,5}|\d{1,3}|one|two|three)\b\s*[:.\n-]|\bin\s+(?:chapter|act|scene|episode|season|verse)\s+\w+\b|^\s*(?:wanted|for\s+sale|wtb|wts|iso|lost|found|swap|reminder\s+from|notice|memo\s+to|attention)\s*:|^\s*(?:ode|elegy|ballad|hymn|sonnet|song|poem)\s+(?:to|of|for)\b|^\s*(?:the\s+)?(?:manual|brochure|label|sign|poster|handbook|leaflet|textbook|legend|prophecy|horoscope)\s+(?:says|reads|states|explains)|\bonce\s+upon\s+a\s+time\b|^\s*(?:abstract|synopsis|lyrics|haiku|recipe|ingredients|agenda|transcript|subject:\s+re)\b|"
+    r"^\s*(?:[\w']+\s+){0,2}minutes\s*(?:of\b|,|:|-)|\bresolved\s*[,:]?\s+that\b|"
     r"\b(?:clause|article|section|§)\s+\d+(?:\.\d+)?\s+of\s+the\b|\b(?:the\s+(?:parties|lessee|lessor|tenant|licensee|contractor|undersigned|trustees?\s+shall))\b|\bet\s+al\.|\bdoi:|\bpursuant\s+to\b",
     re.MULTILINE,
 )
@@ -80,7 +82,7 @@ _TO_READER: Final = re.compile(
     r"\byour\s+(?:\w+\s+)?(?:savings|retirement|money|portfolio|wealth|capital|nest\s+egg|investments?|taxes|gains|losses|returns|401k|ira|future|goals|dreams|principal|income|rent)\b"
 )
 _ASKED_GENERALLY: Final = re.compile(
-    rf"{_FILLER}(?:(?:should|would|could|can|do|does|did|may|must|will|has|have|is|are)\s+(?:anybody|anyone|somebody|someone|one|people|investors|everyone|a\s+person|it|there|this|that|these|they|he|she|the|an?)\b|would\s+that\s+be|(?:which|what|who|whose|how|why|where|when)\b|is\s+it\b|are\s+there\b|(?:explain|define|compare|describe)\b|(?:any|has\s+any)(?:one|body)\b|any\s+(?:tips|ideas|thoughts|advice)\b)"
+    rf"{_FILLER}(?:(?:should|would|could|can|do|does|did|may|must|will|has|have|is|are)\s+(?:anybody|anyone|somebody|someone|one|people|investors|everyone|a\s+person|it|there|this|that|these|they|he|she|the|an?)\b|would\s+that\s+be|(?:which|what|who|whose|how|why|where|when)\b|(?:do|did|have|are|were|would|can|could)\s+you\s+(?:ever|usually|normally|often|also|offer|always|really|generally|guys)\b|is\s+it\b|are\s+there\b|(?:explain|define|compare|describe)\b|(?:any|has\s+any)(?:one|body)\b|any\s+(?:tips|ideas|thoughts|advice)\b)"
 )
 # The investor speaks in this sentence after all.
 _SELF: Final = re.compile(
@@ -110,7 +112,7 @@ def not_the_investors(lower: str, cased: str) -> list[tuple[int, int, str]]:
     """
     if _GENRE.search(lower) and not _OWN_WISH.search(lower):
         return [(0, len(lower), "another kind of text")]
-    found = _code(lower)
+    found: list[tuple[int, int, str]] = []
     if sum(char.isupper() for char in cased) <= 0.6 * max(1, sum(char.isalpha() for char in cased)):
         found += [(m.start(), m.end(), "a report") for m in _DATELINE.finditer(cased)]
     taken = [(start, end) for start, end, _ in found]
@@ -155,17 +157,31 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
 _ASKS_ADVISER: Final = re.compile(r"\b(?:can|could|would|will)\s+you\b|\bplease\b|\bi\s+(?:want|need|would\s+like)\b|\bi'd\b")
 
 
-def _code(lower: str) -> list[tuple[int, int, str]]:
-    """Find lines of code, logs and commands, with what is indented or commented beside them."""
+def code_lines(lower: str) -> list[tuple[int, int]]:
+    """Find lines of code, logs and commands, with what is indented or commented beside them.
+
+    Parameters
+    ----------
+    lower : str
+        The text in lower case, before braces are taken for templates.
+
+    Returns
+    -------
+    list of (start, end)
+        Whole lines, ascending.
+    """
     lines = [(m.start(), m.end()) for m in re.finditer(r"[^\n]+", lower)]
-    is_code = [_CODE_LINE.match(lower, start, end) is not None for start, end in lines]
+    is_code = [
+        _MARKED_UP.search(lower, start, end) is None and _CODE_LINE.match(lower, start, end) is not None
+        for start, end in lines
+    ]
     if not any(is_code):
         return []
     for order in (range(1, len(lines)), range(len(lines) - 2, -1, -1)):
         step = -1 if order.step > 0 else 1
         for i in order:
             is_code[i] |= is_code[i + step] and _CODE_BESIDE.match(lower, *lines[i]) is not None
-    return [(start, end, "code") for (start, end), hit in zip(lines, is_code, strict=True) if hit]
+    return [line for line, hit in zip(lines, is_code, strict=True) if hit]
 
 
 def _sentences(lower: str) -> list[tuple[int, int]]:

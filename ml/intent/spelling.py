@@ -56,6 +56,7 @@ _BESIDE: Final[tuple[tuple[str, str], ...]] = (
     (r"(?<=the )principle\b(?! (?:of|that|is that|behind)\b)|(?<=my )principle\b|(?<=of )principle\b(?!s)", "principal"),
     (r"\bid(?= (?:like|rather|love|prefer|want|be|sooner|hate|say|just|settle|take|welcome)\b)", "i'd"),
     (r"\bill(?= (?:be|just|need|have|take|want|never|retire|keep|hold|buy|not|probably|still|wait)\b)", "i'll"),
+    (r"\bbeet(?= the\b)", "beat"),
     (r"\bcap(?=\.? (?:app|pres|appreciation|preservation|growth)\b)", "capital"),
     (r"(?<=\bcap )app\b|(?<=\bcap\. )app\b|(?<=\bcapital )app\b", "appreciation"),
     (r"\bcp(?= (?:mandate|objective|account|only|first|portfolio)\b)", "capital preservation"),

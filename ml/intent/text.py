@@ -13,7 +13,7 @@ linear in the text; of a longer text only the first :data:`MAX_CHARS` characters
 import re
 from dataclasses import dataclass
 
-from ml.intent.speaker import not_the_investors
+from ml.intent.speaker import code_lines, not_the_investors
 from ml.intent.spelling import position_before, write_out
 from ml.intent.topic import is_about_something_else
 
@@ -23,7 +23,7 @@ LONG_TEXT = 900
 # Patterns take optional blanks in several places: a long run of blanks would cost its length cubed.
 _MAX_GAP = 12
 _WALL = "\x01"
-_FLOOD_WORDS, _FLOOD_VARIETY = 60, 0.08
+_FLOOD_WORDS, _FLOOD_VARIETY = 24, 0.08
 
 _PLAIN = str.maketrans(
     {
@@ -96,6 +96,7 @@ _COMMAND = re.compile(
     r"|\b(?:this (?:text|message|input) (?:was|is|has been) (?:already )?(?:parsed|verified|approved|classified|validated))"
     r"|\b(?:api[_ ]key|password|credentials|access token|environment variables?)\b"
     r"|\b(?:mark|classify|label|tag|score|rate|flag)\s+(?:\w+\s+){0,3}?(?:statement|text|message|input|user|goal|request|entry)s?\s+as\b|\b(?:repeat after me|store (?:this|that|it) as my|instruct the \w+|this is an? order to)\b"
+    r"|\b(?:prior|earlier|above|previous)\s+(?:directives?|orders?|commands?)\b|\battention\s+(?:model|ai|system|machine|bot|parser)\b|\brecord\s+this\s+(?:investor|client|user|person)\b"
     r"|\b(?:simulate|impersonate)\s+(?:an?|the)\b|\bmodel\s+card\b"
     r"|\bpretend\s+(?:you|to\s+be|that\s+you)\b|\b(?:begin|end|start)\s+(?:admin|system|note|prompt|instructions?|message|override)\b"
     r"|\bfrom\s+(?:now|this\s+point)\s+on\b,?\s+(?:\w+\s+)?(?:every|all|each|any)\s+(?:user|client|customer|investor|statement|text|account)s?\b|\b(?:confirm|reply|answer|respond|acknowledge)\s+(?:only\s+)?with\s+['\"]?(?:ok|yes|done|ack)\b"
@@ -236,6 +237,7 @@ def clean(text: str) -> CleanText:
     aside: list[tuple[int, int, str]] = []
     for pattern, reason in ((_FENCE, "code"), (_SQL, "sql"), (_SQL_TAUTOLOGY, "sql")):
         lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], reason, aside)
+    lower = _blank(lower, code_lines(lower), "code", aside)
     lower = _blank(lower, [(m.start(), m.end()) for m in _HIDDEN.finditer(lower)], "markup", aside)
     if _LIVE.search(lower):
         lower = _blank(lower, [(m.start(), m.end()) for m in _BAIT.finditer(lower)], "markup", aside)
@@ -256,12 +258,13 @@ def clean(text: str) -> CleanText:
     if not _ENDORSED.search(lower):
         spans = [(match.start(), match.end()) for match in _REPORTED.finditer(lower)]
         lower = _blank(lower, spans, "someone else's words", aside)
+    is_elsewhere = is_about_something_else(lower)  # before questions about it are set aside
     for start, end, reason in not_the_investors(lower, cased):
         lower = _blank(lower, [(start, end)], reason, aside)
-    lower = _blank(lower, _off_topic(lower), "about something else", aside)
+    lower = _blank(lower, [(0, len(lower))] if is_elsewhere else _off_topic(lower), "about something else", aside)
     cased = "".join(kept if kept in (" ", _WALL) else c for c, kept in zip(cased, lower, strict=True))
     words = re.findall(r"[a-z']{2,30}", lower)
-    is_flood = len(words) >= _FLOOD_WORDS and len(set(words)) <= max(6, _FLOOD_VARIETY * len(words))
+    is_flood = len(words) >= _FLOOD_WORDS and len(set(words)) <= max(min(6, len(words) // 8), _FLOOD_VARIETY * len(words))
     return CleanText(original, lower, cased, moves, tuple(sorted(aside)), len(text) > MAX_CHARS, is_flood)
 
 
@@ -329,9 +332,7 @@ def _commands(lower: str) -> list[tuple[int, int]]:
 
 
 def _off_topic(lower: str) -> list[tuple[int, int]]:
-    """Find what speaks of no money: the whole text, else sentences of it."""
-    if is_about_something_else(lower):
-        return [(0, len(lower))]
+    """Find sentences that speak of no money but of something else."""
     sentences = _cut(lower, Piece(0, len(lower)), _SENTENCE_END)
     return [(s.start, s.end) for s in sentences if is_about_something_else(lower[s.start : s.end])]
 
