@@ -63,7 +63,7 @@ _AFFAIRS: Final = frozenset(
     stocks stock bonds it this that everything nothing all only no never not any every each rest remainder balance safety growth income tax taxes horizon risk target for to please need want wants keep
     sell buy hold harvest grow short long term year years months focus strategy plan return returns dividends interest rule horizon one first second without if you when unless until before after so and but then also just your minimum maximum benchmark""".split()
 )
-_DETERMINERS: Final = frozenset("the a an these those his her their our its some many most both every no all".split())
+_DETERMINERS: Final = frozenset("they he she the a an these those his her their our its some many most both every no all".split())
 _ACTS: Final = re.compile(
     r"\b(?:is|are|was|were|has|have|had|will|would|keeps?|holds?|gets?|says?|said|reported|expects?|needs?|wants?|should|must|may|does|did|hopes?|seeks?|aims?|prefers?|plans?|wish(?:es)?|requires?)\b"
 )
@@ -169,13 +169,16 @@ class Evidence:
         self._foreign = foreign_words(self._rest)
         self._has_voice = any(self._voice(s, e) for s, e in self._sentences)
 
-    def supports_objective(self, start: int, end: int) -> bool:
+    def supports_objective(self, start: int, end: int, is_weak: bool = False) -> bool:
         """Say whether an objective named here is the writer's wish about his money.
 
         Parameters
         ----------
         start, end : int
             Position of the phrase, or of the sentence that the classifier read.
+        is_weak : bool
+            Whether the phrase is a word that anybody uses ("growth", "long run"): its clause must then
+            wish, speak of money or be no sentence.
 
         Returns
         -------
@@ -204,7 +207,7 @@ class Evidence:
         if self._is_wish_foreign(start, end, [(first, last)]) and not _MONEY.search(self._lower, first, last):
             return False
         if not foreign_here and len(self._foreign) <= _FREE_WORDS + words * _FOREIGN_SHARE / 2:
-            return self._is_own_clause(clauses, near)
+            return self._is_own_clause(clauses, near) and not (is_weak and self._is_remark(clauses))
         if (
             len(foreign_here) <= 1
             and len(self._foreign) <= _FEW
@@ -263,6 +266,13 @@ class Evidence:
             return not any(_FINITE.search(text) or _SUBJECT_OWN.search(text) for text in texts)
         is_report = any(_FINITE.search(self._lower, s, e) for s, e in clauses)
         return not is_report or any(_MONEY.search(self._lower, s, e) for s, e in near)
+
+    def _is_remark(self, clauses: list[tuple[int, int]]) -> bool:
+        """Say whether clauses state something without a wish and without money: "in the long run we are all dead"."""
+        texts = [self._lower[s:e] for s, e in clauses]
+        if _MONEY.search(self._rest) or any(_WISH.search(text) or _TOLD.match(text) for text in texts):
+            return False
+        return any(_FINITE.search(text) for text in texts)
 
     def _is_wish_foreign(self, start: int, end: int, clauses: list[tuple[int, int]]) -> bool:
         """Say whether what is wished for, or the phrase's next word, is foreign."""

@@ -23,6 +23,7 @@ from ml.intent.lexicon import (
     WISH,
 )
 from ml.intent.schema import TaxWishes
+from ml.intent.speaker import is_someone_elses
 from ml.intent.text import LONG_TEXT, CleanText, Piece
 from ml.intent.timespan import TimeSpan
 from ml.types import OBJECTIVES
@@ -61,11 +62,14 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
                     if not phrase.inherent and _is_declined(text.lower, match, clauses):
                         declined.append(Mention(objective, match.start(), match.end(), 0.0, 0))
                         continue
-                    if _is_fact(text.lower, objective, match):
+                    clause = clause_of(clauses, match.start())
+                    if _is_fact(text.lower, objective, match) or is_someone_elses(
+                        text.lower[clause.start : match.start()].lstrip(" ,")
+                    ):
                         continue
                     if objective == "short_term_gain" and _BEFORE.search(text.lower[: match.start()][-30:]):
                         continue
-                    rank = _rank(text.lower, clause_of(clauses, match.start()), match)
+                    rank = _rank(text.lower, clause, match)
                     mentions.append(Mention(objective, match.start(), match.end(), phrase.weight, rank))
     return _drop_covered(mentions), declined
 

@@ -111,7 +111,7 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
     evidence = Evidence(cleaned.lower, exclusion_spans)
     if exclusions and not evidence.supports_exclusion():
         exclusions, exclusion_spans = (), []
-    mentions = [m for m in mentions if evidence.supports_objective(m.start, m.end)]
+    mentions = [m for m in mentions if evidence.supports_objective(m.start, m.end, m.weight < 1.0)]
     mentions = strengthen(cleaned, mentions, times)
     risk = find_risk(cleaned, evidence.supports_risk)
     amounts, shares = find_amounts(cleaned.lower), find_shares(cleaned.lower)

@@ -79,7 +79,7 @@ _SUPPOSED: Final = re.compile(
 )
 # Who says "your savings" addresses the reader: an advertisement, an employer, a bank.
 _TO_READER: Final = re.compile(
-    r"\byour\s+(?:\w+\s+)?(?:savings|retirement|money|portfolio|wealth|capital|nest\s+egg|investments?|taxes|gains|losses|returns|401k|ira|future|goals|dreams|principal|income|rent)\b"
+    r"\byour\s+(?:\w+\s+)?(?:savings|retirement|money|portfolio|wealth|capital|nest\s+egg|investments?|taxes|gains|losses|returns|401k|ira|future|goals|dreams|principal|income|rent|card)\b|\byour\s+(?:\w+\s+)?account\s+(?:will|has|is|was)\b|\bunless\s+you\s+pay\b"
 )
 _ASKED_GENERALLY: Final = re.compile(
     rf"{_FILLER}(?:(?:should|would|could|can|do|does|did|may|must|will|has|have|is|are)\s+(?:anybody|anyone|somebody|someone|one|people|investors|everyone|a\s+person|it|there|this|that|these|they|he|she|the|an?)\b|would\s+that\s+be|(?:which|what|who|whose|how|why|where|when)\b|(?:do|did|have|are|were|would|can|could)\s+you\s+(?:ever|usually|normally|often|also|offer|always|really|generally|guys)\b|is\s+it\b|are\s+there\b|(?:explain|define|compare|describe)\b|(?:any|has\s+any)(?:one|body)\b|any\s+(?:tips|ideas|thoughts|advice)\b)"
@@ -95,6 +95,17 @@ _AGREES: Final = re.compile(
     r"\b(?:i\s+agree|agreed|let's\s+(?:do|go|try|follow)|please\s+do|do\s+(?:it|that|so)\b|sounds?\s+(?:good|right)|makes\s+sense|go\s+for\s+it|count\s+me\s+in|i(?:'d|\s+would)\s+like\s+that|(?:he|she|they)(?:'s|\s+is|'re|\s+are)\s+right|i\s+want\s+(?:that|it|to)|i'm\s+convinced|follow\s+(?:it|that|his|her|their)|see\s+to\s+it|so\s+(?:do|don't|dont)\b)"
 )
 _SENTENCE: Final = re.compile(r"(?<![0-9])[.](?=\s|$)|(?<=[0-9])[.](?=\s|$)|[!?\n]+|[.]{2,}|;\s")
+
+
+def is_someone_elses(clause: str) -> bool:
+    """Say whether a clause, up to a phrase in it, has another person as its subject: "investors want".
+
+    Parameters
+    ----------
+    clause : str
+        Lower-case text from the clause's beginning to the phrase.
+    """
+    return _THIRD.match(clause) is not None and _SELF.search(clause) is None
 
 
 def not_the_investors(lower: str, cased: str) -> list[tuple[int, int, str]]:
@@ -141,6 +152,8 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
         return end, "a supposition"
     if lower[end : end + 1] == "?" and _ASKED_GENERALLY.match(sentence) and not _ASKS_ADVISER.search(sentence):
         return end, "a question"
+    if _WANTS_TO_KNOW.match(sentence):
+        return end, "a question"
     if _TO_READER.search(sentence) and not _SELF.search(sentence):
         return end, "addressed to the reader"
     third = _THIRD.match(sentence) or _THIRD_PARENT.match(sentence)
@@ -154,6 +167,9 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
     return None if _SELF.search(sentence, at) else (end, "someone else's wish")
 
 
+_WANTS_TO_KNOW: Final = re.compile(
+    rf"{_FILLER}(?:please\s+)?(?:(?:tell|teach|show)\s+me\s+(?:more\s+)?(?:about|what|how|why)|explain|define|describe|(?:i'm|i\s+am)\s+(?:just\s+)?(?:curious|wondering)|just\s+curious|curious\s+(?:about|how|whether))\b"
+)
 _ASKS_ADVISER: Final = re.compile(r"\b(?:can|could|would|will)\s+you\b|\bplease\b|\bi\s+(?:want|need|would\s+like)\b|\bi'd\b")
 
 

@@ -26,7 +26,7 @@ _SHORT: Final[dict[str, str]] = {
     "pct": "percent", "divs": "dividends", "divvies": "dividends", "divi": "dividend", "divis": "dividends", "invst": "invest",
     "retirment": "retirement", "lumpsum": "lump sum", "stonks": "stocks", "w/o": "without", "w/out": "without", "moar": "more", "bday": "birthday",
     "xmas": "christmas", "alot": "a lot", "tmrw": "tomorrow", "nxt": "next", "mth": "month", "mths": "months", "bros": "brothers", "ppl": "people",
-    "shd": "should", "wd": "would", "cd": "cd", "prtfolio": "portfolio", "pf": "portfolio", "pfolio": "portfolio", "portf": "portfolio",
+    "shd": "should", "wd": "would", "prtfolio": "portfolio", "pf": "portfolio", "pfolio": "portfolio", "portf": "portfolio",
     "cheque": "check", "cheques": "checks", "dont": "don't", "doesnt": "doesn't", "didnt": "didn't", "wont": "won't", "cant": "can't", "couldnt": "couldn't",
     "wouldnt": "wouldn't", "shouldnt": "shouldn't", "isnt": "isn't", "arent": "aren't", "wasnt": "wasn't", "im": "i'm", "ive": "i've", "thats": "that's",
     "whats": "what's", "hes": "he's", "shes": "she's", "theyre": "they're", "youre": "you're", "shan't": "won't", "shant": "won't", "sel": "sell", "sth": "something",
