@@ -10,6 +10,7 @@ the grammar did not see ("profits taxed at the favourable rate").
 """
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from ml.intent.classifier import shipped_classifier
@@ -31,13 +32,22 @@ _MIN_LETTERS: Final = 8
 _NOTE_WORDS: Final = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What the classifier read, and how certain it is."""
+
+    start: int
+    end: int
+    certainty: float
+
+
 def combine(
     text: CleanText,
     ranked: Ranked,
     other_spans: list[tuple[int, int]],
     mentions: list[Mention],
     declined: frozenset[str],
-) -> tuple[Ranked, tuple[int, int] | None]:
+) -> tuple[Ranked, Guess | None]:
     """Let the classifier complete what the grammar found.
 
     Parameters
@@ -57,8 +67,8 @@ def combine(
     -------
     ranked : Ranked
         Completed.
-    span : tuple of int or None
-        What the classifier read, if its word was used.
+    guess : Guess or None
+        The classifier's word, if it was used.
     """
     if ranked.is_contradictory or UNDECIDED.search(text.lower):
         return ranked, None
@@ -95,11 +105,11 @@ def combine(
     if label in declined or not _may_be(label, text.lower):
         return ranked, None
     if ranked.primary is None:
-        return Ranked(label, None, False), span
+        return Ranked(label, None, False), Guess(*span, certainty)
     if label not in _OVERRULING or certainty < OVERRULE_CUT_OFF or label == ranked.primary:
         return ranked, None
     if not any(m.objective == label for m in mentions) or _is_one_sentence(text, mentions):
-        return Ranked(label, None, False), span
+        return Ranked(label, None, False), Guess(*span, certainty)
     return ranked, None
 
 

@@ -55,6 +55,7 @@ _CLAUSE: Final = re.compile(r"[,:()]|\s{3,}|\s-{1,3}\s|\s(?:and|but|so|because|w
 _FINITE: Final = re.compile(
     r"\b(?:is|are|was|were|has|had|will|would|keeps|holds|gets|says|said|reported|expects?|needs|wants|should|does|did)\b"
 )
+_SURE: Final = 0.93
 _CASH: Final = re.compile(r"\bin\s+cash\b|\d\s?%|\bpercent\b")
 # What a statement without a voice may be about.
 _AFFAIRS: Final = frozenset(
@@ -220,10 +221,11 @@ class Evidence:
         is_native = len(foreign_words(sentence)) <= max(_FREE_WORDS, _FOREIGN_SHARE * len(sentence.split()))
         return has_money and is_near and is_native and len(foreign_here) <= _FREE_WORDS
 
-    def supports_guess(self, start: int, end: int) -> bool:
-        """Say whether the classifier's word may count: money is named, or no word is foreign."""
+    def supports_guess(self, start: int, end: int, certainty: float) -> bool:
+        """Say whether the classifier's word may count: money is named, no word is foreign, or it is sure of itself."""
         has_money = _MONEY.search(self._rest) is not None or _CASH.search(self._rest) is not None
-        return (has_money or not self._foreign) and self.supports_objective(start, end)
+        is_sure = certainty >= _SURE and len(self._foreign) <= max(1, _FOREIGN_SHARE / 2 * len(self._rest.split()))
+        return (has_money or not self._foreign or is_sure) and self.supports_objective(start, end)
 
     def supports_need(self) -> bool:
         """Say whether a cash need is the writer's: a voice is heard, or it is a note without a subject."""

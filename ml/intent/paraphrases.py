@@ -9,11 +9,17 @@ import random
 import re
 from typing import Final
 
+from ml.intent.paraphrase_cues import CUE_TEMPLATES, CUES
 from ml.intent.paraphrase_registers import REGISTER_LISTS, REGISTER_TEMPLATES
 from ml.intent.paraphrase_templates import LISTS, TEMPLATES
 
 ALL_LISTS: Final = LISTS | REGISTER_LISTS
-ALL_TEMPLATES: Final = {label: texts + REGISTER_TEMPLATES[label] for label, texts in TEMPLATES.items()}
+ALL_TEMPLATES: Final = {
+    label: texts
+    + REGISTER_TEMPLATES[label]
+    + tuple(template.format(f"[{CUES[label]}]") for template in CUE_TEMPLATES)
+    for label, texts in TEMPLATES.items()
+}
 _INNERMOST: Final = re.compile(r"\[([^\[\]]*)\]")
 _LIST: Final = re.compile(r"<(\w+)>")
 _TYPO_SHARE: Final = 0.25

@@ -123,10 +123,10 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
         mentions,
         frozenset(m.objective for m in declined),
     )
-    if guessed is not None and not evidence.supports_guess(*guessed):
+    if guessed is not None and not evidence.supports_guess(guessed.start, guessed.end, guessed.certainty):
         ranked, guessed = Ranked(None, None, False), None
     if guessed is not None:
-        mentions.append(Mention(ranked.primary or "", *guessed, weight=1.0, rank=0))
+        mentions.append(Mention(ranked.primary or "", guessed.start, guessed.end, weight=1.0, rank=0))
     tax = find_tax(cleaned, mentions, ranked)
     horizon = None
     if ranked.primary is not None:

@@ -89,7 +89,7 @@ _SELF: Final = re.compile(
     r"\b(?:i|i'm|i'd|i'll|i've|we|we're|we'd|we'll|we've|me|us|myself|please|let's)\b|\bmy\s+(?:money|account|portfolio|savings|investments?|funds?|own)\b|\bthis\s+account\b"
 )
 _TURN: Final = re.compile(
-    r"[,;]?\s(?:but|and|so|while|whereas|though)\s(?=(?:i|i'm|i'd|i'll|we|we'd|we're|please|for\s+(?:me|us|my|mine|our)|my\s+(?:own|money|account|goal|aim|wish)|mine|ours?|let's|just|keep|don't|do\s+not|all\s+i|what\s+i)\b)|[,;-]\s(?=(?:i|i'd|i'm|we|please|as\s+for\s+me)\b)"
+    r"[,;]?\s(?:but|and|so|while|whereas|though)\s(?=(?:i|i'm|i'd|i'll|we|we'd|we're|please|for\s+(?:me|us|my|mine|our)|my\s+(?:own|money|account|goal|aim|wish)|mine|ours?|let's|just|keep|don't|do\s+not|all\s+i|what\s+i|that's\s+(?:\w+\s+)?what\s+i)\b)|[,;-]\s(?=(?:i|i'd|i'm|we|please|as\s+for\s+me)\b)"
 )
 _AGREES: Final = re.compile(
     r"\b(?:i\s+agree|agreed|let's\s+(?:do|go|try|follow)|please\s+do|do\s+(?:it|that|so)\b|sounds?\s+(?:good|right)|makes\s+sense|go\s+for\s+it|count\s+me\s+in|i(?:'d|\s+would)\s+like\s+that|(?:he|she|they)(?:'s|\s+is|'re|\s+are)\s+right|i\s+want\s+(?:that|it|to)|i'm\s+convinced|follow\s+(?:it|that|his|her|their)|see\s+to\s+it|so\s+(?:do|don't|dont)\b)"
@@ -163,10 +163,13 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
     turn = _TURN.search(sentence, at)
     if turn is not None:
         return start + turn.start(), "someone else's wish"
+    if third is not None and _SPEECH.search(third.group()):
+        return end, "someone else's wish"
     # "Everyone in this sub says VOO and chill so that's what I'm asking for": he takes part in it.
     return None if _SELF.search(sentence, at) else (end, "someone else's wish")
 
 
+_SPEECH: Final = re.compile(r"\b(?:says?|said|thinks?|thought|tells?|told|telling|claims?|claimed|believes?|believed|swears?|swore|insists?|insisted|bragg?(?:s|ed))\b")
 _WANTS_TO_KNOW: Final = re.compile(
     rf"{_FILLER}(?:please\s+)?(?:(?:tell|teach|show)\s+me\s+(?:more\s+)?(?:about|what|how|why)|explain|define|describe|(?:i'm|i\s+am)\s+(?:just\s+)?(?:curious|wondering)|just\s+curious|curious\s+(?:about|how|whether))\b"
 )
