@@ -23,12 +23,14 @@ from ml.intent.text import LONG_TEXT, CleanText
 WHOLE_CUT_OFF: Final = 0.80
 SENTENCE_CUT_OFF: Final = 0.90
 REST_CUT_OFF: Final = 0.90
+REST_SENTENCE_CUT_OFF: Final = 0.95
 OVERRULE_CUT_OFF: Final = 0.97
 VETO_CUT_OFF: Final = 0.85
 NAMED_VETO_CUT_OFF: Final = 0.90
 LEANING_CUT_OFF: Final = 0.25
 _OVERRULING: Final = ("long_term_gains_only", "tax_loss_harvesting")
 _MIN_LETTERS: Final = 8
+_MIN_WORDS: Final = 4  # "From: security desk." says nothing
 _NOTE_WORDS: Final = 8
 
 
@@ -89,11 +91,12 @@ def combine(
             return Ranked(None, None, False), None
     # What is left beside a cash need or an exclusion is often mere manners.
     whole_cut_off = REST_CUT_OFF if other_spans else WHOLE_CUT_OFF
+    sentence_cut_off = REST_SENTENCE_CUT_OFF if other_spans else SENTENCE_CUT_OFF
     best: tuple[float, str, tuple[int, int]] | None = None
     for i, (start, end, _) in enumerate(pieces):
         label, certainty = model.labels[int(probabilities[i].argmax())], float(probabilities[i].max())
         is_whole = i == 0 and not is_long
-        if label == NONE_LABEL or certainty < (whole_cut_off if is_whole else SENTENCE_CUT_OFF):
+        if label == NONE_LABEL or certainty < (whole_cut_off if is_whole else sentence_cut_off):
             continue
         if best is None or (certainty > best[0] and best[0] < OVERRULE_CUT_OFF):
             best = (certainty, label, (start, end))
@@ -119,7 +122,7 @@ _NEEDED_WORDS: Final = {
         r"\b(?:tax\w*|harvest\w*|offset\w*|deduct\w*|write[\s-]?\w*off\w*|sell\w*|reali[sz]\w+|irs|gains?|against|carry\w*|schedule|red\s+ink|bank|book)\b"
     ),
     "long_term_gains_only": re.compile(
-        r"\b(?:short|long|year\w*|twelve|12|18|months?|rates?|held|birthday|anniversary|qualif\w+|season\w*|older|younger|36\d|stcg|ltcg|ordinary)\b"
+        r"\b(?:short|long|year\w*|twelve|12|18|months?|rates?|held|birthday|anniversary|qualif\w+|season\w*|older|younger|age|aged|bracket|clock|36\d|stcg|ltcg|ordinary)\b"
     ),
 }
 
@@ -164,7 +167,7 @@ def _pieces(text: CleanText, other_spans: list[tuple[int, int]]) -> list[tuple[i
     sentences = text.sentences()
     spans = [] if is_long else [(0, len(rest))]
     if len(sentences) > 1 or is_long:
-        spans += [(s.start, s.end) for s in sentences]
+        spans += [(s.start, s.end) for s in sentences if len(rest[s.start : s.end].split()) >= _MIN_WORDS]
     pieces = []
     for start, end in spans:
         piece = " ".join(rest[start:end].split())

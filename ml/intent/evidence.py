@@ -123,14 +123,14 @@ def _is_familiar(word: str) -> bool:
     known = _vocabulary()
     if word in known or word.endswith("ly"):
         return True
-    if any(word.removesuffix(ending) in known for ending in ("s", "es", "ed", "d", "ing", "'s")):
+    if any(word.removesuffix(ending) in known for ending in ("s", "es", "ed", "d", "ing", "'s", "'ll", "'d", "'ve", "'re", "n't")):
         return True
     if len(word) < _MIN_SLIP:
         return False
     swapped = (word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(1, len(word) - 1))
     if word in _slips() or any(near in known for near in swapped):
         return True
-    return len(word) > _MIN_SLIP and any(near in known or near in _slips() for near in _shortened(word))
+    return len(word) > _MIN_SLIP and any(near in known or near in _slips() for near in _shortened(word)[:-1])
 
 
 @cache
@@ -225,7 +225,15 @@ class Evidence:
         """Say whether the classifier's word may count: money is named, no word is foreign, or it is sure of itself."""
         has_money = _MONEY.search(self._rest) is not None or _CASH.search(self._rest) is not None
         is_sure = certainty >= _SURE and len(self._foreign) <= max(1, _FOREIGN_SHARE / 2 * len(self._rest.split()))
-        return (has_money or not self._foreign or is_sure) and self.supports_objective(start, end)
+        return (has_money or not self._foreign or is_sure) and any(
+            self.supports_objective(max(s, start), min(e, end))
+            for s, e in self._sentences
+            if s < end and start < e
+        )
+
+    def speaks_of_self(self) -> bool:
+        """Say whether the writer says "I" or "my" of himself: beside orders to a machine less is no wish."""
+        return _OWN.search(self._rest) is not None
 
     def supports_need(self) -> bool:
         """Say whether a cash need is the writer's: a voice is heard, or it is a note without a subject."""

@@ -18,7 +18,7 @@ _POT: Final = (
     r"(?:it|this|everything|every\s+(?:last\s+)?(?:dollar|cent|penny|dime)|what(?:'s|\s+is|ever\s+is)?\s+(?:left|there|here|in\s+(?:it|there|here)|remains|over)|what\s+(?:i|we)(?:'ve|\s+have)?\s*(?:got|saved|put\s+(?:in|away))?|all\s+of\s+(?:it|this)|"
     r"(?:the|this|my|our|her|his|their|that|these|those)\s+(?:[\w']+\s+){0,2}?(?:money|account|balance|figure|number|total|pot|sum|capital|principal|savings|funds?|nest\s+egg|portfolio|rest|remainder|lot|amount|value|statement|investments?|inheritance|proceeds|stake|cash|dollars?|pile|stash))"
 )
-_NEG: Final = r"(?:not|never|don't|do\s+not|doesn't|does\s+not|mustn't|must\s+not|shouldn't|can't|cannot|can\s+not|couldn't|won't|will\s+not|may\s+not|isn't|nothing|no|without|nor)"
+_NEG: Final = r"(?:not|never|don't|do\s+not|doesn't|does\s+not|mustn't|must\s+not|shouldn't|can't|cannot|can\s+not|couldn't|won't|will\s+not|may\s+not|isn't|nothing|no|without|nor|hardly|scarcely|barely|rarely)"
 _DOWN: Final = (
     r"(?:los(?:e|ing)\s+(?:value|money|ground|any|it|a\s+(?:cent|penny|dime|dollar))|shrink(?:s|ing)?|shrunk|drop(?:s|ping)?(?!\s+(?:in|by|off|out|a\s+line))|fall(?:s|ing)?(?!\s+(?:behind|for|apart|short|off|out|back|under))|dip(?:s|ping)?(?!\s+into)|sink(?:s|ing)?|declin(?:e|es|ing)|go(?:es|ing)?\s+(?:down|backwards?|south|below)|"
     r"get(?:s|ting)?\s+(?:any\s+)?smaller|evaporat\w+|disappear\w*|melt\s+away|vanish\w*|(?:go|be|get)\s+(?:in|into)\s+(?:danger|the\s+red)|be\s+(?:lost|put\s+at\s+risk|at\s+risk|risked|endangered|jeopardi[sz]ed|smaller|diminished|touched\s+by\s+losses)|put\s+at\s+risk|at\s+(?:any\s+)?risk|worth\s+less|end\s+up\s+(?:with\s+)?(?:less|smaller)|diminish\w*|erode[sd]?)"
@@ -163,6 +163,8 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
     ),
     "long_term_gains_only": phrases(
         rf"""
+        (?:gains?|profits?|sales?)\s+(?:\w+\s+){{0,4}}?(?:has\s+to|have\s+to|must|should|needs?\s+to|ought\s+to)\s+(?:be|qualify\s+as|count\s+as)\s+(?:a\s+)?long[\s-]*term\b
+        (?:isn't|is\s+not|not)\s+(?:yet\s+)?long[\s-]*term(?:\s+yet)?\b[^.;!?\n]{{0,30}}?\b(?:alone|wait|stays?|leave|don't|keep|hold)
         only\s+(?:[\w']+\s+){{0,3}}?(?:gains?|profits?|lots?|shares|positions?|winners?|things|stuff)\s+(?:\w+\s+){{0,3}}?(?:over|older\s+than|past|beyond|more\s+than)\s+{YEAR_HELD}
         (?:only|just)\s+(?:sell|take|realise|realize|touch|trim|book)\s+(?:[\w']+\s+){{0,5}}?(?:gone|went|turned|become|that's|that\s+is|already|been\s+held)\s+(?:\w+\s+){{0,2}}?{_TOO_YOUNG}
         (?:sold|sell|sale|sales|selling)\b[^.;!?\n]{{0,40}}?\b(?:make\s+sure|must\s+be|should\s+be|has\s+to\s+be|have\s+to\s+be|needs\s+to\s+be|only\s+(?:if|when))\s+(?:that\s+)?(?:it's|they're|it\s+is|they\s+are)?\s*long[\s-]*term

@@ -68,7 +68,7 @@ CUES: Final[dict[str, str]] = {
         "buy two get one free|sale ends sunday|the museum|the museum's collection|the choir|the goalkeeper|lemons in salt|my skin|gain weight|lose sleep|lose my keys|beat the champions|the season|the story|cooking|chess|the lawn|school|the bus|"
         "save the date|lost my luggage|keep my seat|the recipe needs salt|growth targets at work|loss reports at work|the tide|the castle|the moat|a bird in the hand|long-term forecast|rain all week|the record time|my personal best|run every week|"
         "player two|win by turn ten|the wetlands|the reef|our union|the village|a new knee|the cat gained weight|hold the line please|keep your receipt|protect the goal|preserve the jam|save the whales|grow tomatoes|harvest the apples|"
-        "please have it there|have it ready|that's all|nothing else|many thanks|talk soon|buy buy buy|sell sell sell|moon moon moon|lol|whatever|blah|test test"
+        "book a table for four|keep it cheap, around $200|order a cake for saturday|reserve two seats|an appointment on tuesday|deliver it by noon|pick up the kids at five|fix the printer|rent a van for the day|leave those two out|take that one off the list|please have it there|have it ready|that's all|nothing else|many thanks|talk soon|buy buy buy|sell sell sell|moon moon moon|lol|whatever|blah|test test"
     ),
 }
 CUE_TEMPLATES: Final[tuple[str, ...]] = (

@@ -123,6 +123,9 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
         mentions,
         frozenset(m.objective for m in declined),
     )
+    is_ordered = any(reason in ("instruction", "code", "sql") for _, _, reason in cleaned.set_aside)
+    if guessed is not None and is_ordered and not evidence.speaks_of_self():
+        ranked, guessed = Ranked(None, None, False), None
     if guessed is not None and not evidence.supports_guess(guessed.start, guessed.end, guessed.certainty):
         ranked, guessed = Ranked(None, None, False), None
     if guessed is not None:

@@ -67,6 +67,10 @@ _THIRD: Final = re.compile(
     rf"(?:\s+(?:[a-z'-]{{2,15}}\s+){{0,3}}?|\s*,[^,.!?\n]{{1,40}},\s*|\s+(?:at|in|on|from|of|with|next|who)\s[^,.!?\n]{{1,40}}?\s)(?:{_THIRD_VERB})"
 )
 # A parent's past or opinion: "my dad wanted low risk his whole life".
+# "Airline pilots trade shifts": many others act, and nothing of the investor's is among them.
+_PLURAL: Final = re.compile(
+    rf"{_FILLER}(?:(?:the|some|most|many|all|our|these)\s+)?(?:[a-z'-]{{3,15}}\s+)?(?!(?:losses|gains|stocks|shares|bonds|lots|positions|holdings|funds|savings|dividends|profits|returns|winners|losers|assets|trustees|taxes|options|etfs|equities|years|months|weeks|days|decades|always|perhaps|sometimes|thanks|yes|pls|please|its|his|this|ours|clients|beneficiaries|heirs|kids|parents|sales|dogs|names|needs|wants|goals|wishes|plans|payments|checks|coupons|its|less|unless|across|as|is|was|has|does|lets)\b)[a-z]{{3,15}}(?<!s)s\s+(?:trade|beat|hope|want|need|keep|hold|grow|protect|take|sell|buy|lose|gain|aim|prefer|preserve|harvest|say|think|believe|move|expect|guard|save|store|fear|love)\b(?!\s+(?:it|them|this|my|our)\b)"
+)
 _THIRD_PARENT: Final = re.compile(
     rf"{_FILLER}(?:(?:my|our|his|her|their|the)\s+(?:late\s+|own\s+|\w+\s+)?)?{_PARENT}\s+(?:always\s+|never\s+|once\s+|also\s+|only\s+)?(?:wanted|said|says|thinks?|thought|told|tells|lost|made|believed|swore|swears|insisted|used\s+to|did|put|kept|liked|loved|hated|traded|gambled|bet|tried|had\s+(?:a|an|his|her|their|some|all|most))\b"
 )
@@ -156,7 +160,7 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
         return end, "a question"
     if _TO_READER.search(sentence) and not _SELF.search(sentence):
         return end, "addressed to the reader"
-    third = _THIRD.match(sentence) or _THIRD_PARENT.match(sentence)
+    third = _THIRD.match(sentence) or _THIRD_PARENT.match(sentence) or _PLURAL.match(sentence)
     if third is None and not (follows and _PRONOUN.match(sentence)):
         return None
     at = third.end() if third else 0
