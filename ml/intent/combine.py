@@ -83,7 +83,7 @@ def combine(
     is_weak = ranked.primary is not None and not any(m.weight >= 1.0 or m.rank > 0 for m in mentions)
     # Nothing but the objective's own words speaks of money: they may belong to another walk of life.
     is_alone = ranked.primary is not None and not is_long and _is_about_something_else(text, mentions)
-    if (is_weak and not is_long) or is_alone:
+    if (is_weak and not is_long and not other_spans) or is_alone:
         cut_off = NAMED_VETO_CUT_OFF
         if is_weak:
             cut_off = LEANING_CUT_OFF if is_alone else VETO_CUT_OFF

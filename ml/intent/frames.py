@@ -140,7 +140,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
     ),
     "tax_loss_harvesting": phrases(
         rf"""
-        (?:find|get|give|grab|need|want|use|use\s+up|using\s+up|pick\s+up|look\s+for|scrape\s+together|rustle\s+up|dig\s+up|hunt\s+for|hunt\s+down|gather|do|make|see|have|put|apply|keep\s+an\s+eye\s+out\s+for)\s+(?:me\s+|us\s+|up\s+)?(?:(?:some|any|all|the|my|as\s+many|enough|a\s+few|every|those|big|more|available|of|our)\s+){{0,3}}(?:(?:tax|capital|paper)\s+)?(?:losses|write[\s-]?offs?|deductions)\b[^.;!?\n]{{0,60}}?\b{_TAXED}\b
+        (?:find|get|give|grab|need|want|use|use\s+up|using\s+up|pick\s+up|look\s+for|scrape\s+together|rustle\s+up|dig\s+up|hunt\s+for|hunt\s+down|gather|do|apply|keep\s+an\s+eye\s+out\s+for)\s+(?:me\s+|us\s+|up\s+)?(?:(?:some|any|all|the|my|as\s+many|enough|a\s+few|every|those|big|more|available|of|our)\s+){{0,3}}(?:(?:tax|capital|paper)\s+)?(?:losses|write[\s-]?offs?|deductions)\b[^.;!?\n]{{0,60}}?\b{_TAXED}\b
         (?:use|use\s+up|using\s+up|pick\s+up|picking\s+up|do|take|get|find|gather|collect|keep)\s+(?:\w+\s+){{0,2}}?(?:tax|capital)\s+losses\b
         (?:get|find|give|grab)\s+(?:me\s+|us\s+)?(?:\w+\s+)?write[\s-]?offs?\b
         {_TAXED}\b[^.;!?\n]{{0,60}}?\b(?:pick(?:ing)?\s+up|us(?:e|ing)\s+(?:up)?|find(?:ing)?|do(?:ing)?)\s+(?:\w+\s+){{0,2}}?losses\b

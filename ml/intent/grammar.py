@@ -23,7 +23,7 @@ from ml.intent.lexicon import (
     WISH,
 )
 from ml.intent.schema import TaxWishes
-from ml.intent.speaker import is_someone_elses
+from ml.intent.speaker import AGREES, is_someone_elses
 from ml.intent.text import LONG_TEXT, CleanText, Piece
 from ml.intent.timespan import TimeSpan
 from ml.types import OBJECTIVES
@@ -48,6 +48,7 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
     """Find every objective that the text names, in order, and those that it declines."""
     mentions: list[Mention] = []
     declined: list[Mention] = []
+    agrees = AGREES.search(text.lower) is not None
     for sentence in text.sentences():
         clauses = text.clauses(sentence)
         is_on_topic = len(text.lower.strip(" \n\x01")) < LONG_TEXT or (
@@ -63,8 +64,8 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
                         declined.append(Mention(objective, match.start(), match.end(), 0.0, 0))
                         continue
                     clause = clause_of(clauses, match.start())
-                    if _is_fact(text.lower, objective, match) or is_someone_elses(
-                        text.lower[clause.start : match.start()].lstrip(" ,")
+                    if _is_fact(text.lower, objective, match) or (
+                        not agrees and is_someone_elses(text.lower[clause.start : match.start()].lstrip(" ,"))
                     ):
                         continue
                     if objective == "short_term_gain" and _BEFORE.search(text.lower[: match.start()][-30:]):

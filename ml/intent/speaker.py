@@ -95,7 +95,7 @@ _SELF: Final = re.compile(
 _TURN: Final = re.compile(
     r"[,;]?\s(?:but|and|so|while|whereas|though)\s(?=(?:i|i'm|i'd|i'll|we|we'd|we're|please|for\s+(?:me|us|my|mine|our)|my\s+(?:own|money|account|goal|aim|wish)|mine|ours?|let's|just|keep|don't|do\s+not|all\s+i|what\s+i|that's\s+(?:\w+\s+)?what\s+i)\b)|[,;-]\s(?=(?:i|i'd|i'm|we|please|as\s+for\s+me)\b)"
 )
-_AGREES: Final = re.compile(
+AGREES: Final = re.compile(
     r"\b(?:i\s+agree|agreed|let's\s+(?:do|go|try|follow)|please\s+do|do\s+(?:it|that|so)\b|sounds?\s+(?:good|right)|makes\s+sense|go\s+for\s+it|count\s+me\s+in|i(?:'d|\s+would)\s+like\s+that|(?:he|she|they)(?:'s|\s+is|'re|\s+are)\s+right|i\s+want\s+(?:that|it|to)|i'm\s+convinced|follow\s+(?:it|that|his|her|their)|see\s+to\s+it|so\s+(?:do|don't|dont)\b)"
 )
 _SENTENCE: Final = re.compile(r"(?<![0-9])[.](?=\s|$)|(?<=[0-9])[.](?=\s|$)|[!?\n]+|[.]{2,}|;\s")
@@ -131,7 +131,7 @@ def not_the_investors(lower: str, cased: str) -> list[tuple[int, int, str]]:
     if sum(char.isupper() for char in cased) <= 0.6 * max(1, sum(char.isalpha() for char in cased)):
         found += [(m.start(), m.end(), "a report") for m in _DATELINE.finditer(cased)]
     taken = [(start, end) for start, end, _ in found]
-    agrees = _AGREES.search(lower) is not None
+    agrees = AGREES.search(lower) is not None
     follows = False
     for start, end in _sentences(lower):
         if any(s < end and start < e for s, e in taken):
