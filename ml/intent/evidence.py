@@ -64,7 +64,9 @@ _AFFAIRS: Final = frozenset(
     stocks stock bonds it this that everything nothing all only no never not any every each rest remainder balance safety growth income tax taxes horizon risk target for to please need want wants keep
     sell buy hold harvest grow short long term year years months focus strategy plan return returns dividends interest rule horizon one first second without if you when unless until before after so and but then also just your minimum maximum benchmark""".split()
 )
-_DETERMINERS: Final = frozenset("they he she the a an these those his her their our its some many most both every no all".split())
+_DETERMINERS: Final = frozenset(
+    "they he she the a an these those his her their our its some many most both every no all".split()
+)
 _ACTS: Final = re.compile(
     r"\b(?:is|are|was|were|has|have|had|will|would|keeps?|holds?|gets?|says?|said|reported|expects?|needs?|wants?|should|must|may|does|did|hopes?|seeks?|aims?|prefers?|plans?|wish(?:es)?|requires?)\b"
 )
@@ -96,7 +98,10 @@ _OBJECT: Final = re.compile(
 @cache
 def _vocabulary() -> frozenset[str]:
     """Words of investors' statements: plain English, money, and those of the paraphrase grammar."""
-    own = [*ALL_LISTS.values(), *(text for label, texts in ALL_TEMPLATES.items() if label != _NONE for text in texts)]
+    own = [
+        *ALL_LISTS.values(),
+        *(text for label, texts in ALL_TEMPLATES.items() if label != _NONE for text in texts),
+    ]
     words = {word for text in own for word in _WORD.findall(re.sub(r"<\w+>", " ", text))}
     return PLAIN_WORDS | COMMON_WORDS | MONEY_WORDS | words
 
@@ -123,7 +128,10 @@ def _is_familiar(word: str) -> bool:
     known = _vocabulary()
     if word in known or word.endswith("ly"):
         return True
-    if any(word.removesuffix(ending) in known for ending in ("s", "es", "ed", "d", "ing", "'s", "'ll", "'d", "'ve", "'re", "n't")):
+    if any(
+        word.removesuffix(ending) in known
+        for ending in ("s", "es", "ed", "d", "ing", "'s", "'ll", "'d", "'ve", "'re", "n't")
+    ):
         return True
     if len(word) < _MIN_SLIP:
         return False
@@ -224,7 +232,9 @@ class Evidence:
     def supports_guess(self, start: int, end: int, certainty: float) -> bool:
         """Say whether the classifier's word may count: money is named, no word is foreign, or it is sure of itself."""
         has_money = _MONEY.search(self._rest) is not None or _CASH.search(self._rest) is not None
-        is_sure = certainty >= _SURE and len(self._foreign) <= max(1, _FOREIGN_SHARE / 2 * len(self._rest.split()))
+        is_sure = certainty >= _SURE and len(self._foreign) <= max(
+            1, _FOREIGN_SHARE / 2 * len(self._rest.split())
+        )
         return (has_money or not self._foreign or is_sure) and any(
             self.supports_objective(max(s, start), min(e, end))
             for s, e in self._sentences
@@ -304,7 +314,9 @@ class Evidence:
         "The leaves take their profits" has a subject of its own; "the capital should be preserved" has not.
         """
         first, last = self._sentences[self._index(start, end) or 0]
-        clause = next((c for c in _cut(self._lower, first, last, _CLAUSE) if c[0] <= start < c[1]), (start, end))
+        clause = next(
+            (c for c in _cut(self._lower, first, last, _CLAUSE) if c[0] <= start < c[1]), (start, end)
+        )
         before = _WORD.findall(self._lower[clause[0] : start])
         return not before or before[0] not in _DETERMINERS or any(word in _AFFAIRS for word in before)
 

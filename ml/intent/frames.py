@@ -31,7 +31,9 @@ _RISE: Final = r"(?:grow(?:s|ing|n)?|climb(?:s|ing)?|ris(?:e|es|ing)|increas(?:e
 _AGES: Final = r"(?:time|the\s+years|many\s+years|years\s+and\s+years|the\s+decades|a\s+lifetime|generations|the\s+long\s+(?:run|term|haul))"
 _SEASON: Final = r"(?:summer|spring|fall|autumn|winter|christmas|thanksgiving|easter|halloween|labor\s+day|memorial\s+day|the\s+holidays|new\s+year(?:'s)?|year[\s-]?end|month[\s-]?end|quarter[\s-]?end|january|february|march|april|may|june|july|august|september|october|november|december|the\s+end\s+of\s+(?:the\s+|this\s+|next\s+)?(?:year|summer|month|quarter|season|january|february|march|april|may|june|july|august|september|october|november|december))"
 _SHORT_TIME: Final = (
-    r"(?:(?:by|before|till|until|come|between\s+now\s+and)\s+(?:the\s+)?(?:next\s+|late\s+|early\s+|mid[\s-]?)?" + _SEASON + r"|(?:this|next)\s+(?:week|month|quarter|summer|spring|fall|autumn|winter|season)|"
+    r"(?:(?:by|before|till|until|come|between\s+now\s+and)\s+(?:the\s+)?(?:next\s+|late\s+|early\s+|mid[\s-]?)?"
+    + _SEASON
+    + r"|(?:this|next)\s+(?:week|month|quarter|summer|spring|fall|autumn|winter|season)|"
     r"(?:within|over|in|inside|during)\s+(?:of\s+)?(?:the\s+)?(?:next\s+|coming\s+|following\s+|about\s+|roughly\s+|maybe\s+|just\s+|a\s+)*(?:\d{1,3}\s?(?:-|to|or)?\s?(?:\d{1,3})?|one|two|three|four|five|six|seven|eight|nine|ten|few|couple(?:\s+of)?|several|half|matter\s+of|or|to|and)?[\s-]*(?:two|three|four|five|six|eight|nine)?\s*(?:days|weeks?|fortnight|months?|quarters?|half[\s-]year|half\s+a\s+year|a?\s*year))"
 )
 _WON: Final = r"(?:pop|bump|buck|quid|win|wins|winnings|jump|bounce|returns?|profits?|gains?|payday|upside|payoff|score|killing|double|triple|punt|flyer)"

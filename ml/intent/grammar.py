@@ -96,7 +96,11 @@ def strengthen(text: CleanText, mentions: list[Mention], times: list[TimeSpan]) 
         replace(m, weight=_NAMED_WEIGHT)
         if (m.objective == "long_term_gain" and any(s.start <= m.start < s.end for s in homes))
         or (m.objective == "tax_loss_harvesting" and is_taxed)
-        else (replace(m, weight=_UNTAXED_WEIGHT) if m.objective == "tax_loss_harvesting" and m.weight < _NAMED_WEIGHT else m)
+        else (
+            replace(m, weight=_UNTAXED_WEIGHT)
+            if m.objective == "tax_loss_harvesting" and m.weight < _NAMED_WEIGHT
+            else m
+        )
         for m in mentions
     ]
 
@@ -261,6 +265,8 @@ def settle_alpha(text: CleanText, ranked: Ranked, horizon: tuple[int, int] | Non
 _IS_YOUNG: Final = re.compile(
     r"[^.;!?\n]{0,30}?\b(?:younger|under|less\s+than|before|until|unless|newer|within|short)\b[^.;!?\n]{0,20}?\b(?:year|months|days|term)\b"
 )
+
+
 def tax_spans(text: CleanText) -> list[tuple[int, int]]:
     """Give the places that ask for no realised gains, which name no objective."""
     return [match.span() for match in AVOID_REALISING.finditer(text.lower) if "short" not in match.group()]

@@ -182,11 +182,15 @@ _TAKEN_LEFT: Final = re.compile(
     r"\b(?:take\s+out|pull\s+out|withdraw|move|convert|turn|set\s+aside|put\s+aside|cash\s+out|free\s+up|liquidate|release|get\s+out|raise|hold\s+back)\s+(?:about\s+|around\s+|roughly\s+|some\s+|me\s+|us\s+|the\s+|a\s+)*\Z"
 )
 # A note that begins with its sum: "eighteen grand, september, for the furnace".
-_NOTE_LEFT: Final = re.compile(r"\s*(?:(?:so|ok|okay|hi|hello|hey|please|basically|also|plus|and|then|note|reminder)[\s,:]+){0,3}(?:a\s+|an\s+)?\Z")
+_NOTE_LEFT: Final = re.compile(
+    r"\s*(?:(?:so|ok|okay|hi|hello|hey|please|basically|also|plus|and|then|note|reminder)[\s,:]+){0,3}(?:a\s+|an\s+)?\Z"
+)
 _NOTE_RIGHT: Final = re.compile(
     r"^[\s,]*(?:dollars?[\s,]+|bucks[\s,]+|please[\s,]+|in\s+cash[\s,]+|out[\s,]+|cash[\s,]+|of\s+(?:it|this|the\s+\w+)[\s,]+)?(?:by|before|in|next|this|due|for\s+(?:the|my|our|a|an|his|her)\b(?!\s+(?:next|coming|long|rest))|january|february|march|april|may|june|july|august|september|october|november|december|\d{1,2}/)"
 )
-_INVESTED: Final = re.compile(r"\b(?:grow\w*|invest\w*|safe\w*|profit\w*|gains?|loss\w*|compound\w*|trad(?:e|ing)|portfolio\s+of|account\s+of|risk)\b")
+_INVESTED: Final = re.compile(
+    r"\b(?:grow\w*|invest\w*|safe\w*|profit\w*|gains?|loss\w*|compound\w*|trad(?:e|ing)|portfolio\s+of|account\s+of|risk)\b"
+)
 
 
 def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeSpan]) -> float:
@@ -198,7 +202,10 @@ def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeS
         right,
     ):
         return 0.0
-    if _TAKEN_LEFT.search(left) and re.match(r"\s*(?:out|for|from|by|in|(?:of\s+[\w\s]{2,20})?\s*(?:to|into)\s+cash|of|this|next|sometime|within|before|$|[.,;!])", right):
+    if _TAKEN_LEFT.search(left) and re.match(
+        r"\s*(?:out|for|from|by|in|(?:of\s+[\w\s]{2,20})?\s*(?:to|into)\s+cash|of|this|next|sometime|within|before|$|[.,;!])",
+        right,
+    ):
         return 4.0
     if not _SHARE_OF.match(right) and not re.match(r"\s*(?:by|in|within|next|before)\b", right):
         return 0.0
@@ -228,7 +235,13 @@ def _deadline(
             is_before = time.start < anchor.start
             gap = anchor.start - time.end if is_before else time.start - anchor.end
             is_deadline = time.lead == "within" or _DEADLINE_LEAD.match(time.lead) is not None
-            return time.lead == "now", not clause.start <= time.start < clause.end, not is_deadline, is_before, gap
+            return (
+                time.lead == "now",
+                not clause.start <= time.start < clause.end,
+                not is_deadline,
+                is_before,
+                gap,
+            )
 
         return min(inside, key=order)
     if inside:
@@ -290,7 +303,11 @@ def find_horizon(
             continue
         if objective == "tax_loss_harvesting" and time.months is None and not _DEADLINE_LEAD.match(time.lead):
             continue  # "this year", "in December": when losses are taken, not how long
-        if objective == "long_term_gain" and not time.is_open and _months(time, stated_at)[1] < _MIN_GROWTH_MONTHS:
+        if (
+            objective == "long_term_gain"
+            and not time.is_open
+            and _months(time, stated_at)[1] < _MIN_GROWTH_MONTHS
+        ):
             continue  # "no gains this year": growth takes longer
         if time.months is None and _belongs_to_losses(time, mentions, objective):
             continue

@@ -160,7 +160,9 @@ def find_amounts(lower: str) -> list[Quantity]:
             found.append(quantity)
     for match in _MONEY_WORDS.finditer(lower):
         value = word_value(match.group("words"))
-        is_large = re.search(r"hundred|thousand|grand|lakh|crore|million|billion", match.group("words")) is not None
+        is_large = (
+            re.search(r"hundred|thousand|grand|lakh|crore|million|billion", match.group("words")) is not None
+        )
         taken = any(q.start < match.end() and match.start() < q.end for q in found)
         if value is None or value <= 0 or taken or not (is_large or match.group("unit")):
             continue

@@ -154,6 +154,7 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
 
 def _not_understood(text: str, cleaned: CleanText, used: list[tuple[int, int]]) -> tuple[Span, ...]:
     """List what was set aside, clauses in which nothing was recognised, and what went unread."""
+
     def span(start: int, end: int, reason: str) -> Span:
         first, last = cleaned.place(start, end)
         return Span(start=first, end=last, text=cleaned.original[first:last][:200], reason=reason)

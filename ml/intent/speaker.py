@@ -38,15 +38,13 @@ _GENRE: Final = re.compile(
     r"\bcongratulations\b[^.\n]{0,80}\b(?:you|winner|selected)\b|\byou(?:'ve|\s+have)?\s+(?:been\s+)?(?:selected|chosen|won)\b|\bclick\s+(?:here|below|the\s+link)|\b(?:claim|redeem)\s+your\b|\b(?:act|order|call|sign\s+up|apply|enrol+|subscribe|buy|book)\s+(?:now|today)\b(?!\s+and)|\blimited[\s-](?:time\s+)?offer|\btext\s+\w+\s+to\s+\d{4,6}|\bprocessing\s+fee\b|"
     r"\bguaranteed\s+(?:\d+\s?%|returns?|profits?)|\b(?:\d+\s?%|returns?|profits?)\s+guaranteed\b|\bunsubscribe\b|\bpromo\s+code\b|\bdm\s+(?:me|us)\b|\bfree\s+(?:trial|webinar|ebook|shipping)\b|\b(?:join|in)\s+(?:our|the)\s+(?:\w+\s+){0,2}(?:telegram|discord|whatsapp|vip)\b|\brespected\s+beneficiary|\b(?:our|the)\s+(?:fund|product|app|course)\s+(?:offers|delivers|helps)\s+(?:you|investors|clients)\b|"
     r"\b(?:we(?:'re|\s+are)\s+(?:now\s+)?(?:hiring|recruiting|looking\s+for\s+an?\s+\w+\s+(?:analyst|manager|engineer|associate))|job\s+(?:ad|posting|description|opening)|the\s+(?:successful|ideal)\s+candidate|you\s+will\s+(?:be\s+responsible|report|join|work\s+with)|competitive\s+salary|send\s+(?:your|a)\s+(?:cv|resume))\b|"
-    r"\b(?:homework|exam|quiz|essay|assignment|coursework|problem\s+set|multiple[\s-]choice|true\s+or\s+false)\b|^\s*(?:q(?:uestion)?\s?\d{1,2}\s?[:.)]|exercise\s+\d)|\bdiscuss\b[^.\n]{0,40}\b(?:reference|examples|merits)\b|\b(?:how\s+much|how\s+many|what)\s+(?:must|should|will|does)\s+(?:he|she|they|the\s+(?:man|woman|couple|firm|trader|investor))\b|"
-    r"^\s*(?:receipt|invoice|order|ticket|booking|tracking)\s*(?:no\.?|number|#)?\s*[:#]?\s*\d|\b(?:chapter|act|scene|verse|canto|episode|season)\s+(?:[ivx]{1,5}|\d{1,3}|one|two|three)\b\s*[:.\n-]|\bin\s+(?:chapter|act|scene|episode|season|verse)\s+\w+\b|^\s*(?:wanted|for\s+sale|wtb|wts|iso|lost|found|swap|reminder\s+from|notice|memo\s+to|attention)\s*:|^\s*(?:ode|elegy|ballad|hymn|sonnet|song|poem)\s+(?:to|of|for)\b|^\s*(?:the\s+)?(?:manual|brochure|label|sign|poster|handbook|leaflet|textbook|legend|prophecy|horoscope)\s+(?:says|reads|states|explains)|\bonce\s+upon\s+a\s+time\b|^\s*(?:abstract|synopsis|lyrics|haiku|recipe|ingredients|agenda|transcript|subject:\s+re)\b|"
-    r"^\s*(?:[\w']+\s+){0,2}minutes\s*(?:of\b|,|:|-)|\bresolved\s*[,:]?\s+that\b|"
+    r"\b(?:homework|exam|quiz|essay|assignment|coursework|problem\s+set|multiple[\s-]choice|true\s+or\s+false)\b|^[ \t]*(?:q(?:uestion)?\s?\d{1,2}\s?[:.)]|exercise\s+\d)|\bdiscuss\b[^.\n]{0,40}\b(?:reference|examples|merits)\b|\b(?:how\s+much|how\s+many|what)\s+(?:must|should|will|does)\s+(?:he|she|they|the\s+(?:man|woman|couple|firm|trader|investor))\b|"
+    r"^[ \t]*(?:receipt|invoice|order|ticket|booking|tracking)\s*(?:no\.?|number|#)?\s*[:#]?\s*\d|\b(?:chapter|act|scene|verse|canto|episode|season)\s+(?:[ivx]{1,5}|\d{1,3}|one|two|three)\b\s*[:.\n-]|\bin\s+(?:chapter|act|scene|episode|season|verse)\s+\w+\b|^[ \t]*(?:wanted|for\s+sale|wtb|wts|iso|lost|found|swap|reminder\s+from|notice|memo\s+to|attention)\s*:|^[ \t]*(?:ode|elegy|ballad|hymn|sonnet|song|poem)\s+(?:to|of|for)\b|^[ \t]*(?:the\s+)?(?:manual|brochure|label|sign|poster|handbook|leaflet|textbook|legend|prophecy|horoscope)\s+(?:says|reads|states|explains)|\bonce\s+upon\s+a\s+time\b|^[ \t]*(?:abstract|synopsis|lyrics|haiku|recipe|ingredients|agenda|transcript|subject:\s+re)\b|"
+    r"^[ \t]*(?:[\w']+\s+){0,2}minutes\s*(?:of\b|,|:|-)|\bresolved\s*[,:]?\s+that\b|"
     r"\b(?:clause|article|section|§)\s+\d+(?:\.\d+)?\s+of\s+the\b|\b(?:the\s+(?:parties|lessee|lessor|tenant|licensee|contractor|undersigned|trustees?\s+shall))\b|\bet\s+al\.|\bdoi:|\bpursuant\s+to\b",
     re.MULTILINE,
 )
-_FILLER: Final = (
-    r"[\s\"'(-]*(?:(?:so|and|but|well|ok|okay|lol|haha|btw|fyi|yesterday|today|apparently|anyway|honestly|look|yeah|um|uh|like|man|dude|bro|also|then|now|sometimes|last\s+(?:night|week|month|year)|at\s+(?:work|lunch|dinner|church|the\s+\w+)|every\s+(?:day|week|time)|meanwhile|funny|guess\s+what|breaking|update|rumou?r\s+has\s+it)[\s,:!-]+){0,3}"
-)
+_FILLER: Final = r"[\s\"'(-]*(?:(?:so|and|but|well|ok|okay|lol|haha|btw|fyi|yesterday|today|apparently|anyway|honestly|look|yeah|um|uh|like|man|dude|bro|also|then|now|sometimes|last\s+(?:night|week|month|year)|at\s+(?:work|lunch|dinner|church|the\s+\w+)|every\s+(?:day|week|time)|meanwhile|funny|guess\s+what|breaking|update|rumou?r\s+has\s+it)[\s,:!-]+){0,3}"
 _PERSON: Final = (
     r"(?:neighbou?rs?|friends?|budd(?:y|ies)|mates?|pals?|brothers?(?:[\s-]in[\s-]law)?|sisters?(?:[\s-]in[\s-]law)?|(?:father|mother|son|daughter)[\s-]in[\s-]law|in[\s-]laws|uncles?|aunt(?:ie|s)?|cousins?|nephews?|nieces?|colleagues?|co-?workers?|boss(?:es)?|manager|supervisor|room-?mates?|flat-?mates?|classmates?|landlord|tenant|"
     r"guys?|man|men|woman|women|lady|ladies|blokes?|lads?|fellow|gentleman|kid|stranger|barber|hairdresser|dentist|doctor|plumber|mechanic|driver|teacher|professor|lecturer|coach|trainer|priest|pastor|rabbi|mayor|senator|president|minister|lawyer|solicitor|"
@@ -54,9 +52,7 @@ _PERSON: Final = (
     r"ex(?:[\s-](?:wife|husband|boyfriend|girlfriend))?|boyfriend|girlfriend)"
 )
 _PARENT: Final = r"(?:dad|mom|mum|father|mother|grandpa|grandma|grandfather|grandmother|granddad|gran|parents|grandparents|husband|wife|son|daughter|kids?)"
-_GROUP: Final = (
-    r"(?:club|team|band|choir|school|college|university|committee|council|board|government|union|village|town|city|county|state|army|navy|league|federation|parish|museum|library|hospital|firm|company|start-?up|corporation|bank|fund|fed|treasury|court|senate|congress|parliament|ministry|department|police|squad|side|crew|class|guild|clan|tribe|company's\s+board|market|markets|index|ftse|dow|nasdaq|shares\s+of\s+\w+|housebuilders|chipmakers|retailers|miners|banks|stocks)"
-)
+_GROUP: Final = r"(?:club|team|band|choir|school|college|university|committee|council|board|government|union|village|town|city|county|state|army|navy|league|federation|parish|museum|library|hospital|firm|company|start-?up|corporation|bank|fund|fed|treasury|court|senate|congress|parliament|ministry|department|police|squad|side|crew|class|guild|clan|tribe|company's\s+board|market|markets|index|ftse|dow|nasdaq|shares\s+of\s+\w+|housebuilders|chipmakers|retailers|miners|banks|stocks)"
 _THIRD_VERB: Final = (
     r"(?:(?:also|just|really|always|never|still|recently|finally|now|already|once|keeps?|kept|would|will|may|might|should|must|shall|has|have|had|is|are|was|were|did|does|doesn't|don't|didn't|isn't|wants?)\s+){0,3}"
     r"(?:wants?|wanted|needs?|needed|says?|said|thinks?|thought|tells?|told|telling|talks?|talked|claims?|claimed|believes?|believed|swears?|swore|insists?|insisted|bragg?(?:s|ed|ing)|puts?|lost|loses|made|makes|making|sold|sells?|bought|buys?|trades?|traded|trading|is|are|was|were|has|had|have|does|did|"
@@ -154,7 +150,11 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
     sentence = lower[start:end]
     if _SUPPOSED.match(sentence):
         return end, "a supposition"
-    if lower[end : end + 1] == "?" and _ASKED_GENERALLY.match(sentence) and not _ASKS_ADVISER.search(sentence):
+    if (
+        lower[end : end + 1] == "?"
+        and _ASKED_GENERALLY.match(sentence)
+        and not _ASKS_ADVISER.search(sentence)
+    ):
         return end, "a question"
     if _WANTS_TO_KNOW.match(sentence):
         return end, "a question"
@@ -173,11 +173,15 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
     return None if _SELF.search(sentence, at) else (end, "someone else's wish")
 
 
-_SPEECH: Final = re.compile(r"\b(?:says?|said|thinks?|thought|tells?|told|telling|claims?|claimed|believes?|believed|swears?|swore|insists?|insisted|bragg?(?:s|ed))\b")
+_SPEECH: Final = re.compile(
+    r"\b(?:says?|said|thinks?|thought|tells?|told|telling|claims?|claimed|believes?|believed|swears?|swore|insists?|insisted|bragg?(?:s|ed))\b"
+)
 _WANTS_TO_KNOW: Final = re.compile(
     rf"{_FILLER}(?:please\s+)?(?:(?:tell|teach|show)\s+me\s+(?:more\s+)?(?:about|what|how|why)|explain|define|describe|(?:i'm|i\s+am)\s+(?:just\s+)?(?:curious|wondering)|just\s+curious|curious\s+(?:about|how|whether))\b"
 )
-_ASKS_ADVISER: Final = re.compile(r"\b(?:can|could|would|will)\s+you\b|\bplease\b|\bi\s+(?:want|need|would\s+like)\b|\bi'd\b")
+_ASKS_ADVISER: Final = re.compile(
+    r"\b(?:can|could|would|will)\s+you\b|\bplease\b|\bi\s+(?:want|need|would\s+like)\b|\bi'd\b"
+)
 
 
 def code_lines(lower: str) -> list[tuple[int, int]]:

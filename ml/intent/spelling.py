@@ -26,7 +26,7 @@ _SHORT: Final[dict[str, str]] = {
     "pct": "percent", "divs": "dividends", "divvies": "dividends", "divi": "dividend", "divis": "dividends", "invst": "invest",
     "retirment": "retirement", "lumpsum": "lump sum", "stonks": "stocks", "w/o": "without", "w/out": "without", "moar": "more", "bday": "birthday",
     "xmas": "christmas", "alot": "a lot", "tmrw": "tomorrow", "nxt": "next", "mth": "month", "mths": "months", "bros": "brothers", "ppl": "people",
-    "shd": "should", "wd": "would", "prtfolio": "portfolio", "pf": "portfolio", "pfolio": "portfolio", "portf": "portfolio",
+    "shd": "should", "prtfolio": "portfolio", "pf": "portfolio", "pfolio": "portfolio", "portf": "portfolio",
     "cheque": "check", "cheques": "checks", "dont": "don't", "doesnt": "doesn't", "didnt": "didn't", "wont": "won't", "cant": "can't", "couldnt": "couldn't",
     "wouldnt": "wouldn't", "shouldnt": "shouldn't", "isnt": "isn't", "arent": "aren't", "wasnt": "wasn't", "im": "i'm", "ive": "i've", "thats": "that's",
     "whats": "what's", "hes": "he's", "shes": "she's", "theyre": "they're", "youre": "you're", "shan't": "won't", "shant": "won't", "sel": "sell", "sth": "something",
@@ -88,7 +88,9 @@ def _swapped(word: str) -> set[str]:
 def _slips_of(word: str) -> set[str]:
     """Forms of a word with one slip: neighbours swapped, a letter missing, doubled, or a wrong vowel in a long word."""
     at = range(1, len(word))
-    slips = _swapped(word) | {word[:i] + word[i + 1 :] for i in at} | {word[:i] + word[i] + word[i:] for i in at}
+    slips = (
+        _swapped(word) | {word[:i] + word[i + 1 :] for i in at} | {word[:i] + word[i] + word[i:] for i in at}
+    )
     if len(word) > _MIN_SLIP + 1:
         slips |= {word[:i] + vowel + word[i + 1 :] for i in at if word[i] in _VOWELS for vowel in _VOWELS}
         slips |= {word[:i] + "e" + word[i:] for i in at}
@@ -108,7 +110,11 @@ def _corrections() -> dict[str, str]:
     # Words of their own that look like slips.
     real = "retires invests invest traded trader trades saving stock share loser winner profited gain grow year month week marked shred".split()
     real += "tuitions positons offsets avoids excludes excluded protected preserved preserver realist realised quarters harvests harvested deducts deducted compounds weeding".split()
-    return {slip: key for slip, key in found.items() if slip not in clash and slip not in real and len(slip) >= _MIN_SLIP}
+    return {
+        slip: key
+        for slip, key in found.items()
+        if slip not in clash and slip not in real and len(slip) >= _MIN_SLIP
+    }
 
 
 def write_out(text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
@@ -139,7 +145,11 @@ def write_out(text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
         word = match.group()
         right = _SHORT.get(word) or known.get(word)
         # Capitals are a ticker: ABT, PF and U are companies.
-        if right is None or right == word or (text[match.start() : match.end()].isupper() and not is_loud and word not in _NOTES):
+        if (
+            right is None
+            or right == word
+            or (text[match.start() : match.end()].isupper() and not is_loud and word not in _NOTES)
+        ):
             continue
         if word == "ye" and not text[match.start() : match.end()].isupper():  # "ye olde", "hear ye"
             continue

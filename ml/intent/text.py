@@ -261,10 +261,14 @@ def clean(text: str) -> CleanText:
     is_elsewhere = is_about_something_else(lower)  # before questions about it are set aside
     for start, end, reason in not_the_investors(lower, cased):
         lower = _blank(lower, [(start, end)], reason, aside)
-    lower = _blank(lower, [(0, len(lower))] if is_elsewhere else _off_topic(lower), "about something else", aside)
+    lower = _blank(
+        lower, [(0, len(lower))] if is_elsewhere else _off_topic(lower), "about something else", aside
+    )
     cased = "".join(kept if kept in (" ", _WALL) else c for c, kept in zip(cased, lower, strict=True))
     words = re.findall(r"[a-z']{2,30}", lower)
-    is_flood = len(words) >= _FLOOD_WORDS and len(set(words)) <= max(min(6, len(words) // 8), _FLOOD_VARIETY * len(words))
+    is_flood = len(words) >= _FLOOD_WORDS and len(set(words)) <= max(
+        min(6, len(words) // 8), _FLOOD_VARIETY * len(words)
+    )
     return CleanText(original, lower, cased, moves, tuple(sorted(aside)), len(text) > MAX_CHARS, is_flood)
 
 
