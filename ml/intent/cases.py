@@ -18,6 +18,7 @@ import re
 import sys
 import time
 from datetime import date
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -249,7 +250,7 @@ def as_expected(intent: InvestmentIntent) -> dict[str, Any]:
 def score(
     cases: list[dict[str, Any]], predictions: list[dict[str, Any]], equivalents: list[list[str]]
 ) -> dict[str, Any]:
-    """Compare predictions with expected values, each case with the line in its place.
+    """Compare predictions with expected values: each case with the line in its place, or with none.
 
     Returns
     -------
@@ -261,7 +262,8 @@ def score(
     fields = {name: [0, 0] for name in FIELDS}
     slots: list[float] = [0, 0]
     places, invented_cases, hostile, wrong = [0, 0], 0, [0, 0], []
-    for case, line in zip(cases, predictions, strict=True):
+    unread = {"id": None, "intent": {}, "error": "no line"}
+    for case, line in zip_longest(cases, predictions, fillvalue=unread):
         identity, is_read = line["id"], "error" not in line
         expected, predicted = (
             flatten(case["expected"], canonical),

@@ -48,14 +48,14 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         rf"""
         (?:bar|yardstick|benchmark|hurdle|measure|measuring\s+stick|mark|target|thing|number|one)\s+(?:to\s+beat\s+)?(?:is|are|should\s+be|being|=|:)\s+(?:[\w']+\s+){{0,2}}?{MARKET}
         (?:compar|measur|judg|grad|rank|benchmark|scor|rat)(?:e|es|ed|ing)?\s+(?:\w+\s+){{0,3}}?(?:with|against|to|by|versus|vs\.?)\s+(?:[\w']+\s+){{0,2}}?{MARKET}
-        (?:bigger|better|higher|above|ahead\s+of|past|in\s+front\s+of|faster\s+than|more\s+than|north\s+of)\s+(?:than\s+)?(?:[\w']+\s+){{0,3}}?{MARKET}
+        (?<!matters\s)(?<!worth\s)(?<!than\s)(?:bigger|better|higher|above|ahead\s+of|past|in\s+front\s+of|faster\s+than|more\s+than|north\s+of)\s+(?:than\s+)?(?:[\w']+\s+){{0,3}}?{MARKET}
         (?:clear|leave|lap|trounce|thrash|whip|destroy|run\s+past|edge\s+out|stay\s+ahead\s+of|get\s+ahead\s+of|leave\s+behind|win\s+against|out-?\w+)\s+(?:[\w']+\s+){{0,2}}?{MARKET}
         (?:chop\s+and\s+change|churn\s+(?:it|the|away)|short[\s-]dated\s+(?:trades|bets|positions)|trade\s+around\s+(?:\w+\s+){{0,2}}?(?:earnings|news|events|announcements)|in[\s,]+(?:and\s+)?out\s+(?:inside|within|in\s+(?:a\s+)?(?:few\s+)?(?:days|hours)|trades|of\s+(?:positions|trades|names))|get\s+(?:in\s+and\s+)?out\s+(?:again\s+)?(?:within|inside)\s+(?:\w+\s+){{0,3}}?(?:days|hours|week|sessions))
         turn(?:ing)?\s+(?:the\s+|my\s+|your\s+)?(?:positions?|book|portfolio|account|it|things)\s+over\s+(?:\w+\s+){{0,2}}?(?:inside|within|every|each|in|quickly|fast|weekly|daily|often|constantly)
         """,
-        rf"""
+        r"""
         (?:above|over|versus)\s+(?:the\s+)?(?:s&p|spy|qqq|nasdaq|dow|russell|index|benchmark)
-        (?:beat|ahead|outdo)\s+(?:\w+\s+){{0,3}}?(?:fortnight|week|day)\s+(?:to|by|over|after|on)\s+(?:fortnight|week|day)
+        (?:beat|ahead|outdo)\s+(?:\w+\s+){0,3}?(?:fortnight|week|day)\s+(?:to|by|over|after|on)\s+(?:fortnight|week|day)
         trad(?:e|ing)\s+(?:it|this|the\s+account)\b
         """,
     ),
@@ -75,6 +75,8 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:trim|sell|unload|offload|lighten\s+up\s+on|exit|dump|cash\s+in|take\s+profits?\s+(?:on|in)|reduce)\s+(?:[\w']+\s+){{0,5}}?(?:run\s+(?:up|hot|ahead)|gained|soared|popped|rallied|jumped|surged|in\s+the\s+green|in\s+profit|winning|winners|shot\s+up|gone\s+up|at\s+a\s+(?:\w+\s+)?(?:gain|profit)|for\s+a\s+(?:\w+\s+)?(?:gain|profit|win))\b
         sold\s+(?:\w+\s+){{0,3}}?at\s+a\s+(?:\w+\s+)?(?:gain|profit)
         take\s+the\s+money\s+and\s+run|if\s+(?:it|they|anything|something)\s+(?:pops|jumps|spikes|rises|doubles|goes\s+up)[\s,]+(?:\w+\s+)?(?:sell|take|cash)
+        (?:moneti[sz]e|monetizing|monetising)\s+(?:it|this|them|the|my|our|those)\b
+        (?:harvest|lock\s+in|realise|realize|capture|take|bank)\s+(?:\w+\s+)?(?:the\s+)?(?:upside|appreciation|pop|bounce)\b
         turn(?:ing)?\s+a\s+(?:\w+\s+)?profit\b
         (?:pumping|mooning|printing)\s+(?:\w+\s+){{0,2}}?{_SHORT_TIME}
         in\s+(?:the\s+)?(?:green|profit)\s+(?:\w+\s+){{0,2}}?{_SHORT_TIME}
@@ -110,7 +112,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
     ),
     "capital_preservation": phrases(
         rf"""
-        (?:hold|holds|keep|keeps|retain|retains|maintain|maintains)\s+(?:on\s+to\s+)?(?:its|their|the)\s+(?:present\s+|current\s+|real\s+|full\s+)?(?:value|worth|purchasing\s+power|buying\s+power)\b
+        (?:hold|holds|keep|keeps|retain|retains|maintain|maintains)\s+(?:on\s+to\s+)?(?:its\s+|their\s+|the\s+)?(?:present\s+|current\s+|real\s+|full\s+)?(?:value|worth|purchasing\s+power|buying\s+power)\b
         {_POT}\s+(?:\w+\s+)?{_OUGHT}\s+(?:\w+\s+){{0,2}}?(?:stay|stays|remain|remains|be|hold|keep|survive|come\s+back)\s+(?:\w+\s+){{0,2}}?{_WHOLE}\b
         (?:need|want|expect|require)\s+{_POT}\s+(?:\w+\s+){{0,2}}?{_WHOLE}\b
         {_POT}\s+(?:\w+\s+){{0,2}}?(?:kept|preserved|guarded|protected|looked\s+after)\s+(?:safe|intact|whole|secure|safely|carefully|out\s+of\s+harm|from)?
@@ -125,6 +127,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:checks?|income|money|payments?|something)\s+(?:that\s+)?(?:i|we)\s+can\s+(?:count|rely|depend|live)\s+on
         (?:dividends|coupons|interest|income)\s+(?:and|or|,)\s+(?:dividends|coupons|interest|income|bonds)\b
         (?:rather|sooner|prefer(?:\s+to)?)\s+(?:\w+\s+){{0,2}}?(?:miss|forgo|forego|give\s+up|earn|make|have|get|accept|settle\s+for)\s+[^.;!?\n]{{0,50}}?\bthan\s+(?:\w+\s+){{0,2}}?(?:tak(?:e|ing)|los(?:e|ing)|risk(?:ing)?|see(?:ing)?|suffer(?:ing)?|a\s+loss|watch(?:ing)?)
+        principal\s+(?:safety|security|protection|preservation)
         do\s+no\s+harm|(?:no|without)\s+(?:any\s+)?(?:harm|damage)\s+to\s+(?:the\s+|my\s+|our\s+)?(?:principal|capital|money|savings)
         (?:in|after|until|till|for)\s+[^.;!?\n]{{0,25}}?\b(?:exactly|precisely|just)\s+(?:as|what)\s+(?:it\s+is|much\s+as)\s*(?:now|today)?
         every\s+(?:last\s+|single\s+)?(?:dollar|cent|penny|dime)\s+(?:\w+\s+){{0,3}}?(?:has\s+to|must|should|needs\s+to)\s+(?:\w+\s+){{0,2}}?(?:there|back|safe|intact|accounted|matters|counts)
@@ -142,6 +145,8 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
     ),
     "tax_loss_harvesting": phrases(
         rf"""
+        tax\s+alpha\b
+        harvest(?:ing)?\s+(?:\w+\s+){{0,2}}?(?:down|under\s?water|red|losing|depressed|depreciated)\b
         (?:find|get|give|grab|need|want|use|use\s+up|using\s+up|pick\s+up|look\s+for|scrape\s+together|rustle\s+up|dig\s+up|hunt\s+for|hunt\s+down|gather|do|apply|keep\s+an\s+eye\s+out\s+for)\s+(?:me\s+|us\s+|up\s+)?(?:(?:some|any|all|the|my|as\s+many|enough|a\s+few|every|those|big|more|available|of|our)\s+){{0,3}}(?:(?:tax|capital|paper)\s+)?(?:losses|write[\s-]?offs?|deductions)\b[^.;!?\n]{{0,60}}?\b{_TAXED}\b
         (?:use|use\s+up|using\s+up|pick\s+up|picking\s+up|do|take|get|find|gather|collect|keep)\s+(?:\w+\s+){{0,2}}?(?:tax|capital)\s+losses\b
         (?:get|find|give|grab)\s+(?:me\s+|us\s+)?(?:\w+\s+)?write[\s-]?offs?\b
@@ -167,6 +172,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         rf"""
         (?:gains?|profits?|sales?)\s+(?:\w+\s+){{0,4}}?(?:has\s+to|have\s+to|must|should|needs?\s+to|ought\s+to)\s+(?:be|qualify\s+as|count\s+as)\s+(?:a\s+)?long[\s-]*term\b
         (?:isn't|is\s+not|not)\s+(?:yet\s+)?long[\s-]*term(?:\s+yet)?\b[^.;!?\n]{{0,30}}?\b(?:alone|wait|stays?|leave|don't|keep|hold)
+        (?:all|every|each|any)\s+(?:disposals?|sales?|exits?|realisations?|realizations?)\s+(?:\w+\s+){{0,2}}?long[\s-]*term
         only\s+(?:[\w']+\s+){{0,3}}?(?:gains?|profits?|lots?|shares|positions?|winners?|things|stuff)\s+(?:\w+\s+){{0,3}}?(?:over|older\s+than|past|beyond|more\s+than)\s+{YEAR_HELD}
         (?:only|just)\s+(?:sell|take|realise|realize|touch|trim|book)\s+(?:[\w']+\s+){{0,5}}?(?:gone|went|turned|become|that's|that\s+is|already|been\s+held)\s+(?:\w+\s+){{0,2}}?{_TOO_YOUNG}
         (?:sold|sell|sale|sales|selling)\b[^.;!?\n]{{0,40}}?\b(?:make\s+sure|must\s+be|should\s+be|has\s+to\s+be|have\s+to\s+be|needs\s+to\s+be|only\s+(?:if|when))\s+(?:that\s+)?(?:it's|they're|it\s+is|they\s+are)?\s*long[\s-]*term

@@ -117,6 +117,9 @@ def _is_declined(lower: str, match: re.Match[str], clauses: list[Piece]) -> bool
     start = max(clause_of(clauses, match.start()).start, match.start() - 60)
     if NEGATION.search(lower[start : match.start()]) is not None:
         return True
+    # "From growth to preservation": what is left behind is no wish.
+    if lower[start : match.start()].rstrip().endswith("from") and re.match(r"\s+to\b", lower[match.end() :]):
+        return True
     return DECLINED_AFTER.match(lower[match.end() : match.end() + 60]) is not None
 
 
@@ -240,7 +243,7 @@ _NEVER_SELLS: Final = re.compile(
 )
 _BOTH_WAYS: Final = re.compile(
     r"\bsell\s+(?:everything|it\s+all|all\s+of\s+it)\b[^\n]{0,60}?\b(?:hold|keep|buy)\s+(?:everything|it\s+all|all\s+of\s+it|more)\b|\bneed\s+(?:all\s+)?(?:the|my)\s+(?:cash|money)\s+(?:back\s+)?(?:out\s+)?(?:today|tomorrow|next\s+week|now)\b[^\n]{0,60}?\b(?:invest\w*|years|long[\s-]*term|grow\w*)\b"
-    r"|\b(?:big|huge|high|max\w*|all\s+the)\s+(?:upside|returns?|gains?|profits?)\b[^.;!?\n]{0,20}\b(?:no|zero|without(?:\s+any)?)\s+(?:downside|risks?|loss\w*)\b"
+    r"|\bharvest\b[^.;!?\n]{0,40}?\bnever\s+(?:reali[sz]e|take|book)\s+(?:a\s+|any\s+)?loss|\b(\w{4,})\s+and\s+no\s+\1\b|\b100\s?%[^.;!?\n]{0,20}?\band\s+100\s?%|\b(?:big|huge|high|max\w*|all\s+the)\s+(?:upside|returns?|gains?|profits?)\b[^.;!?\n]{0,20}\b(?:no|zero|without(?:\s+any)?)\s+(?:downside|risks?|loss\w*)\b"
 )
 
 

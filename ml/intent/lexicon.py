@@ -205,7 +205,7 @@ AVOID_REALISING: Final = re.compile(
     r"\b(?:avoid\w*|never|don'?t|do\s+not|not|without|no|loath|loth|minimi[sz]\w+|defer\w*|postpon\w+|delay\w*|put\s+off|rather\s+not|hate\s+to|refuse\s+to|won'?t|stop|limit|as\s+few|prefer\s+not\s+to|keep\s+from|hold\s+off)\s+(?:[\w'-]+\s+){0,5}?"
     r"(?:(?:reali[sz]\w{0,3}|trigger\w{0,3}|tak(?:e|ing)|incur\w{0,4}|generat\w{1,3}|creat\w{1,3}|pay\w{0,3}|recogni[sz]\w{0,3}|book\w{0,3}|crystalli[sz]\w{0,3}|kick\s+off|set\s+off|run\s+up|rack\s+up|face)\s+(?:[\w'-]+\s+){0,3}?(?:gains?(?:\s+(?:tax(?:es)?|bill))?|tax\s+on\s+(?:\w+\s+)?gains?|taxable\s+events?|tax\s+(?:bill|hit|event)|taxes)\b"
     r"|reali[sz]ed?\s+(?:capital\s+)?gains?\b|capital\s+gains(?:\s+(?:tax|taxes|bill|hit|distributions?))?\b|taxable\s+(?:gains?|events?|sales?))"
-    r"|\bstep(?:ped)?[\s-]*up(?:\s+in)?(?:\s+(?:in\s+)?basis)?\b"
+    r"|(?<!basis\s)\bstep(?:ped)?[\s-]*up(?!\s+(?:in\s+)?(?:19|20)\d\d)(?:\s+in)?(?:\s+(?:in\s+)?basis)?\b"
     r"|\b(?:don'?t|do\s+not|never|not|won'?t|refuse\s+to|without|rather\s+not|no)\s+(?:\w+\s+){0,4}?(?:sell|selling|touch|part\s+with|liquidat\w+|unload)\s+(?:\w+\s+){0,3}?(?:winners?|appreciated|gainers?|(?:big|embedded|unreali[sz]ed|built[\s-]in)\s+gains?|(?:low|zero)[\s-](?:cost[\s-])?basis)"
     r"|\bleave\s+(?:\w+\s+){0,3}?gains?\s+(?:where|alone|untouched|be\b|as\s+they)|\b(?:gains?)\s+(?:\w+\s+)?unreali[sz]ed\b"
     r"|\b(?:don'?t|do\s+not|never|not)\s+(?:\w+\s+){0,3}?(?:sell|touch|part\s+with)\s+(?:\w+\s+){0,3}?(?:with|at|for|that\s+has|that's\s+at|carrying)\s+(?:a|an|any|big|large|embedded)\s+(?:\w+\s+)?gains?\b(?!\s+(?:before|until|unless|under))"

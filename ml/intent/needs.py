@@ -33,7 +33,7 @@ _STRONG_NEED_LEFT: Final = re.compile(
     r"\b(?:need(?:s|ed|ing)?|withdraw(?:ing|al\s+of)?|take(?:\s+out)?|taking(?:\s+out)?|pull(?:ing)?(?:\s+out)?|cash\s+out|free\s+up|raise|set\s+aside|put\s+aside|pay|owe|hand|wire(?:\s+out)?|transfer(?:\s+out)?|send\s+out|move\s+out|promised|find|(?<='ll\s)want|get\s+my\s+hands\s+on|get|send|give|require|prepare|arrange|remit|release|earmark|reserve|budget|liquidate|cash\s+in|hold\s+back|keep\s+back|take\s+home|outlay\b[^.;!?\n]{0,40}|exception\b[^.;!?\n]{0,40}|due)\s+(?:me\s+|us\s+|you\s+to\s+\w+\s+|(?:a|an|the|my|our|his|her)\s+(?:\w+\s+){1,2}|to\s+(?:\w+\s+){0,3}?|about\s+|around\s+|roughly\s+|approximately\s+|exactly\s+|some\s+|another\s+|at\s+least\s+|up\s+to\s+|say\s+|maybe\s+|a\s+total\s+of\s+|him\s+|her\s+|them\s+|the\s+)*\Z"
 )
 _SHARE_OF: Final = re.compile(
-    r"^\s*(?:distribution|withdrawal|payout|draw|leaving|going\s+out|comes?\s+out|comes?\s+due|to\s+(?:my|our|the)\s)|^\s*(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+|that\s+|what(?:'s|\s+is)?\s+|it\b|everything|all\s+of\s+)(?:\w+\s+){0,2}?(?:account|portfolio|money|holdings|balance|total|fund|investments?|value|shares?|savings|it|pot|whole|there|here|assets|stocks?|cash)?\b|^\s*(?:out|in\s+cash|cash|liquid|withdrawn|needs|will|has|should|must|for\s+(?:a|my|our|the)\b)"
+    r"^\s*of\s+(?:aum|nav)\b|^\s*(?:distribution|withdrawal|payout|draw|leaving|going\s+out|comes?\s+out|comes?\s+due|to\s+(?:my|our|the)\s)|^\s*(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+|that\s+|what(?:'s|\s+is)?\s+|it\b|everything|all\s+of\s+)(?:\w+\s+){0,2}?(?:account|portfolio|money|holdings|balance|total|fund|investments?|value|shares?|savings|aum|nav|it|pot|whole|there|here|assets|stocks?|cash)?\b|^\s*(?:out|in\s+cash|cash|liquid|withdrawn|needs|will|has|should|must|for\s+(?:a|my|our|the)\b)"
 )
 _NOT_SHARE: Final = re.compile(
     r"\b(?:max(?:imum)?|more\s+than|at\s+most|up\s+to|under|over|least|return|returns|yield|yields|gain|gains|gained|profit|make|earn|down|up|squeeze|wring|coax|settle\s+for|aim\s+for|after|looking\s+for|drop|drops|dropped|drawdown|lose|loss|lost|bracket|rate|rates|tax|beat|by|fell|rose|growth|inflation|apr|interest|allocation|target|weight|risk|fee|fees|chance|stocks|bonds|in\s+one|concentrat\w+)\s+(?:\w+\s+){0,2}?\Z"
@@ -130,7 +130,7 @@ _PURPOSE_RIGHT: Final = re.compile(
 )
 _OUT_RIGHT: Final = re.compile(
     r"^\s*(?:(?:of\s+(?:it|this|that|the\s+\w+|my\s+\w+|our\s+\w+|everything|what\s+i\s+have)|dollars?|bucks|usd|please|thanks?)[\s,]+){0,2}?"
-    r"(?:(?:in\s+cash|out|ready|liquid|available|withdrawable)\b|(?:which\s+(?:is|are)\s+)?to\s+be\s+(?:remitted|paid|released|available|withdrawn|sent|transferred|wired|ready|set\s+aside|taken\s+out|kept\s+(?:ready|aside)|disbursed|distributed|held\s+back)\b|is\s+what\b[^.;!?\n]{0,40}\b(?:charges?|costs?|wants?|owe)\b|(?:is|are|was|gets?|will\s+be|has\s+to|have\s+to|must|should|needs?\s+to|ought\s+to|goes|go|going|comes?)\s+(?:be\s+|come\s+|go\s+|get\s+|leave\s+)*(?:in\s+(?:cash|my|our)|out|due|needed|available|withdraw\w*|withdrawable|ready|liquid|paid|sent|wired|transferred|spent|leave|to\s+(?:my|our|the|a|him|her|them)|set\s+aside|there|freed|raised|released|my|on\s+hand|remitted|taken\s+out|handed|transferred|disbursed|distributed|into\s+(?:that|it|this)|toward\w*)\b|\s*,?\s*-?\s*(?:the\s+first\s+(?:one\s+)?)?(?:is\s+)?(?:due|needed|payable)\b)"
+    r"(?:(?:in\s+cash|out|ready|liquid|available|withdrawable)\b|to\s+(?:leave|go\s+out|exit|be\s+gone)\b|(?:which\s+(?:is|are)\s+)?to\s+be\s+(?:remitted|paid|released|available|withdrawn|sent|transferred|wired|ready|set\s+aside|taken\s+out|kept\s+(?:ready|aside)|disbursed|distributed|held\s+back)\b|is\s+what\b[^.;!?\n]{0,40}\b(?:charges?|costs?|wants?|owe)\b|(?:is|are|was|gets?|will\s+be|has\s+to|have\s+to|must|should|needs?\s+to|ought\s+to|goes|go|going|comes?)\s+(?:be\s+|come\s+|go\s+|get\s+|leave\s+)*(?:in\s+(?:cash|my|our)|out|due|needed|available|withdraw\w*|withdrawable|ready|liquid|paid|sent|wired|transferred|spent|leave|to\s+(?:my|our|the|a|him|her|them)|set\s+aside|there|freed|raised|released|my|on\s+hand|remitted|taken\s+out|handed|transferred|disbursed|distributed|into\s+(?:that|it|this)|toward\w*)\b|\s*,?\s*-?\s*(?:the\s+first\s+(?:one\s+)?)?(?:is\s+)?(?:due|needed|payable)\b)"
 )
 _BY_RIGHT: Final = re.compile(
     r"^[\s,]*(?:(?:of\s+(?:it|this|the\s+\w+|my\s+\w+)|dollars?|bucks|usd|in\s+cash|please|ready|available|out)[\s,]+){0,3}?(?:by|before|within|no\s+later\s+than|due|on|this|next|in|come|at\s+the\s+(?:end|start)|tomorrow|the\s+day\s+after)\b"
@@ -262,11 +262,11 @@ _BARE_WORDS: Final = 3
 _DEADLINE_LEAD: Final = re.compile(r"(?:by|before|until|till|through|no\s+later)\b")
 _AGE_NOW: Final = re.compile(
     r"(?<!until )(?<!till )(?<!when )(?<!before )(?<!once )\b(?:i'?m|i\s+am|we'?re|aged?|turn(?:ed|ing)|just\s+turned)\s+(?:now\s+|about\s+|only\s+|just\s+|nearly\s+|almost\s+|age\s+)?(?P<age>[2-7]\d)\b(?!\s*(?:%|k\b|percent|months?|days?|weeks?|thousand))"
-    r"|\b(?P<now>[2-7]\d)\s+now\b|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:years?|yrs?|yo)(?:[\s-]+old)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
+    r"|(?:^|[.;\n])\s*[a-z]{3,15},\s*(?P<job>[2-7]\d)\s*[,.;]|\b(?P<now>[2-7]\d)\s+now\b|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:years?|yrs?|yo)(?:[\s-]+old)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
 )
 _AGE_THEN: Final = re.compile(
     r"\b(?:retir\w*|stop(?:\s+working)?|hang\s+up\s+my\s+\w+|call\s+it\s+quits|leave\s+work|quit(?:\s+working)?|pension|done\s+working|out\s+of\s+the\s+rat\s+race|work)\b[^.;!?\n]{0,30}?\b(?:at|by|until|till|when\s+i'?m|around|before)\s+(?:age\s+|about\s+|i'?m\s+|i\s+am\s+|i\s+turn\s+)?(?P<retire>[4-8]\d)\b"
-    r"|\b(?:until|till|by\s+the\s+time|when|before|once)\s+(?:i'?m|i\s+am|i\s+turn|i\s+hit|i\s+reach|age|im)\s+(?:age\s+)?(?P<turn>[3-8]\d)\b|\b(?:at|by)\s+age\s+(?P<by>[3-8]\d)\b|\b(?:till|until|at|by)\s+(?P<plain>[4-8][05])\b(?!\s*(?:%|k\b|percent|days|months|weeks|,|dollars))"
+    r"|\b(?:until|till|by\s+the\s+time|when|before|once)\s+(?:i'?m|i\s+am|i\s+turn|i\s+hit|i\s+reach|age|im)\s+(?:age\s+)?(?P<turn>[3-8]\d)\b|\b(?:at|by|target|goal|retirement)\s+age\s+(?:of\s+|is\s+|:\s?)?(?P<by>[3-8]\d)\b|\b(?:till|until|at|by)\s+(?P<plain>[4-8][05])\b(?!\s*(?:%|k\b|percent|days|months|weeks|,|dollars))"
 )
 
 

@@ -82,6 +82,8 @@ _WHOLE = r"(?:of\s+)?(?:(?:the|my|our|this|that|what(?:'s| is)?|it|everything|al
 _FRACTION = re.compile(
     rf"\b(?:(?P<top>a|one|two|three|four)[\s-]+)?(?P<name>half|thirds?|quarters?|fourths?|fifths?|sixths?|eighths?|tenths?)\s+(?:{_WHOLE}|(?=out\b|in\s+cash\b|(?:has|must|should|needs|will)\s+(?:to\s+)?(?:be\s+)?(?:come|out|in\s+cash|liquid|ready|available|go)\b))"
 )
+# "1/3 of the account"; a date has no "of the" behind it.
+_RATIO = re.compile(rf"(?<![\d/])(?P<top>[1-4])/(?P<bottom>[2-9])(?![\d/])\s+{_WHOLE}")
 _FOREIGN_UNITS = re.compile(r"^(?:euro|eur|pound|gbp|franc|chf|yen|rupee|quid|[€£¥₹])")
 
 
@@ -209,6 +211,10 @@ def find_shares(lower: str) -> list[Quantity]:
         value = float(match.group("figure")) if match.group("figure") else word_value(match.group("words"))
         if value is not None and 0.0 < value <= 100.0:
             found.append(Quantity(match.start(), match.end(), value / 100.0))
+    for match in _RATIO.finditer(lower):
+        value = int(match.group("top")) / int(match.group("bottom"))
+        if 0.0 < value < 1.0:
+            found.append(Quantity(match.start(), match.end("bottom"), value))
     for match in _FRACTION.finditer(lower):
         name = match.group("name").rstrip("s") if match.group("name") != "half" else "half"
         value = _TOPS[match.group("top") or "a"] * _FRACTIONS[name]

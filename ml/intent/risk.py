@@ -26,6 +26,7 @@ _HIGH: Final = re.compile(
     rf"\b{_BEARS}\s+(?:[\w']+\s+){{0,6}}?{_FALL}"
     rf"|\b{_FALL}\b[^.;!?\n]{{0,40}}?\b{_CALM}\b"
     rf"|\b(?:don't|never|won't)\s+(?:even\s+)?flinch\b|\bbring\s+(?:it\s+|them\s+)?on\b|\b(?:fairly|very|quite|pretty|really|an?|be|feeling|more)\s+adventurous\b|\b(?:pedal|foot)\s+to\s+the\s+(?:floor|metal)\b|\bfull\s+(?:throttle|risk)\b|\bswing\s+for\s+(?:it|the\s+fences)\b"
+    rf"|\b(?:drawdowns?|swings?|vol|volatility|drops?|losses|risks?)\s+(?:of\s+\d\d\s?%\s+)?(?:ok|okay|fine|acceptable|tolerated|welcome|no\s+(?:problem|issue|object)|(?:is|are)\s+no\s+(?:object|issue|problem|concern))\b|\b(?:drawdown|loss|volatility)\s+tolerance\s*(?:is\s+|:\s?)?(?:very\s+)?high\b"
     rf"|\b(?:risk|risks)\b[^.;!?\n]{{0,20}}?\b(?:is\s+my\s+(?:middle\s+name|friend)|don't\s+(?:scare|bother|worry)|doesn't\s+(?:scare|bother|worry)|welcome)"
 )
 _LOW: Final = re.compile(

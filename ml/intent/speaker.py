@@ -36,6 +36,7 @@ _DATELINE: Final = re.compile(
 # Whole texts of another kind, by what only such a text says.
 _GENRE: Final = re.compile(
     r"\bcongratulations\b[^.\n]{0,80}\b(?:you|winner|selected)\b|\byou(?:'ve|\s+have)?\s+(?:been\s+)?(?:selected|chosen|won)\b|\bclick\s+(?:here|below|the\s+link)|\b(?:claim|redeem)\s+your\b|\b(?:act|order|call|sign\s+up|apply|enrol+|subscribe|buy|book)\s+(?:now|today)\b(?!\s+and)|\blimited[\s-](?:time\s+)?offer|\btext\s+\w+\s+to\s+\d{4,6}|\bprocessing\s+fee\b|"
+    r"\bwhile\s+you\s+sleep\b|\bour\s+(?:\w+\s+)?(?:bot|app|robot|algorithm|course|signals?|webinar|newsletter|software)\b|\bdeposit\s+\$?\d+\s+(?:today|now)\b|"
     r"\bguaranteed\s+(?:\d+\s?%|returns?|profits?)|\b(?:\d+\s?%|returns?|profits?)\s+guaranteed\b|\bunsubscribe\b|\bpromo\s+code\b|\bdm\s+(?:me|us)\b|\bfree\s+(?:trial|webinar|ebook|shipping)\b|\b(?:join|in)\s+(?:our|the)\s+(?:\w+\s+){0,2}(?:telegram|discord|whatsapp|vip)\b|\brespected\s+beneficiary|\b(?:our|the)\s+(?:fund|product|app|course)\s+(?:offers|delivers|helps)\s+(?:you|investors|clients)\b|"
     r"\b(?:we(?:'re|\s+are)\s+(?:now\s+)?(?:hiring|recruiting|looking\s+for\s+an?\s+\w+\s+(?:analyst|manager|engineer|associate))|job\s+(?:ad|posting|description|opening)|the\s+(?:successful|ideal)\s+candidate|you\s+will\s+(?:be\s+responsible|report|join|work\s+with)|competitive\s+salary|send\s+(?:your|a)\s+(?:cv|resume))\b|"
     r"\b(?:homework|exam|quiz|essay|assignment|coursework|problem\s+set|multiple[\s-]choice|true\s+or\s+false)\b|^[ \t]*(?:q(?:uestion)?\s?\d{1,2}\s?[:.)]|exercise\s+\d)|\bdiscuss\b[^.\n]{0,40}\b(?:reference|examples|merits)\b|\b(?:how\s+much|how\s+many|what)\s+(?:must|should|will|does)\s+(?:he|she|they|the\s+(?:man|woman|couple|firm|trader|investor))\b|"
@@ -61,6 +62,13 @@ _THIRD_VERB: Final = (
 _THIRD: Final = re.compile(
     rf"{_FILLER}(?:(?:my|our|his|her|their|your|a|an|the|this|that|these|those|some|most|many|few|all|other|two|three|one\s+of\s+(?:my|the|our))\s+(?:[a-z'-]{{2,15}}\s+){{0,2}}?)?(?P<who>{_PERSON}|(?<=the\s){_GROUP}|(?<=our\s){_GROUP}|(?<=a\s){_GROUP}|everyone|everybody|somebody|someone|nobody|anybody|anyone|others)"
     rf"(?:\s+(?:[a-z'-]{{2,15}}\s+){{0,3}}?|\s*,[^,.!?\n]{{1,40}},\s*|\s+(?:at|in|on|from|of|with|next|who)\s[^,.!?\n]{{1,40}}?\s)(?:{_THIRD_VERB})"
+)
+# What a paper argues, and what a form or a policy says of the writer.
+_PRINTED: Final = re.compile(
+    r"\b(?:argues?|says|writes|notes|reports|finds|found|claims|according\s+to|reads)\s+(?:an?|the|one|this|that)\s+(?:[\w'-]+\s+){0,3}?(?:paper|study|report|article|survey|column\w*|analyst|strategist|economist|bank|book|blog|magazine|headline|newspaper)\b"
+)
+_FORM_SAYS: Final = re.compile(
+    rf"{_FILLER}(?:(?:the|a|an|this|that|your|some|new|my|our)\s+){{0,2}}(?:[a-z-]{{2,12}}\s+)?(?:policy|system|rules?|message|profile|screen|form|report|letter|email|app|site|website|questionnaire|quiz|ads?|headline|manual|sign|label|software|computer|memo|note|paper|study|article|book|podcast|newsletter)\s+(?:says?|said|reads?|claims?|states?|tells?|told|thinks?|suggests?|recommends?)\b"
 )
 # A parent's past or opinion: "my dad wanted low risk his whole life".
 # "Airline pilots trade shifts": many others act, and nothing of the investor's is among them.
@@ -156,6 +164,9 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
         and not _ASKS_ADVISER.search(sentence)
     ):
         return end, "a question"
+    if _PRINTED.search(sentence) or _FORM_SAYS.match(sentence):
+        turn = _TURN.search(sentence)
+        return (start + turn.start() if turn else end), "a report"
     if _WANTS_TO_KNOW.match(sentence):
         return end, "a question"
     if _TO_READER.search(sentence) and not _SELF.search(sentence):

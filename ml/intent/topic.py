@@ -14,7 +14,7 @@ _ELSEWHERE: Final = re.compile(
     r"\b(?:"
     # kitchen and larder
     r"recipes?|simmer\w*|saut[eé]\w*|whisk\w*|knead\w*|yeast|flour|sourdough|marinat\w+|teaspoons?|tablespoons?|tbsp|tsp|preheat\w*|oven|jam|pickles?|pickled|brine|freezer|fridge|thaw\w*|"
-    r"sugar|garlic|onions?|plums|tomato(?:es)?|potato(?:es)?|carrots?|berries|strawberr(?:y|ies)|lettuce|vegetables?|cabbages?|apples|soup|stew|broth|sauce|leftovers?|\d+\s?(?:lbs?|oz|grams?|ml|cups?)(?=\s+(?:of\s+)?[a-z])|"
+    r"sugar|garlic|onions?|plums|tomato(?:es)?|potato(?:es)?|carrots?|berries|strawberr(?:y|ies)|lettuce|vegetables?|cabbages?|apples|soup|stew|broth|sauce|\d+\s?(?:lbs?|oz|grams?|ml|cups?)(?=\s+(?:of\s+)?[a-z])|"
     # garden and field
     r"seedlings?|seeds|compost\w*|fertili[sz]er|mulch\w*|prun(?:e|ing)|weeds|weeding|watering|hedge\s+(?:in|trimm\w+|needs)|lawn|flowerbeds?|flowers|roses|tulips|shrubs?|orchard|bees|beehives?|planted|replant\w*|repot\w*|soil|greenhouse|"
     # gym and body
