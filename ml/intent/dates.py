@@ -96,7 +96,7 @@ _CALENDAR = re.compile(
     rf"{_BEFORE}\b(?P<which>next|this|coming|end of the|end of this|end of next|later this|early next|late this|late next|mid)[\s-]?\s?(?:coming\s)?(?P<unit>week|month|quarter|year|calendar year|tax year)\b(?P<end>[\s-]?end\b|'s end\b)?(?:\s+and the (?:year|one) after(?P<two>))?"
 )
 _YEAR_END = re.compile(
-    r"\b(?:year[\s-]?end|end of (?:the |this |calendar )?year|the year is out|close of the year|month[\s-]?end)\b"
+    r"\b(?:year[\s-]?end|end of (?:the |this |calendar )?year|the year is out|(?:when|once|before|as|by the time) the year (?:ends|closes|is over)|close of the year|month[\s-]?end)\b"
 )
 _YEAR = re.compile(rf"{_BEFORE}\b(?P<y>20[2-9]\d)\b(?![-/,]\d)")
 _SOON = re.compile(

@@ -38,8 +38,11 @@ _WISH: Final = re.compile(
     r"|\bi'd\b|\bwe'd\b|\bplease\b|\bpls\b|\bplz\b|\b(?:my|our|main|client's)\s+(?:\w+\s+){0,2}?(?:goal|aim|objective|priority|plan|focus|wish|target|idea|intention|horizon|concern|strategy)\b|\b(?:goal|objective|priority|aim|horizon)\s?(?:is|:)"
     r"|\b(?:matters|counts)\s+(?:most|to\s+(?:me|us))\b|\blet's\b|\b(?:for|by|with|to|give|get|make)\s+(?:me|us)\b"
 )
-# A duty may be anybody's: "the yields should grow".
-_DUTY: Final = re.compile(r"\b(?:important|should|must|has\s+to|have\s+to|needs?\s+to|ought\s+to)\b")
+# A duty is the writer's where his affairs have it, or nobody is named: "must stay safe", "it should grow".
+_DUTY: Final = re.compile(
+    r"(?:^|[,:(]|\b(?:and|but|so)\b)\s*(?:most\s+)?(?:important|should|must|has\s+to|have\s+to|needs?\s+to|ought\s+to)\b"
+    r"|\b(?:it|this|that|everything|nothing|all|money|cash|account|accounts|portfolio|capital|principal|savings|funds?|balance|holdings|positions?|lots?|shares|stocks|gains?|losses|profits?|sales?|rest|remainder|trustees?|trust|estate|endowment|foundation|pension|income|dividends|safety|growth|advisor|adviser|you)\s+(?:\w+\s+){0,2}?(?:important|should|must|has\s+to|have\s+to|needs?\s+to|ought\s+to)\b"
+)
 # A clause that begins so is told to the adviser.
 _TOLD: Final = re.compile(
     r"\s*(?:(?:so|and|but|or|then|just|also|please|pls|ok|okay|hi|hello|basically|simply|kindly|now|could\s+you|can\s+you|would\s+you|will\s+you)[\s,]+){0,3}"

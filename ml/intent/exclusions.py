@@ -105,7 +105,7 @@ _GAP_WORDS = (
 )
 _FIRST_GAP: Final = re.compile(rf"^(?:\s|[-'\"/&,:]|\b(?:{_GAP_WORDS})\b){{0,24}}$")
 _NEXT_GAP: Final = re.compile(
-    r"^(?:\s|[,/&'\"()-]|\b(?:and|or|nor|any|the|stocks?|compan(?:y|ies)|shares|sectors?|industr(?:y|ies)|anything|in|of|from|related|names?|makers?|producers?|firms?|stuff|plus|also|no|to|do|with|things?|like|such|as|other|all|kinds?|types?|funds?|etfs?|either|both|not|even|contractors?|manufacturers?|businesses|especially|including|even|out)\b){1,14}$"
+    r"^(?:\s|[,/&'\"()-]|\b(?:and|or|nor|any|the|stocks?|compan(?:y|ies)|shares|sectors?|industr(?:y|ies)|anything|that|which|who|pumps?|burns?|drills?|digs?|mines|makes|sells|runs|builds|produces|in|of|from|related|names?|makers?|producers?|firms?|stuff|plus|also|no|to|do|with|things?|like|such|as|other|all|kinds?|types?|funds?|etfs?|either|both|not|even|contractors?|manufacturers?|businesses|especially|including|even|out)\b){1,14}$"
 )
 # "no boomer oil stocks", "nothing from landlords or REITs": one word that is none of the known ones.
 _ONE_STRANGER: Final = re.compile(
@@ -195,12 +195,9 @@ def find_exclusions(lower: str, cased: str) -> tuple[tuple[Exclusion, ...], list
             found.add((kind, name))
             spans.append((start, end + after.end()))
     for start, end, kind, name in terms:
-        if (
-            kind == "symbol"
-            and (
-                (_EMPLOYER.search(lower[max(0, start - 40) : start]) and _NO_MORE.search(lower, end, end + 120))
-                or _NOT_AGAIN.match(lower, end, end + 90)
-            )
+        if kind == "symbol" and (
+            (_EMPLOYER.search(lower[max(0, start - 40) : start]) and _NO_MORE.search(lower, end, end + 120))
+            or _NOT_AGAIN.match(lower, end, end + 90)
         ):
             found.add((kind, name))
             spans.append((start, end))

@@ -72,11 +72,12 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:quick|fast|easy|few|couple(?:\s+of)?)\s+(?:\w+\s+)?(?:bucks?|quid|coins?|pops?|flips?|wins?|turns?|trades?\s+for\s+profit)\b
         (?:lock|lock\w*|bank|bank\w*)\s+(?:in\s+)?(?:it|this|that|them|those|these|what\s+(?:i|we)(?:'ve)?\s*(?:have\s+)?(?:made|gained|won))\s*(?:in)?\b(?!\s+(?:loss|for\s+(?:years|decades)))
         (?:lock|bank|book|pocket|keep|take|secure|realise|realize|cash)\s+(?:in\s+)?(?:\w+\s+){{0,2}}?(?:winnings|spoils|the\s+run[\s-]?up|the\s+rally|the\s+(?:difference|surplus))\b
-        (?:trim|sell|unload|offload|lighten\s+up\s+on|exit|dump|cash\s+in|take\s+profits?\s+(?:on|in)|reduce)\s+(?:[\w']+\s+){{0,5}}?(?:run\s+(?:up|hot|ahead)|gained|soared|popped|rallied|jumped|surged|in\s+the\s+green|in\s+profit|winning|winners|shot\s+up|gone\s+up|at\s+a\s+(?:\w+\s+)?(?:gain|profit)|for\s+a\s+(?:\w+\s+)?(?:gain|profit|win))\b
+        (?:trim|sell|unload|offload|lighten\s+up\s+on|exit|dump|cash\s+in|take\s+profits?\s+(?:on|in)|reduce)\s+(?:[\w']+\s+){{0,5}}?(?:run\s+(?:up|hot|ahead)|in\s+the\s+money|gained|soared|popped|rallied|jumped|surged|in\s+the\s+green|in\s+profit|winning|winners|shot\s+up|gone\s+up|at\s+a\s+(?:\w+\s+)?(?:gain|profit)|for\s+a\s+(?:\w+\s+)?(?:gain|profit|win))\b
         sold\s+(?:\w+\s+){{0,3}}?at\s+a\s+(?:\w+\s+)?(?:gain|profit)
         take\s+the\s+money\s+and\s+run|if\s+(?:it|they|anything|something)\s+(?:pops|jumps|spikes|rises|doubles|goes\s+up)[\s,]+(?:\w+\s+)?(?:sell|take|cash)
         (?:moneti[sz]e|monetizing|monetising)\s+(?:it|this|them|the|my|our|those)\b
         (?:harvest|lock\s+in|realise|realize|capture|take|bank)\s+(?:\w+\s+)?(?:the\s+)?(?:upside|appreciation|pop|bounce)\b
+        turn\s+\$?[\d,.]+k?\s+into\s+\$?[\d,.]+k?\b(?![^.;!?\n]{{0,30}}\b(?:decades?|years))
         turn(?:ing)?\s+a\s+(?:\w+\s+)?profit\b
         (?:pumping|mooning|printing)\s+(?:\w+\s+){{0,2}}?{_SHORT_TIME}
         in\s+(?:the\s+)?(?:green|profit)\s+(?:\w+\s+){{0,2}}?{_SHORT_TIME}
@@ -97,6 +98,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:decades?|\d\d\s?(?:years|yrs|y)|(?:ten|fifteen|twenty|thirty|forty)[\s-](?:years|yrs))\b[^.;!?\n]{{0,25}}?\b(?:all\s+|only\s+|mostly\s+)?(?:stocks|equities|shares)\s*(?:only|all\s+the\s+way|mostly)?
         (?:all|only|mostly|100%)\s+(?:in\s+)?(?:stocks|equities)\b[^.;!?\n]{{0,30}}?\b(?:decades?|years|yrs)
         (?:\w+\s+(?:and|n)|index\s+and)\s+chill\b|diamond[\s-]hands?
+        put\s+{_POT}\s+to\s+work\s+(?:until|till|for)\b
         put\s+(?:it|this|the\s+\w+|my\s+\w+|everything|this\s+lot)\s+to\s+work\s+for\s+the\s+long
         (?:stick|put|invest|place|leave)\s+(?:it|this|that|{_POT})\s+(?:all\s+)?(?:in|into)\s+(?:something|things|stuff|growth|stocks|equities|funds?)\s+(?:\w+\s+)?(?:that|which)?\s*(?:{_RISE}|growth|(?:goes|go)\s+up)
         (?:invest(?:ed|ing)?|it|this|money|saving|plan(?:ning)?|account)\s+(?:\w+\s+){{0,3}}?for\s+the\s+(?:long|very\s+long)\s+(?:term|run|haul|pull|game)
@@ -128,6 +130,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:dividends|coupons|interest|income)\s+(?:and|or|,)\s+(?:dividends|coupons|interest|income|bonds)\b
         (?:rather|sooner|prefer(?:\s+to)?)\s+(?:\w+\s+){{0,2}}?(?:miss|forgo|forego|give\s+up|earn|make|have|get|accept|settle\s+for)\s+[^.;!?\n]{{0,50}}?\bthan\s+(?:\w+\s+){{0,2}}?(?:tak(?:e|ing)|los(?:e|ing)|risk(?:ing)?|see(?:ing)?|suffer(?:ing)?|a\s+loss|watch(?:ing)?)
         principal\s+(?:safety|security|protection|preservation)
+        (?:keep|make|hold)\s+(?:it|this|everything|things|{_POT})\s+(?:very\s+|all\s+|nice\s+and\s+)?(?:tame|calm|boring|quiet|mild|dull|steady|level|even|low[\s-]key)\b
         do\s+no\s+harm|(?:no|without)\s+(?:any\s+)?(?:harm|damage)\s+to\s+(?:the\s+|my\s+|our\s+)?(?:principal|capital|money|savings)
         (?:in|after|until|till|for)\s+[^.;!?\n]{{0,25}}?\b(?:exactly|precisely|just)\s+(?:as|what)\s+(?:it\s+is|much\s+as)\s*(?:now|today)?
         every\s+(?:last\s+|single\s+)?(?:dollar|cent|penny|dime)\s+(?:\w+\s+){{0,3}}?(?:has\s+to|must|should|needs\s+to)\s+(?:\w+\s+){{0,2}}?(?:there|back|safe|intact|accounted|matters|counts)
@@ -185,6 +188,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:no|never|not|refuse|hate|don't|won't|avoid|without|rather\s+not|no\s+wish|unwilling|keep\s+me\s+out)\s+(?:[\w']+\s+){{0,6}}?(?:at\s+|on\s+|in\s+)?(?:the\s+)?{_WORSE_RATE}
         {_WORSE_RATE}\s+(?:\w+\s+){{0,4}}?(?:(?:are|is)\s+(?:a\s+)?(?:no|not|out|unacceptable)|no\s+(?:way|thanks)|never)\b
         (?:can't|cannot|don't|do\s+not|not|never)\s+(?:\w+\s+){{0,3}}?sell\b[^.;!?\n]{{0,30}}?\b(?:at|for)\s+the\s+long[\s-]*term\s+rate
+        (?:bought|held|owned|acquired|purchased)\s+(?:for\s+)?(?:less\s+than|under|within|inside|in)\s+(?:the\s+(?:last|past)\s+)?(?:{YEAR_HELD}|year)\b[^.;!?\n]{{0,20}}?\b(?:frozen|off\s+limits|stays?|untouchable|locked|not\s+for\s+sale|hands\s+off|not\s+to\s+be|waits?)\b
         (?:under|less\s+than|younger\s+than|inside|within|not\s+yet)\s+{YEAR_HELD}(?:\s+old)?\b[^.;!?\n]{{0,15}}?\b(?:hands\s+off|don't|leave|stays?|off\s+limits|not\s+for\s+sale|no\s+touch)
         """,
     ),

@@ -123,7 +123,7 @@ _NO_NEED: Final = re.compile(
 )
 # "the gain on my house sale": the house brought money in.
 _SOLD: Final = re.compile(
-    r"\b(?:gains?|loss(?:es)?|profits?|proceeds|offset\w*|deduct\w*)\b[^.;!?\n]{0,60}\b(?:house|home|car|business|condo|land|property)\b(?:\s+sale)?|\b(?:house|home|property|business)\s+sale\b"
+    r"\b(?:turn\s+\S+\s+into|flip|double|profit)\b[^.;!?\n]{0,60}\bcash\s+out\b|\b(?:gains?|loss(?:es)?|profits?|proceeds|offset\w*|deduct\w*)\b[^.;!?\n]{0,60}\b(?:house|home|car|business|condo|land|property)\b(?:\s+sale)?|\b(?:house|home|property|business)\s+sale\b"
 )
 _PURPOSE_RIGHT: Final = re.compile(
     r"^\s*(?:(?:dollars?|bucks|usd|in\s+cash|cash)\s+)?(?:(?:out\s+)?(?:of|from)\s+(?:it|this|here|the\s+account|this\s+account|my\s+account|the\s+portfolio)\s+)?(?:(?:on|in|by|next)\s+(?:\w+\s+){1,3})?(?:for|toward|towards|to\s+(?:pay|buy|cover|fund|help|give|send|put|replace|fix|repair|settle|clear|close)|of\s+(?:tuition|rent|taxes))\b"
@@ -265,7 +265,7 @@ _AGE_NOW: Final = re.compile(
     r"|(?:^|[.;\n])\s*[a-z]{3,15},\s*(?P<job>[2-7]\d)\s*[,.;]|\b(?P<now>[2-7]\d)\s+now\b|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:years?|yrs?|yo)(?:[\s-]+old)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
 )
 _AGE_THEN: Final = re.compile(
-    r"\b(?:retir\w*|stop(?:\s+working)?|hang\s+up\s+my\s+\w+|call\s+it\s+quits|leave\s+work|quit(?:\s+working)?|pension|done\s+working|out\s+of\s+the\s+rat\s+race|work)\b[^.;!?\n]{0,30}?\b(?:at|by|until|till|when\s+i'?m|around|before)\s+(?:age\s+|about\s+|i'?m\s+|i\s+am\s+|i\s+turn\s+)?(?P<retire>[4-8]\d)\b"
+    r"\b(?:retir\w*|stop(?:\s+working)?|hang\s+up\s+my\s+\w+|call\s+it\s+quits|leave\s+work|quit(?:\s+working)?|pension|done\s+working|out\s+of\s+the\s+rat\s+race|work(?:ing)?)\b[^.;!?\n]{0,30}?\b(?:at|by|to|until|till|when\s+i'?m|around|before)\s+(?:age\s+|about\s+|i'?m\s+|i\s+am\s+|i\s+turn\s+)?(?P<retire>[4-8]\d)\b"
     r"|\b(?:until|till|by\s+the\s+time|when|before|once)\s+(?:i'?m|i\s+am|i\s+turn|i\s+hit|i\s+reach|age|im)\s+(?:age\s+)?(?P<turn>[3-8]\d)\b|\b(?:at|by|target|goal|retirement)\s+age\s+(?:of\s+|is\s+|:\s?)?(?P<by>[3-8]\d)\b|\b(?:till|until|at|by)\s+(?P<plain>[4-8][05])\b(?!\s*(?:%|k\b|percent|days|months|weeks|,|dollars))"
 )
 

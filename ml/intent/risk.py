@@ -25,6 +25,7 @@ _CALM: Final = r"(?:(?:i|we)(?:'d|'ll|\s+would|\s+will|'m|\s+am|\s+could)?\s+(?:
 _HIGH: Final = re.compile(
     rf"\b{_BEARS}\s+(?:[\w']+\s+){{0,6}}?{_FALL}"
     rf"|\b{_FALL}\b[^.;!?\n]{{0,40}}?\b{_CALM}\b"
+    rf"|\b(?:don't|won't|never|not|wouldn't)\s+los(?:e|ing)\s+(?:any\s+)?sleep\b"
     rf"|\b(?:don't|never|won't)\s+(?:even\s+)?flinch\b|\bbring\s+(?:it\s+|them\s+)?on\b|\b(?:fairly|very|quite|pretty|really|an?|be|feeling|more)\s+adventurous\b|\b(?:pedal|foot)\s+to\s+the\s+(?:floor|metal)\b|\bfull\s+(?:throttle|risk)\b|\bswing\s+for\s+(?:it|the\s+fences)\b"
     rf"|\b(?:drawdowns?|swings?|vol|volatility|drops?|losses|risks?)\s+(?:of\s+\d\d\s?%\s+)?(?:ok|okay|fine|acceptable|tolerated|welcome|no\s+(?:problem|issue|object)|(?:is|are)\s+no\s+(?:object|issue|problem|concern))\b|\b(?:drawdown|loss|volatility)\s+tolerance\s*(?:is\s+|:\s?)?(?:very\s+)?high\b"
     rf"|\b(?:risk|risks)\b[^.;!?\n]{{0,20}}?\b(?:is\s+my\s+(?:middle\s+name|friend)|don't\s+(?:scare|bother|worry)|doesn't\s+(?:scare|bother|worry)|welcome)"
@@ -36,7 +37,7 @@ _LOW: Final = re.compile(
     r"|\b(?:not|never|mustn't|shouldn't|without)\s+(?:\w+\s+){0,3}?(?:be\s+)?(?:put|placed|putting)?\s*(?:at|to)\s+(?:any\s+)?risk\b"
     r"|\b(?:never|don't|not)\s+(?:\w+\s+){0,2}?(?:want|wish|going)\s+to\s+(?:go|live)\s+through\s+(?:that|this|it|another)\b"
     r"|\b(?:no|any|not\s+take|avoid)\s+(?:\w+\s+)?risks?\s+(?:at\s+all|whatsoever|of\s+any\s+kind)\b|\b(?:not|never|don't)\s+(?:\w+\s+){0,2}?(?:take|taking|run|running)\s+(?:\w+\s+){0,2}?(?:risks?|chances)\b"
-    r"|\b(?:i'm|i\s+am|we're|we\s+are|am)\s+(?:a\s+)?(?:\w+\s+)?(?:worrier|nervous|timid|anxious|scaredy\s?cat)\b|\b(?:lose|losing|lost)\s+sleep\s+over\b|\bstomach\s+(?:turns|drops|churns)\b"
+    r"|\b(?:i'm|i\s+am|we're|we\s+are|am)\s+(?:a\s+)?(?:\w+\s+)?(?:worrier|nervous|timid|anxious|scaredy\s?cat)\b|(?<!don't\s)(?<!won't\s)(?<!not\s)(?<!never\s)(?<!wouldn't\s)\b(?:lose|losing|lost)\s+sleep\s+over\b|\bstomach\s+(?:turns|drops|churns)\b"
 )
 # What is refused, and what is a manner rather than an attitude.
 _REFUSED: Final = re.compile(

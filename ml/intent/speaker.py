@@ -26,7 +26,7 @@ _CODE_LINE: Final = re.compile(
     r"|^[ \t]*\|[^\n|]{0,80}\|[^\n]*\|[ \t]*$|^[ \t]*[\w ]{1,30}(?:,[\w .%-]{0,30}){3,}$(?=\n[\w ]{1,30}(?:,[\w .%-]{0,30}){3,}$)",
     re.MULTILINE,
 )
-_MARKED_UP: Final = re.compile(r"<[a-z/!?]")  # elements are taken apart elsewhere (text.py)
+_MARKED_UP: Final = re.compile(r"<[a-z/!?]|\[\[")  # elements are taken apart elsewhere (text.py)
 # A line beside code is code's too if it is indented or a comment.
 _CODE_BESIDE: Final = re.compile(r"^(?:[ \t]+\S|[ \t]*(?:#|//|/\*|\*|--|\}|\]|\)))")
 _DATELINE: Final = re.compile(
@@ -42,7 +42,7 @@ _GENRE: Final = re.compile(
     r"\b(?:homework|exam|quiz|essay|assignment|coursework|problem\s+set|multiple[\s-]choice|true\s+or\s+false)\b|^[ \t]*(?:q(?:uestion)?\s?\d{1,2}\s?[:.)]|exercise\s+\d)|\bdiscuss\b[^.\n]{0,40}\b(?:reference|examples|merits)\b|\b(?:how\s+much|how\s+many|what)\s+(?:must|should|will|does)\s+(?:he|she|they|the\s+(?:man|woman|couple|firm|trader|investor))\b|"
     r"^[ \t]*(?:receipt|invoice|order|ticket|booking|tracking)\s*(?:no\.?|number|#)?\s*[:#]?\s*\d|\b(?:chapter|act|scene|verse|canto|episode|season)\s+(?:[ivx]{1,5}|\d{1,3}|one|two|three)\b\s*[:.\n-]|\bin\s+(?:chapter|act|scene|episode|season|verse)\s+\w+\b|^[ \t]*(?:wanted|for\s+sale|wtb|wts|iso|lost|found|swap|reminder\s+from|notice|memo\s+to|attention)\s*:|^[ \t]*(?:ode|elegy|ballad|hymn|sonnet|song|poem)\s+(?:to|of|for)\b|^[ \t]*(?:the\s+)?(?:manual|brochure|label|sign|poster|handbook|leaflet|textbook|legend|prophecy|horoscope)\s+(?:says|reads|states|explains)|\bonce\s+upon\s+a\s+time\b|^[ \t]*(?:abstract|synopsis|lyrics|haiku|recipe|ingredients|agenda|transcript|subject:\s+re)\b|"
     r"^[ \t]*(?:[\w']+\s+){0,2}minutes\s*(?:of\b|,|:|-)|\bresolved\s*[,:]?\s+that\b|"
-    r"\b(?:clause|article|section|§)\s+\d+(?:\.\d+)?\s+of\s+the\b|\b(?:the\s+(?:parties|lessee|lessor|tenant|licensee|contractor|undersigned|trustees?\s+shall))\b|\bet\s+al\.|\bdoi:|\bpursuant\s+to\b",
+    r"\b(?:clause|article|section|§)\s+\d+(?:\.\d+)?\s+of\s+the\b|\b(?:the\s+(?:parties|lessee|lessor|licensee|undersigned|trustees?\s+shall))\b|\bet\s+al\.|\bdoi:|\bpursuant\s+to\b",
     re.MULTILINE,
 )
 _FILLER: Final = r"[\s\"'(-]*(?:(?:so|and|but|well|ok|okay|lol|haha|btw|fyi|yesterday|today|apparently|anyway|honestly|look|yeah|um|uh|like|man|dude|bro|also|then|now|sometimes|last\s+(?:night|week|month|year)|at\s+(?:work|lunch|dinner|church|the\s+\w+)|every\s+(?:day|week|time)|meanwhile|funny|guess\s+what|breaking|update|rumou?r\s+has\s+it)[\s,:!-]+){0,3}"
@@ -153,6 +153,9 @@ _OWN_WISH: Final = re.compile(
 )
 
 
+_HOW: Final = re.compile(rf"{_FILLER}(?:how|why|which|what)\s+(?:would|do|could|can|are|is)\s+you\b")
+
+
 def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] | None:
     """Say up to where a sentence is not the investor's, and why; None if it is."""
     sentence = lower[start:end]
@@ -161,7 +164,7 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
     if (
         lower[end : end + 1] == "?"
         and _ASKED_GENERALLY.match(sentence)
-        and not _ASKS_ADVISER.search(sentence)
+        and (_HOW.match(sentence) or not _ASKS_ADVISER.search(sentence))
     ):
         return end, "a question"
     if _PRINTED.search(sentence) or _FORM_SAYS.match(sentence):
