@@ -67,6 +67,9 @@ _AFFAIRS: Final = frozenset(
     stocks stock bonds it this that everything nothing all only no never not any every each rest remainder balance safety growth income tax taxes horizon risk target for to please need want wants keep
     sell buy hold harvest grow short long term year years months focus strategy plan return returns dividends interest rule horizon one first second without if you when unless until before after so and but then also just your minimum maximum benchmark""".split()
 )
+_OTHER_SUBJECT: Final = re.compile(
+    r"\W*(?:the|an?|this|these|those|his|her|their)\s+(?:[\w'-]+\s+){1,3}?(?:should|must|shall|will|may|can|is|are|was|were|has|had|wants?|needs?)\b"
+)
 _DETERMINERS: Final = frozenset(
     "they he she the a an these those his her their our its some many most both every no all".split()
 )
@@ -333,6 +336,9 @@ class Evidence:
         text = self._lower[start:end]
         if _OWN.search(text) or _WISH.search(text) or _DUTY.search(text):
             return True
+        other = _OTHER_SUBJECT.match(text)
+        if other is not None and not any(word in _AFFAIRS for word in _WORD.findall(other.group())[1:-1]):
+            return False  # "the patient should rest, avoid losses": what follows is told of him
         return any(_TOLD.match(text[s:e]) for s, e in _cut(text, 0, len(text), _CLAUSE))
 
     def _asks_only(self, start: int, end: int) -> bool:

@@ -28,7 +28,7 @@ _CODE_LINE: Final = re.compile(
 )
 _MARKED_UP: Final = re.compile(r"<[a-z/!?]|\[\[")  # elements are taken apart elsewhere (text.py)
 # A line beside code is code's too if it is indented or a comment.
-_CODE_BESIDE: Final = re.compile(r"^(?:[ \t]+\S|[ \t]*(?:#|//|/\*|\*|--|\}|\]|\)))")
+_CODE_BESIDE: Final = re.compile(r"(?:[ \t]+\S|[ \t]*(?:#|//|/\*|\*|--|\}|\]|\)))")
 _DATELINE: Final = re.compile(
     r"^[ \t]*[A-Z][A-Z.]{2,}(?:[ ,]+[A-Z][A-Za-z.]+){0,3}(?:[ ,]+\d{1,2})?[ ]*(?:\([^)\n]{1,30}\)[ ]*)?-{1,2}[ ](?=[A-Z])[^\n]*",
     re.MULTILINE,

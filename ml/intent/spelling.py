@@ -53,7 +53,7 @@ _BESIDE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bout[ -]?(?:preform|perform)", "outperform"),
     (r"\b(?:lt|l-t|l/t)(?= (?:cap(?:ital)? )?(?:gains?|growth|rates?|hold\w*|appreciation|treatment)\b)", "long term"),
     (r"\b(?:st|s-t|s/t)(?= (?:cap(?:ital)? )?(?:gains?|rates?|profits?|trad\w+)\b)", "short term"),
-    (r"(?<=the )principle\b(?! (?:of|that|is that|behind)\b)|(?<=my )principle\b|(?<=of )principle\b(?!s)", "principal"),
+    (r"(?<=the )principle\b(?! (?:of|that|is that|behind)\b)|(?<=my )principle\b", "principal"),
     (r"\bid(?= (?:like|rather|love|prefer|want|be|sooner|hate|say|just|settle|take|welcome)\b)", "i'd"),
     (r"\bill(?= (?:be|just|need|have|take|want|never|retire|keep|hold|buy|not|probably|still|wait)\b)", "i'll"),
     (r"\bbeet(?= the\b)", "beat"),
