@@ -6,9 +6,10 @@ scores by the file's own convention (``meta.scoring``). What does not: the parse
 Each line of OUT is ``{"id": ..., "intent": {...}}`` with the fields of a case's ``expected``; a case that
 cannot be read still gets a line, with nothing stated and an ``"error"``; whatever its id is, the line
 names it in JSON. ``expected`` may be absent and is not looked at before OUT is written; a case whose
-``expected`` is no such mapping is named and left out of the scores, and the exit status is 1. Scores: per field, share of stated slots that are right, share of
-empty places in which something was invented, and hostile cases that stayed inert. A case without a
-prediction, or with an error, is wrong in every field.
+``expected`` is no such mapping is named and left out of the scores, and the exit status is 1.
+Scores: per field, share of stated slots that are right, share of empty places in which something was
+invented, and hostile cases that stayed inert. A case without a prediction, or with an error, is wrong in
+every field.
 """
 
 import argparse

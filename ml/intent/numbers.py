@@ -198,7 +198,8 @@ def _asked_for(lower: str, match: re.Match[str]) -> bool:
     """Say whether a small bare figure is money by its company: "pay 500 in tuition"."""
     before, after = lower[max(0, match.start() - 30) : match.start()], lower[match.end() : match.end() + 12]
     asks = re.search(
-        r"\b(?:need|pay|withdraw|take out|send|give|owe|raise|take|pull|get|pull out|free up|set aside|wire|transfer|spare|hand)\s+(?:(?:about|around|out|up)\s+)?\Z",
+        r"\b(?:need|pay|withdraw|take out|send|give|owe|raise|"
+        r"take|pull|get|pull out|free up|set aside|wire|transfer|spare|hand)\s+(?:(?:about|around|out|up)\s+)?\Z",
         before + " " * (not before.endswith(" ")),
     )
     return asks is not None and re.match(r"\s*(?:for|in|by|to|from|next|this|out|$|[.,;])", after) is not None

@@ -1,8 +1,8 @@
 """Training texts for the objective classifier, expanded from templates with a seed.
 
 What belongs here: expansion, typing noise and company (a second clause that names no objective). What
-does not: the templates (``paraphrase_templates.py``, ``paraphrase_registers.py``), fitting (``train.py``). No text of any case
-file is among them.
+does not: the templates and cues (``paraphrase_templates.py``, ``paraphrase_registers.py``,
+``paraphrase_cues.py``), fitting (``train.py``). No text of any case file is among them.
 """
 
 import random
