@@ -69,7 +69,9 @@ _BESIDE: Final[tuple[tuple[str, str], ...]] = (
     (r"(?<=more )then(?= (?:\d|a |one|twelve|the ))", "than"),
 )  # fmt: skip
 # Words that carry a wish; slips of others do no harm.
-_KEYS: Final = """money market markets account portfolio growth growing grown profit profits income dividend dividends losses
+_KEYS: Final[
+    list[str]
+] = """money market markets account portfolio growth growing grown profit profits income dividend dividends losses
 capital principal savings retire retirement retiring retired invest investing investment investments stocks shares years months weeks harvest harvesting
 offset deduct deduction write-off taxes preserve protect protection preservation safety secure conservative aggressive moderate volatility
 benchmark beat outperform trading trade quick quickly short-term long-term gains realize realise realized avoid exclude excluding crypto
@@ -101,7 +103,7 @@ def _slips_of(word: str) -> set[str]:
 def _corrections() -> dict[str, str]:
     """Slips that lead to one key alone and are no key themselves."""
     found: dict[str, str] = {}
-    clash = set(_KEYS)
+    clash: set[str] = set(_KEYS)
     for key in _KEYS:
         for slip in _slips_of(key):
             if slip in found and found[slip] != key:

@@ -13,7 +13,7 @@ FALLS = ("it drop by half", "a 40% drawdown", "big swings", "a bear market")
 
 @pytest.mark.parametrize(
     ("bears", "fall"),
-    product(("I can live with", "I could sit through", "I wouldn't mind", "I'm fine with"), FALLS),
+    list(product(("I can live with", "I could sit through", "I wouldn't mind", "I'm fine with"), FALLS)),
 )
 def test_bearing_a_fall_is_high(bears, fall):
     assert parse_goal(f"Grow my savings for 20 years. {bears} {fall}.", DAY).risk_tolerance == "high"
