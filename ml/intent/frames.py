@@ -131,6 +131,8 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:rather|sooner|prefer(?:\s+to)?)\s+(?:\w+\s+){{0,2}}?(?:miss|forgo|forego|give\s+up|earn|make|have|get|accept|settle\s+for)\s+[^.;!?\n]{{0,50}}?\bthan\s+(?:\w+\s+){{0,2}}?(?:tak(?:e|ing)|los(?:e|ing)|risk(?:ing)?|see(?:ing)?|suffer(?:ing)?|a\s+loss|watch(?:ing)?)
         principal\s+(?:safety|security|protection|preservation)
         (?:keep|make|hold)\s+(?:it|this|everything|things|{_POT})\s+(?:very\s+|all\s+|nice\s+and\s+)?(?:tame|calm|boring|quiet|mild|dull|steady|level|even|low[\s-]key)\b
+        (?:shield|protect|shelter|guard|spare)\s+(?:me|us)\s+(?:from|against|another)\b
+        (?:done|finished|through)\s+(?:with\s+)?(?:taking\s+)?(?:chances|risks?|gambling)\b|nothing\s+(?:reckless|risky|rash|wild|daring|speculative)\b
         do\s+no\s+harm|(?:no|without)\s+(?:any\s+)?(?:harm|damage)\s+to\s+(?:the\s+|my\s+|our\s+)?(?:principal|capital|money|savings)
         (?:in|after|until|till|for)\s+[^.;!?\n]{{0,25}}?\b(?:exactly|precisely|just)\s+(?:as|what)\s+(?:it\s+is|much\s+as)\s*(?:now|today)?
         every\s+(?:last\s+|single\s+)?(?:dollar|cent|penny|dime)\s+(?:\w+\s+){{0,3}}?(?:has\s+to|must|should|needs\s+to)\s+(?:\w+\s+){{0,2}}?(?:there|back|safe|intact|accounted|matters|counts)
@@ -149,6 +151,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
     "tax_loss_harvesting": phrases(
         rf"""
         tax\s+alpha\b
+        harvest(?:ing)?\s+(?:aggressively|heavily|hard|often)\b|(?:gains?|income)\s+to\s+(?:shelter|offset|cancel|soak\s+up|wipe\s+out)\b
         harvest(?:ing)?\s+(?:\w+\s+){{0,2}}?(?:down|under\s?water|red|losing|depressed|depreciated)\b
         (?:find|get|give|grab|need|want|use|use\s+up|using\s+up|pick\s+up|look\s+for|scrape\s+together|rustle\s+up|dig\s+up|hunt\s+for|hunt\s+down|gather|do|apply|keep\s+an\s+eye\s+out\s+for)\s+(?:me\s+|us\s+|up\s+)?(?:(?:some|any|all|the|my|as\s+many|enough|a\s+few|every|those|big|more|available|of|our)\s+){{0,3}}(?:(?:tax|capital|paper)\s+)?(?:losses|write[\s-]?offs?|deductions)\b[^.;!?\n]{{0,60}}?\b{_TAXED}\b
         (?:use|use\s+up|using\s+up|pick\s+up|picking\s+up|do|take|get|find|gather|collect|keep)\s+(?:\w+\s+){{0,2}}?(?:tax|capital)\s+losses\b
@@ -175,6 +178,8 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         rf"""
         (?:gains?|profits?|sales?)\s+(?:\w+\s+){{0,4}}?(?:has\s+to|have\s+to|must|should|needs?\s+to|ought\s+to)\s+(?:be|qualify\s+as|count\s+as)\s+(?:a\s+)?long[\s-]*term\b
         (?:isn't|is\s+not|not)\s+(?:yet\s+)?long[\s-]*term(?:\s+yet)?\b[^.;!?\n]{{0,30}}?\b(?:alone|wait|stays?|leave|don't|keep|hold)
+        (?:just|only|nothing\s+but|purely)\s+long[\s-]*term\s+(?:capital\s+)?gains\b
+        (?:tak\w+|realis\w+|realiz\w+|sell\w*|book\w*|gains?|profits?)\b[^.;!?\n]{{0,30}}?\b(?:once|only\s+when|when|after|if)\s+(?:they|it|each|everything)(?:'re|'s|\s+are|\s+is|\s+has\s+gone|\s+have\s+gone|\s+turns?|\s+goes)?\s+(?:\w+\s+)?long[\s-]*term\b
         (?:all|every|each|any)\s+(?:disposals?|sales?|exits?|realisations?|realizations?)\s+(?:\w+\s+){{0,2}}?long[\s-]*term
         only\s+(?:[\w']+\s+){{0,3}}?(?:gains?|profits?|lots?|shares|positions?|winners?|things|stuff)\s+(?:\w+\s+){{0,3}}?(?:over|older\s+than|past|beyond|more\s+than)\s+{YEAR_HELD}
         (?:only|just)\s+(?:sell|take|realise|realize|touch|trim|book)\s+(?:[\w']+\s+){{0,5}}?(?:gone|went|turned|become|that's|that\s+is|already|been\s+held)\s+(?:\w+\s+){{0,2}}?{_TOO_YOUNG}
@@ -188,6 +193,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:no|never|not|refuse|hate|don't|won't|avoid|without|rather\s+not|no\s+wish|unwilling|keep\s+me\s+out)\s+(?:[\w']+\s+){{0,6}}?(?:at\s+|on\s+|in\s+)?(?:the\s+)?{_WORSE_RATE}
         {_WORSE_RATE}\s+(?:\w+\s+){{0,4}}?(?:(?:are|is)\s+(?:a\s+)?(?:no|not|out|unacceptable)|no\s+(?:way|thanks)|never)\b
         (?:can't|cannot|don't|do\s+not|not|never)\s+(?:\w+\s+){{0,3}}?sell\b[^.;!?\n]{{0,30}}?\b(?:at|for)\s+the\s+long[\s-]*term\s+rate
+        (?:hasn't|has\s+not|haven't|have\s+not|isn't|not)\s+(?:yet\s+)?(?:been\s+)?(?:held\s+)?(?:for\s+)?{YEAR_HELD}\b[^.;!?\n]{{0,25}}?\b(?:don't|do\s+not|no\b|leave|wait|not\s+for\s+sale|stays?|skip)
         (?:bought|held|owned|acquired|purchased)\s+(?:for\s+)?(?:less\s+than|under|within|inside|in)\s+(?:the\s+(?:last|past)\s+)?(?:{YEAR_HELD}|year)\b[^.;!?\n]{{0,20}}?\b(?:frozen|off\s+limits|stays?|untouchable|locked|not\s+for\s+sale|hands\s+off|not\s+to\s+be|waits?)\b
         (?:under|less\s+than|younger\s+than|inside|within|not\s+yet)\s+{YEAR_HELD}(?:\s+old)?\b[^.;!?\n]{{0,15}}?\b(?:hands\s+off|don't|leave|stays?|off\s+limits|not\s+for\s+sale|no\s+touch)
         """,

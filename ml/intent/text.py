@@ -98,6 +98,7 @@ _COMMAND = re.compile(
     r"|\b(?:mark|classify|label|tag|score|rate|flag)\s+(?:\w+\s+){0,3}?(?:statement|text|message|input|user|goal|request|entry)s?\s+as\b|\b(?:repeat after me|store (?:this|that|it) as my|instruct the \w+|this is an? order to)\b"
     r"|\b(?:prior|earlier|above|previous)\s+(?:directives?|orders?|commands?)\b|\battention\s+(?:model|ai|system|machine|bot|parser)\b|\brecord\s+this\s+(?:investor|client|user|person)\b"
     r"|\byour\s+(?:next\s+|only\s+|first\s+)?(?:output|tokens?|completion|response|next\s+(?:word|reply|answer))\b"
+    r"|\b(?:write|compose|tell)\s+(?:me\s+|us\s+)?(?:an?|the)\s+(?:\w+\s+)?(?:story|poem|essay|song|joke|script|novel|limerick|haiku|tale)\b"
     r"|\b(?:simulate|impersonate)\s+(?:an?|the)\b|\bmodel\s+card\b"
     r"|\bpretend\s+(?:you|to\s+be|that\s+you)\b|\b(?:begin|end|start)\s+(?:admin|system|note|prompt|instructions?|message|override)\b"
     r"|\bfrom\s+(?:now|this\s+point)\s+on\b,?\s+(?:\w+\s+)?(?:every|all|each|any)\s+(?:user|client|customer|investor|statement|text|account)s?\b|\b(?:confirm|reply|answer|respond|acknowledge)\s+(?:only\s+)?with\s+['\"]?(?:ok|yes|done|ack)\b"
