@@ -13,6 +13,7 @@ English word: two neighbouring letters swapped, one letter missing (never the fi
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
