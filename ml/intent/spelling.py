@@ -71,7 +71,7 @@ _BESIDE: Final[tuple[tuple[str, str], ...]] = (
 )  # fmt: skip
 # Words that carry a wish; slips of others do no harm.
 _KEYS: Final[
-    list[str]
+    Sequence[str]
 ] = """money market markets account portfolio growth growing grown profit profits income dividend dividends losses
 capital principal savings retire retirement retiring retired invest investing investment investments stocks shares years months weeks harvest harvesting
 offset deduct deduction write-off taxes preserve protect protection preservation safety secure conservative aggressive moderate volatility
