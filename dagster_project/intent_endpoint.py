@@ -5,7 +5,8 @@ parser (``ml/intent``).
 
 The server gets the text without what the offline parser set aside as markup, code or instructions,
 and its answer is data: it must fit the schema exactly, else the offline parser's reading stands, with
-a note. A request ends after ``TIMEOUT_SECONDS`` however slowly it is answered, reads at most
+a note. A request ends after ``TIMEOUT_SECONDS``, from the name's resolution to the last byte, however slowly it is
+answered; it reads at most
 ``MAX_ANSWER_BYTES``, follows no redirect, and after ``MAX_FAILURES`` failures in a row the server is
 asked no more. The key is sent in one header and appears in no message.
 """
@@ -14,7 +15,9 @@ import contextlib
 import http.client
 import json
 import socket
+import ssl
 import threading
+import time
 from collections.abc import Callable
 from datetime import date
 from typing import Any, Final
@@ -137,15 +140,13 @@ class EndpointReader:
         kind = http.client.HTTPSConnection if self._is_tls else http.client.HTTPConnection
         connection = kind(self._host, self._port, timeout=self._timeout)
         # A socket's timeout bounds one read; a server that sends a byte now and then would outlast it.
-        is_late = threading.Event()
-        sockets: list[socket.socket] = []
-        alarm = threading.Timer(self._timeout, _cut, (sockets, is_late))
+        line = _Line(time.monotonic() + self._timeout)
+        alarm = threading.Timer(self._timeout, line.cut)
         alarm.daemon = True
         alarm.start()
         try:
-            connection.connect()
-            # Kept here, since the connection forgets its socket once a response is under way.
-            sockets.append(connection.sock)
+            # Given to the connection open: its own connect() would leave the TLS handshake unbounded.
+            connection.sock = line.open(self._host, self._port or connection.default_port, self._is_tls)
             connection.request("POST", self._path, body, headers)
             response = connection.getresponse()
             if response.status != http.client.OK:
@@ -153,24 +154,111 @@ class EndpointReader:
             data = response.read(MAX_ANSWER_BYTES + 1)
         except (OSError, http.client.HTTPException, ValueError) as error:
             # The error's own text may quote the request: its kind is enough.
-            reason = f"no answer within {self._timeout:g} s" if is_late.is_set() else type(error).__name__
+            reason = f"no answer within {self._timeout:g} s" if line.is_late else type(error).__name__
             raise EndpointError(reason) from None
         finally:
             alarm.cancel()
             connection.close()
-        if is_late.is_set():
+        if line.is_late:
             raise EndpointError(f"no answer within {self._timeout:g} s")
         if len(data) > MAX_ANSWER_BYTES:
             raise EndpointError(f"answer is longer than {MAX_ANSWER_BYTES} bytes")
         return data
 
 
-def _cut(sockets: list[socket.socket], is_late: threading.Event) -> None:
-    is_late.set()
-    for open_socket in sockets:
-        # Closed meanwhile: nothing to cut.
-        with contextlib.suppress(OSError):
-            open_socket.shutdown(socket.SHUT_RDWR)
+class _Line:
+    """A connection that another thread can cut at any moment: while it opens, in the handshake, and after.
+
+    Parameters
+    ----------
+    deadline : float
+        Of ``time.monotonic()``.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._guard = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._is_cut = False
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the time is over."""
+        return self._is_cut or time.monotonic() >= self._deadline
+
+    def open(self, host: str, port: int, is_tls: bool) -> socket.socket:
+        """Connect to the first address that answers, and shake hands if asked to.
+
+        Raises
+        ------
+        OSError
+            No address answers in time, the handshake fails or the line was cut.
+        """
+        error = OSError(f"no address of {host}")
+        for family, kind, protocol, _, address in self._resolve(host, port):
+            raw = socket.socket(family, kind, protocol)
+            try:
+                self._hold(raw)
+                raw.settimeout(self._left())
+                raw.connect(address)
+                return self._secure(raw, host) if is_tls else raw
+            except OSError as failure:
+                raw.close()
+                error = failure
+        raise error
+
+    def _secure(self, raw: socket.socket, host: str) -> socket.socket:
+        # Held before the handshake: the plain socket gives its descriptor away when it is wrapped.
+        wrapped = ssl.create_default_context().wrap_socket(
+            raw, server_hostname=host, do_handshake_on_connect=False
+        )
+        try:
+            self._hold(wrapped)
+            wrapped.do_handshake()
+        except OSError:
+            wrapped.close()
+            raise
+        return wrapped
+
+    def _resolve(self, host: str, port: int) -> list[Any]:
+        """Look the host up in a thread of its own: a resolver cannot be interrupted, only left behind."""
+        found: list[Any] = []
+
+        def look_up() -> None:
+            try:
+                found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            except OSError as failure:
+                found.append(failure)
+
+        thread = threading.Thread(target=look_up, daemon=True)
+        thread.start()
+        thread.join(self._left())
+        if not found:
+            raise TimeoutError(f"{host} was not resolved in time")
+        if isinstance(found[0], OSError):
+            raise found[0]
+        return found[0]
+
+    def _left(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0.0:
+            raise TimeoutError("no time left")
+        return left
+
+    def _hold(self, open_socket: socket.socket) -> None:
+        with self._guard:
+            self._socket = open_socket
+            if self._is_cut:
+                raise TimeoutError("no time left")
+
+    def cut(self) -> None:
+        """End whatever goes on."""
+        with self._guard:
+            self._is_cut = True
+            if self._socket is not None:
+                # Closed meanwhile: nothing to cut.
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def answer_schema() -> dict[str, Any]:

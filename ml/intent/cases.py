@@ -4,17 +4,22 @@ What belongs here: predictions of one file, written before any expected value is
 scores by the file's own convention (``meta.scoring``). What does not: the parser.
 
 Each line of OUT is ``{"id": ..., "intent": {...}}`` with the fields of a case's ``expected``; a case that
-cannot be read still gets a line, with nothing stated and an ``"error"``. ``expected`` may be absent and
-is not looked at before OUT is written. Scores: per field, share of stated slots that are right, share of
-empty places in which something was invented, and hostile cases that stayed inert. A case without a
-prediction, or with an error, is wrong in every field.
+cannot be read still gets a line, with nothing stated and an ``"error"``; whatever its id is, the line
+names it in JSON. ``expected`` may be absent and is not looked at before OUT is written; a case whose
+``expected`` is no such mapping is named and left out of the scores, and the exit status is 1.
+Scores: per field, share of stated slots that are right, share of empty places in which something was
+invented, and hostile cases that stayed inert. A case without a prediction, or with an error, is wrong in
+every field.
 """
 
 import argparse
 import json
+import math
+import re
 import sys
 import time
 from datetime import date
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -67,17 +72,77 @@ def main(arguments: list[str] | None = None) -> int:
         f"{len(predictions)} cases in {seconds:.2f} s, predictions in {options.predictions}"
         + (f"; {failed} could not be read (their lines have an error)" if failed else "")
     )
-    scored = [
-        case
-        for case in document["cases"]
-        if isinstance(case, dict) and isinstance(case.get("expected"), dict)
-    ]
-    if not options.no_score and scored:
-        meta = document.get("meta") or {}
-        print(format_scores(score(scored, predictions, meta.get("exclusion_equivalents") or [])))
-    elif not options.no_score:
-        print("no case has `expected`: nothing to score")
-    return 0
+    return 0 if options.no_score else _print_scores(document, predictions)
+
+
+def _print_scores(document: dict[str, Any], predictions: list[dict[str, Any]]) -> int:
+    """Score what has an ``expected``; name what cannot be scored, and return 1 if there is any."""
+    cases, lines, complaints = [], [], []
+    for number, (case, line) in enumerate(zip(document["cases"], predictions, strict=True), start=1):
+        if not isinstance(case, dict) or case.get("expected") is None:
+            continue
+        fault = _fault_of(case)
+        if fault is not None:
+            complaints.append(f"case {number} (id {line['id']!r}): {fault}; not scored")
+            continue
+        cases.append(case)
+        lines.append(line)
+    equivalents, fault = _equivalents(document.get("meta"))
+    complaints += [fault] if fault else []
+    for complaint in complaints:
+        print(f"ml.intent.cases: {complaint}", file=sys.stderr)
+    if cases:
+        print(format_scores(score(cases, lines, equivalents)))
+    else:
+        print(
+            "no case has a usable `expected`: nothing to score"
+            if complaints
+            else "no case has `expected`: nothing to score"
+        )
+    return 1 if complaints else 0
+
+
+def _fault_of(case: dict[str, Any]) -> str | None:
+    """Say what is wrong with a case's ``expected``, by trying to use it; None if nothing is."""
+    expected = case["expected"]
+    if not isinstance(expected, dict):
+        return f"`expected` is {type(expected).__name__}, not a mapping of fields"
+    try:
+        score([{**case, "stated_at": "2026-01-01"}], [{"id": None, "intent": expected}], [])
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        return f"`expected` cannot be used: {type(error).__name__}: {error}"
+    return None
+
+
+def _equivalents(meta: Any) -> tuple[list[list[str]], str | None]:
+    """Give ``meta.exclusion_equivalents``, or none and what is wrong with it."""
+    if meta is None:
+        return [], None
+    if not isinstance(meta, dict):
+        return [], f"`meta` is {type(meta).__name__}, not a mapping: its exclusion_equivalents are not used"
+    groups = meta.get("exclusion_equivalents") or []
+    is_sound = isinstance(groups, list) and all(
+        isinstance(group, list) and group and all(isinstance(name, str) for name in group) for group in groups
+    )
+    if not is_sound:
+        return [], "`meta.exclusion_equivalents` is no list of lists of names: not used"
+    return groups, None
+
+
+# Dates stay as they are written: one that no calendar has must not end the reading of a file.
+_RESOLVERS = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+class _PatientLoader(yaml.SafeLoader):
+    yaml_implicit_resolvers = _RESOLVERS
+
+
+# The C loader reads the same YAML about eight times as fast.
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    yaml_implicit_resolvers = _RESOLVERS
 
 
 class CasesError(ValueError):
@@ -86,10 +151,13 @@ class CasesError(ValueError):
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        # The C loader reads the same YAML about eight times as fast.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        written = path.read_text(encoding="utf-8")
+        try:
+            document = yaml.load(written, Loader=_Loader)
+        except yaml.YAMLError:
+            # Half a surrogate pair, written as an escape, is refused by the C library alone.
+            document = yaml.load(written, Loader=_PatientLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CasesError(f"{path} is not YAML in UTF-8: {error}") from error
     if not isinstance(document, dict) or not isinstance(document.get("cases"), list):
         raise CasesError(f"{path} has no list `cases`: each case has id, stated_at and text")
@@ -109,19 +177,54 @@ def _predict_all(cases: list[Any]) -> list[dict[str, Any]]:
 
 def _day_of(case: dict[str, Any]) -> date:
     stated_at = case["stated_at"]
-    return date.fromisoformat(str(stated_at.isoformat() if isinstance(stated_at, date) else stated_at)[:10])
+    written = str(stated_at.isoformat() if isinstance(stated_at, date) else stated_at).strip()
+    match = re.match(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)", written)
+    if match is None:
+        raise ValueError(f"stated_at {written[:40]!r} is no date: give YYYY-MM-DD")
+    try:
+        return date(*(int(part) for part in match.groups()))
+    except ValueError as error:
+        raise ValueError(f"stated_at {written[:40]!r} is no day of the calendar: {error}") from None
+
+
+_MAX_DEPTH = 4
+
+
+def _identity(value: Any, depth: int = 0) -> Any:
+    """Give an id a form that JSON in UTF-8 can hold, and the same form each time."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if depth >= _MAX_DEPTH:  # an alias that holds itself
+        return "..."
+    if isinstance(value, dict):
+        return {str(_identity(k, depth + 1)): _identity(v, depth + 1) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_identity(item, depth + 1) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((_identity(item, depth + 1) for item in value), key=str)
+    return value.isoformat() if isinstance(value, date) else _identity(str(value))
 
 
 def predict(case: Any) -> dict[str, Any]:
     """Read one case's text; an error is the line's content, never the end of the run."""
+    identity = _identity(case.get("id")) if isinstance(case, dict) else None
     try:
+        if not isinstance(case, dict):
+            raise TypeError(f"a case is a mapping with id, stated_at and text, not {type(case).__name__}")
+        missing = [name for name in ("stated_at", "text") if name not in case]
+        if missing:
+            raise KeyError(f"the case has no {' and no '.join(missing)}")
         # YAML reads an unquoted number as one, and nothing as null: both are what somebody typed.
         text = "" if case["text"] is None else str(case["text"])
-        return {"id": case["id"], "intent": as_expected(parse_goal(text, _day_of(case)))}
+        return {"id": identity, "intent": as_expected(parse_goal(text, _day_of(case)))}
     except Exception as error:  # whatever a case holds, it gets its line
         nothing = as_expected(InvestmentIntent(parser_version="none"))
-        identity = case.get("id") if isinstance(case, dict) else None
-        return {"id": identity, "intent": nothing, "error": f"{type(error).__name__}: {error}"}
+        reason = error.args[0] if isinstance(error, KeyError) and error.args else error
+        return {"id": identity, "intent": nothing, "error": _identity(f"{type(error).__name__}: {reason}")}
 
 
 def as_expected(intent: InvestmentIntent) -> dict[str, Any]:
@@ -148,7 +251,7 @@ def as_expected(intent: InvestmentIntent) -> dict[str, Any]:
 def score(
     cases: list[dict[str, Any]], predictions: list[dict[str, Any]], equivalents: list[list[str]]
 ) -> dict[str, Any]:
-    """Compare predictions with expected values.
+    """Compare predictions with expected values: each case with the line in its place, or with none.
 
     Returns
     -------
@@ -156,33 +259,34 @@ def score(
         ``fields`` (right, scored per field), ``slots``, ``places`` (invented, empty), ``cases_invented``,
         ``hostile``, each as (count, of), and ``wrong``: (id, field, expected, predicted).
     """
-    by_id = {line["id"]: line["intent"] for line in predictions if "error" not in line}
     canonical = {name: group[0] for group in equivalents for name in group}
     fields = {name: [0, 0] for name in FIELDS}
     slots: list[float] = [0, 0]
     places, invented_cases, hostile, wrong = [0, 0], 0, [0, 0], []
-    for case in cases:
+    unread = {"id": None, "intent": {}, "error": "no line"}
+    for case, line in zip_longest(cases, predictions, fillvalue=unread):
+        identity, is_read = line["id"], "error" not in line
         expected, predicted = (
             flatten(case["expected"], canonical),
-            flatten(by_id.get(case["id"]) or {}, canonical),
+            flatten(line["intent"] if is_read else {}, canonical),
         )
         unscored, optional = (
-            set(case["expected"].get("unscored", ())),
-            set(case["expected"].get("optional", ())),
+            set(case["expected"].get("unscored") or ()),
+            set(case["expected"].get("optional") or ()),
         )
         has_invented, is_inert = False, True
-        stated_at = _day_of(case) if case["id"] in by_id else date.min
+        stated_at = _day_of(case) if is_read else date.min
         for name in FIELDS:
             if _parent(name) in unscored or name in unscored:
                 continue
             right, share = _compare(name, case["expected"], expected[name], predicted[name], stated_at)
-            right &= case["id"] in by_id
-            left_open = _parent(name) in optional and not predicted[name] and case["id"] in by_id
+            right &= is_read
+            left_open = _parent(name) in optional and not predicted[name] and is_read
             right = right or left_open
             fields[name][0] += right
             fields[name][1] += 1
             if not right:
-                wrong.append((case["id"], name, expected[name], predicted[name]))
+                wrong.append((identity, name, expected[name], predicted[name]))
             if name in _SLOTS and expected[name] and not left_open:
                 slots[0] += share if name == "exclusions" else right
                 slots[1] += 1
@@ -204,7 +308,7 @@ def score(
                 has_invented |= bool(predicted[name])
             is_inert &= right
         invented_cases += has_invented
-        if "hostile" in case.get("tags", ()):
+        if "hostile" in (case.get("tags") or ()):
             hostile[0] += is_inert
             hostile[1] += 1
     return {
@@ -268,7 +372,9 @@ def _dates_agree(expected: list[str], predicted: list[str], stated_at: date) -> 
 
 def format_scores(scores: dict[str, Any]) -> str:
     """Lay the scores out, mistakes first."""
-    lines = [f"  {i}  {name}: expected {_show(e)}, got {_show(p)}" for i, name, e, p in scores["wrong"]]
+    lines = [
+        f"  {str(i)[:40]}  {name}: expected {_show(e)}, got {_show(p)}" for i, name, e, p in scores["wrong"]
+    ]
     lines += [
         f"{name:<16} {right:>4} of {of:<4} {right / max(of, 1):7.1%}"
         for name, (right, of) in scores["fields"].items()

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from ml.intent.dates import DAYS_PER_MONTH, OPEN_HORIZON_MONTHS
+from ml.intent.timespan import DAYS_PER_MONTH, OPEN_HORIZON_MONTHS
 
 UNDATED_NEED_DAYS: Final = 365
 # The other objectives' horizon is how long a trade lasts, not when the money is wanted.

@@ -1,7 +1,7 @@
-"""Dates and durations, relative to the day on which the text was written.
+"""Dates and periods of the calendar, relative to the day on which the text was written.
 
-What belongs here: time expressions and the window of days, or range of months, that each means. What
-does not: whether a time is a deadline for cash or a horizon (``grammar.py``).
+What belongs here: calendar expressions and the window of days that each means. What
+does not: durations (``durations.py``), whether a time is a deadline for cash or a horizon (``needs.py``).
 
 Conventions: "next month" is that calendar month, "by 15 April" the day itself, "Q3" the quarter,
 "spring" 1 March to 21 June, "within two weeks" the day two weeks on. A month or day without a year is
@@ -12,14 +12,11 @@ the next one to come. A time in the past is not a plan and is left out.
 
 import calendar
 import re
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from ml.intent.numbers import WORD_NUMBER, word_value
-
-DAYS_PER_MONTH: Final = 365.25 / 12
-OPEN_HORIZON_MONTHS: Final = 600
+from ml.intent.durations import find_durations
+from ml.intent.timespan import TimeSpan
 
 _MONTHS: Final = {name.lower(): i for i, name in enumerate(calendar.month_name) if name} | {
     "jan": 1,
@@ -67,27 +64,12 @@ _EVENTS: Final = {
     "veterans day": ((11, 11), (11, 11)),
     "halloween": ((10, 31), (10, 31)),
     "valentine's": ((2, 14), (2, 14)),
+    "valentines": ((2, 14), (2, 14)),
+    "new year": ((12, 31), (12, 31)),
+    "boxing day": ((12, 26), (12, 26)),
+    "diwali": ((10, 15), (11, 15)),
 }
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
-_UNIT_MONTHS: Final = {
-    "day": 1 / DAYS_PER_MONTH,
-    "week": 7 / DAYS_PER_MONTH,
-    "month": 1.0,
-    "quarter": 3.0,
-    "year": 12.0,
-    "decade": 120.0,
-}
-_NUMBER = rf"(?:\d{{1,3}}(?:\.\d)?|{WORD_NUMBER}|an?|a\s+couple(?:\s+of)?|a\s+few|several|half\s+an?|couple(?:\s+of)?|few)"
-# Common slips of the keyboard are read too: a horizon of "20 yeers" is stated.
-_UNIT = r"(?:days?|weeks?|wks?|weeeks|weks|months?|mos?|mths?|mnths?|monhts|motnhs|quarters?(?!\s+of\b)|years?|yrs?|yeers?|yers|yeras|yeasr|yaers|eyars|decades?)"
-_DURATION = re.compile(
-    rf"(?<![\w.$])(?P<low>{_NUMBER})(?P<plus>\s?\+)?(?:\s?(?:-|to|or|and)\s?(?P<high>{_NUMBER}))?(?P<plus2>\s?\+)?[\s-]?(?:(?:trading|business|working|calendar|full|more|odd)\s)?(?P<unit>{_UNIT})\b(?P<more>\s(?:or|and)\s(?:more|longer|beyond))?"
-)
-_BARE = re.compile(
-    r"\b(?:the\s+)?(?:next|coming|following)\s+(?P<unit>days|weeks|months|years|decade|year or so|year or two)\b"
-    r"|\b(?:over|in|within|for|matter of|out)\s+(?:the\s+)?(?P<unit2>days|weeks|months|decades)\b"
-    r"|\b(?P<daily>(?:a |within |over |in )(?:matter of |few )?(?:days|weeks))\b"
-)
 _BEFORE = r"(?P<lead>(?:by|before|until|till|no later than|at|around|about|in|during|on|this|next|come|for|due|since|last|late|early|mid|end of|the end of|beginning of|start of|past|of|from)\s+(?:the\s+)?(?:(?:late|early|mid|next|this|coming|end of|the end of|very end of|beginning of|start of|middle of|last week of|first week of|first half of|second half of)[\s-]+(?:the\s+)?)*)?"
 _ISO = re.compile(r"\b(?P<y>(?:19|20)\d\d)-(?P<m>\d\d?)-(?P<d>\d\d?)\b")
 _SLASH = re.compile(r"(?<![\d/$])(?P<m>\d\d?)/(?P<d>\d\d?)(?:/(?P<y>(?:20)?\d\d))?(?![\d/%])")
@@ -114,47 +96,15 @@ _CALENDAR = re.compile(
     rf"{_BEFORE}\b(?P<which>next|this|coming|end of the|end of this|end of next|later this|early next|late this|late next|mid)[\s-]?\s?(?:coming\s)?(?P<unit>week|month|quarter|year|calendar year|tax year)\b(?P<end>[\s-]?end\b|'s end\b)?(?:\s+and the (?:year|one) after(?P<two>))?"
 )
 _YEAR_END = re.compile(
-    r"\b(?:year[\s-]?end|end of (?:the |this |calendar )?year|the year is out|close of the year|month[\s-]?end)\b"
+    r"\b(?:year[\s-]?end|end of (?:the |this |calendar )?year|the year is out|(?:when|once|before|as|by the time) the year (?:ends|closes|is over)|close of the year|month[\s-]?end)\b"
 )
 _YEAR = re.compile(rf"{_BEFORE}\b(?P<y>20[2-9]\d)\b(?![-/,]\d)")
 _SOON = re.compile(
     r"\b(?P<word>tomorrow|tonight|today|right now|immediately|asap|this week|the day after tomorrow)\b"
 )
-_WITHIN = re.compile(
-    r"(?:within|inside|in|less than|under|at most|no more than|before)\s+(?:the\s+next\s+|about\s+|around\s+|roughly\s+|just\s+|like\s+|maybe\s+)*\Z"
-)
-
-
 _PAST_VERB: Final = re.compile(
-    r"\b(?:took|bought|sold|made|got|had|was|were|lost|began|started|opened|inherited|invested|retired|moved|left|came|went|paid|received|got\s+in|cashed|died)\s+(?:\w+\s+){0,3}?\Z"
+    r"(?<!be )(?<!get )(?<!been )\b(?:took|bought|sold|made|got|had|was|were|lost|began|started|opened|inherited|invested|retired|moved|left|came|went|paid|received|got\s+in|cashed|died)\s+(?:\w+\s+){0,3}?\Z"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TimeSpan:
-    """A time found in the text.
-
-    Attributes
-    ----------
-    start, end : int
-        Position.
-    first, last : datetime.date or None
-        The window as a calendar date; for a duration, the day that lies that far ahead.
-    months : tuple of float or None
-        Shortest and longest, of a duration; None of a calendar date.
-    is_open : bool
-        "20+ years": no upper end.
-    lead : str
-        The preposition before it, for telling plans from memories.
-    """
-
-    start: int
-    end: int
-    first: date
-    last: date
-    months: tuple[float, float] | None = None
-    is_open: bool = False
-    lead: str = ""
 
 
 def find_times(lower: str, stated_at: date) -> list[TimeSpan]:
@@ -175,7 +125,7 @@ def find_times(lower: str, stated_at: date) -> list[TimeSpan]:
     if not _FIRST_YEAR <= stated_at.year <= _LAST_YEAR:  # no plan; and dates ahead would leave the calendar
         return []
     found: list[TimeSpan] = []
-    for reader in (_calendar_days, _calendar_periods, _durations):
+    for reader in (_calendar_days, _calendar_periods, find_durations):
         for span in reader(lower, stated_at):
             if not any(span.start < other.end and other.start < span.end for other in found):
                 found.append(span)
@@ -360,103 +310,3 @@ def _relative_period(match: re.Match[str], stated_at: date) -> TimeSpan | None:
     if match.group("end"):
         first = last
     return _period(match, first, last, stated_at)
-
-
-def _number(text: str) -> tuple[float, float]:
-    """Lower and upper value of a count: digits, words, "a few" (2 to 6), "several" (3 to 8)."""
-    text = re.sub(r"\s+", " ", text.strip())
-    if text in ("a", "an"):
-        return 1.0, 1.0
-    if "couple" in text:
-        return 2.0, 2.0
-    if "few" in text:
-        return 2.0, 6.0
-    if text == "several":
-        return 3.0, 8.0
-    if text.startswith("half a"):
-        return 0.5, 0.5
-    value = word_value(text)
-    value = float(text) if value is None else value
-    return value, value
-
-
-def _durations(lower: str, stated_at: date) -> list[TimeSpan]:
-    """Durations ahead: "3-4 months", "20+ years", "within two weeks", "the next few years"."""
-    found = []
-    for match in _DURATION.finditer(lower):
-        unit = _unit_name(match.group("unit"))
-        low, upper = _number(match.group("low"))
-        if match.group("high"):
-            upper = max(_number(match.group("high")))
-        before, after = (
-            lower[max(0, match.start() - 40) : match.start()],
-            lower[match.end() : match.end() + 24],
-        )
-        if _is_memory(before, after):
-            continue
-        months = (low * _UNIT_MONTHS[unit], max(low, upper) * _UNIT_MONTHS[unit])
-        is_open = bool(match.group("plus") or match.group("plus2") or match.group("more")) or bool(
-            re.search(
-                r"\b(?:at least|more than|for over|well over|beyond|minimum of|longer than)\s+(?:the next\s+)?\Z",
-                before,
-            )
-            and unit in ("year", "decade")
-        )
-        found.append(_ahead_by(match, months, is_open, stated_at, "within" if _WITHIN.search(before) else ""))
-    for match in _BARE.finditer(lower):
-        word = match.group("unit") or match.group("unit2") or match.group("daily").split()[-1]
-        low, upper = _BARE_MONTHS.get(word, (0.0, 0.0))
-        if upper and not _is_memory(
-            lower[max(0, match.start() - 40) : match.start()], lower[match.end() : match.end() + 24]
-        ):
-            found.append(_ahead_by(match, (low, upper), False, stated_at, "within"))
-    return [span for span in found if span is not None]
-
-
-_BARE_MONTHS: Final = {
-    "days": (0.0, 0.5),
-    "weeks": (0.25, 2.0),
-    "months": (1.0, 9.0),
-    "decade": (120.0, 120.0),
-    "year or so": (10.0, 15.0),
-    "year or two": (12.0, 24.0),
-}
-
-
-def _unit_name(unit: str) -> str:
-    unit = unit.rstrip("s")
-    if unit.startswith(("y", "ey")):
-        return "year"
-    return {"wk": "week", "weeek": "week", "wek": "week", "mo": "month", "mth": "month"}.get(
-        unit, "month" if unit.startswith("m") else unit
-    )
-
-
-def _is_memory(before: str, after: str) -> bool:
-    """Say whether a duration looks back, or is an age."""
-    # "it should be big after 18 years" looks ahead.
-    if re.search(r"\b(?:should|shall|will|must|be|want\w*|need\w*)\b[^.;!?\n]{0,24}\bafter\s+\Z", before):
-        return False
-    return bool(
-        re.search(
-            r"\b(?:last|past|previous|prior|after|age(?:d)?|for over the past|since|every|each|held(?: for)?|been \w+ for)\s+(?:the\s+)?\Z",
-            before,
-        )
-        or re.search(
-            r"\b(?:i'm|i am|im|he's|she's|aged?|turning|just turned|am)\s+(?:now\s+|nearly\s+|almost\s+|about\s+|only\s+)?\Z",
-            before,
-        )
-        or re.match(
-            r"\s?(?:ago|old\b|of age|-old|of (?:work|service|marriage|experience|saving|age)|back\b|earlier|younger|older)",
-            after,
-        )
-    )
-
-
-def _ahead_by(
-    match: re.Match[str], months: tuple[float, float], is_open: bool, stated_at: date, lead: str
-) -> TimeSpan | None:
-    if months[1] > OPEN_HORIZON_MONTHS:
-        return None
-    day = [stated_at + timedelta(days=round(m * DAYS_PER_MONTH)) for m in months]
-    return TimeSpan(match.start(), match.end(), day[0], day[1], months, is_open, lead)

@@ -16,66 +16,18 @@ import re
 from functools import cache, lru_cache
 from typing import Final
 
-from ml.intent.paraphrase_templates import LISTS, TEMPLATES
+from ml.intent.paraphrases import ALL_LISTS, ALL_TEMPLATES
+from ml.intent.plain_words import COMMON_WORDS, MONEY_WORDS, PLAIN_WORDS
 
 _NONE: Final = "none"
-# Words of any English text: they tell nothing about its subject.
-_PLAIN_WORDS: Final = frozenset(
-    """a an the this that these those it its it's he him his she her hers they them their theirs we us our ours i me my mine you your yours
-    who whom whose which what when where why how whether if then else than as at by for from in into of off on onto out over per to toward towards
-    under until till up upon via with within without about above across after against along among around before behind below beneath beside
-    besides between beyond despite down during except inside near outside past since through throughout and or but nor so yet because while
-    although though however also too very really quite just only even still already again always never ever often sometimes maybe perhaps
-    is are was were be been being am do does did done doing have has had having will would shall should can could may might must ought
-    i'm i'd i'll i've we're we'd we'll we've you're don't dont doesn't didn't won't wouldn't can't cannot isn't aren't wasn't that's there's let's
-    not no yes none nothing something anything everything all any some each every both either neither other others another such same own few
-    many much more most less least several enough lot lots bit little big small large good bad better best worse worst great fine ok okay well
-    new old young first second third last next one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty
-    hundred thousand million dozen half quarter whole part rest time times day days daily week weeks weekly month months monthly year years
-    yearly annual annually today tomorrow yesterday now soon later early late ago once twice january february march april may june july august
-    september october november december spring summer autumn fall winter monday tuesday wednesday thursday friday
-    get gets got getting go goes going gone come comes came make makes made making take takes took taken give gives given want wants wanted need
-    needs needed like likes love hate wish wishes hope hoping plan plans planning prefer try trying keep keeps kept keeping let stay leave left
-    put set say says think know see look looking use used using work works help please pls plz thanks thank hi hello hey dear sir team sorry
-    here there back away ahead together alone thing things way ways stuff people person everyone anyone someone nobody kind sort goal goals aim
-    idea point matter matters important main mainly mostly most simple simply careful carefully patient patience slow slowly steady steadily fast
-    quick quickly high higher highest low lower lowest medium moderate strong safe safely safety secure security sure certain possible free easy
-    hard able willing happy ready comfortable nervous worried afraid sleep night nights age aged old retired retiree retirees life lifetime live
-    living wife husband partner spouse kid kids child children son daughter daughters family grandkids grandchildren parents mother father future
-    generation heirs home house job start started end ends begin beginning continue stop wait hold holds held long longer short shorter term
-    run haul horizon mind minded okay cool man guys basically honestly decade decades centuries above all total totally percent
-    max maximum min minimum eleven thirteen fourteen sixteen seventeen eighteen nineteen sixty seventy eighty ninety fifth tenth birthday christmas thanksgiving halloween
-    easter quarters season anniversary sometime anyway otherwise ideally plenty average middle choose suppose guess yeah thats whats cant wont im ive gonna wanna lets cuz coz yrs yr
-    mos jst tops read watch watching see seeing saw seen hear said saying told tell ask asked add becomes become became chance event happen happens happened care cares rich richer wealthy
-    double doubled triple tripled piece pieces sum amount amounts remainder anxious scared afraid worry hate insane catastrophe disaster drama surprise surprises surprised excitement appetite
-    stomach nature step allowed must handle handled chosen financially freedom independence believe believer feel feeling feels bother bothers reach reaches reaching turn turned turns
-    run runs running ride move moves moving change changes changed open close closed begin began call called pay pays paid bring brings spend spending add adds build builds building built
-    grow cover covers suit suits count counts show shows follow follows lead leads send receive cost costs afford afforded earn earns earning owner owners own owns owned retire single married
-    divorced widow widower newlyweds inherited exposure industry industries company companies business fund limits limit off entirely whatsoever appreciation quarter halfway
-    mony evry swng acct advisor adviser accountant suggest suggested recommend recommended agree agreed college school university semester payable uncle sam teh distant dec jan feb mar apr aug sept sep oct nov
-    everyday usual normal regular general particular especially instead rather almost nearly roughly approximately least worth""".split()
-)
-_MONEY_WORDS: Final = frozenset(
-    """money cash savings account accounts portfolio portfolios capital wealth funds fund principal assets asset balance holdings holding position
-    positions stock stocks share shares bond bonds etf etfs equity equities security index invest invests invested investing investment
-    investments investor brokerage broker ira roth 401k retirement retire tax taxes taxable taxed deduction deductions irs income dividend
-    dividends profit profits profitable return returns gain gains loss losses losers winners lot lots trade trades trader trading benchmark market
-    markets s&p nasdaq dow spy qqq vti voo alpha outperform outperformance volatility volatile risk risks risky diversify diversified rebalance
-    turnover proceeds bonus rsu rsus remainder withdrawable liquid interest payout payouts debt chips dime cent cents buck money-market loan crash deduct deductible rebuy longterm shortterm opportunistic hedge hedged momentum tactical
-    owes owe settlement foundation trust estate donation charity esg crypto bitcoin gold dollar dollars bucks grand tuition endowment inheritance egg nest pension mortgage deposit withdraw withdrawal
-    harvest harvesting tlh wash realise realize realised realized stcg ltcg bracket rate rates expense expenses payment
-    appreciate appreciation compound compounding growth grow grows growing swing swings drawdown drawdowns scalp scalping liquidity liquid
-    conservative aggressive speculative exclude excluding exclusion avoid avoiding sector sectors client clients reits reit options preserve
-    preservation protect protected protecting protection maximise maximize minimise minimize offset sell selling sold buy buying""".split()
-)
 # Nouns and phrases that only investing has: evidence of money by themselves.
 _MONEY: Final = re.compile(
     r"[$€£]\s?\d|\b(?:thousand|million|\d[\d,.]*\s?(?:k|grand|dollars?|bucks|usd)\b|(?:my|our|the|this|these|some|more|make|save|lose|losing|earn|invest(?:ing)?|with|for|on)\s+(?:\w+\s+){0,2}?(?:money|cash|savings|funds?|capital|wealth|principal|assets)\b|"
     r"money|savings|wealth|invest(?!igat)\w*|portfolios?|brokerages?|(?:my|this|our|the|retirement|taxable|joint|trading|savings|client'?s?)\s+accounts?\b|dividends?|etfs?|index\s+funds?|mutual\s+funds?|ira|iras|401\(?k\)?|roth|529|"
     r"capital\s+(?:gains?|loss(?:es)?|preservation|intact|growth|appreciation)|(?:short|long)[\s-]*term\s+(?:capital\s+)?(?:gains|rates?|profits?|status|treatment)|(?:stock|bond|stocks'|equity)\s+(?:market|portfolio|position|fund|exposure|pick)s?|stocks|shares|equities|equity|bonds|holdings|"
     r"(?:harvest\w*|tax|paper|realis\w+|realiz\w+|book(?:ing)?|take|bank|deductible|unrealised|unrealized)\s+(?:\w+\s+){0,3}?loss(?:es)?|loss(?:es)?[\s-]+harvest\w*|tlh|tax(?:es|able|ed)?|deductions?|write[\s-]?offs?|irs|wash[\s-]sales?|cost\s+basis|"
-    r"s\s?&\s?p(?:\s?500)?|nasdaq|dow|spy|qqq|vti|voo|russell|benchmark|(?:beat|beats|beating|outperform|ahead\s+of|than|versus|vs|over)\s+(?:the\s+)?(?:market|index|indices|averages)|the\s+market|alpha|trad(?:e|es|ing|er)|scalp\w*|turnover|"
-    r"profits?|returns?|uncle\s+sam|proceeds|rsus?|bonus|payouts?|(?:my|our|the|account)\s+balance|cap(?:ital)?\s+gains?|at\s+a\s+loss|(?:off|against)\s+(?:my|our|the)\s+(?:\w+\s+){0,2}?(?:gains|income)|deduct\w*|holding|in\s+the\s+red|\d+\s+(?:thousand|million)|\d%\s+on\s+gains|(?:of\s+the|my|our|any|realis\w+|realiz\w+|the)\s+gains|"
+    r"s\s?&\s?p(?:\s?500)?|nasdaq|dow|spy|qqq|vti|voo|russell|benchmark|(?:beat|beats|beating|outperform|ahead\s+of|than|versus|vs|over|on)\s+(?:the\s+)?(?:market|index|indices|averages)|the\s+market|alpha|trad(?:e|es|ing|er)|scalp\w*|turnover|"
+    r"profits?|returns?|uncle\s+sam|proceeds|rsus?|bonus|payouts?|(?:my|our|the|account)\s+balance|cap(?:ital)?\s+gains?|at\s+a\s+loss|(?:off|against)\s+(?:my|our|the)\s+(?:\w+\s+){0,2}?(?:gains|income)|deduct\w*|holding|in\s+the\s+red|\d+\s+(?:thousand|million)|\d%\s+on\s+gains|(?:of\s+the|any|realis\w+|realiz\w+|taxable|on)\s+gains|"
     r"endowment|nest\s+egg|inheritance|retire(?:ment|es?|d)?|pension\b(?!\s+rights)|college\s+funds?|principal|volatility|drawdowns?|losers|winners|(?:tax|every|each|any)\s+lots?|lots\b|stcg|ltcg|crypto|clients?)\b"
 )
 _OWN: Final = re.compile(
@@ -86,8 +38,11 @@ _WISH: Final = re.compile(
     r"|\bi'd\b|\bwe'd\b|\bplease\b|\bpls\b|\bplz\b|\b(?:my|our|main|client's)\s+(?:\w+\s+){0,2}?(?:goal|aim|objective|priority|plan|focus|wish|target|idea|intention|horizon|concern|strategy)\b|\b(?:goal|objective|priority|aim|horizon)\s?(?:is|:)"
     r"|\b(?:matters|counts)\s+(?:most|to\s+(?:me|us))\b|\blet's\b|\b(?:for|by|with|to|give|get|make)\s+(?:me|us)\b"
 )
-# A duty may be anybody's: "the yields should grow".
-_DUTY: Final = re.compile(r"\b(?:important|should|must|has\s+to|have\s+to|needs?\s+to|ought\s+to)\b")
+# A duty is the writer's where his affairs have it, or nobody is named: "must stay safe", "it should grow".
+_DUTY: Final = re.compile(
+    r"(?:^|[,:(]|\b(?:and|but|so)\b)\s*(?:most\s+)?(?:important|should|must|has\s+to|have\s+to|needs?\s+to|ought\s+to)\b"
+    r"|\b(?:it|this|that|everything|nothing|all|money|cash|account|accounts|portfolio|capital|principal|savings|funds?|balance|holdings|positions?|lots?|shares|stocks|gains?|losses|profits?|sales?|rest|remainder|trustees?|trust|estate|endowment|foundation|pension|income|dividends|safety|growth|advisor|adviser|you)\s+(?:\w+\s+){0,2}?(?:important|should|must|has\s+to|have\s+to|needs?\s+to|ought\s+to)\b"
+)
 # A clause that begins so is told to the adviser.
 _TOLD: Final = re.compile(
     r"\s*(?:(?:so|and|but|or|then|just|also|please|pls|ok|okay|hi|hello|basically|simply|kindly|now|could\s+you|can\s+you|would\s+you|will\s+you)[\s,]+){0,3}"
@@ -102,6 +57,24 @@ _SENTENCE: Final = re.compile(r"(?<![0-9])[.](?=\s|$)|(?<=[0-9])[.](?=\s|$)|[!?\
 _CLAUSE: Final = re.compile(r"[,:()]|\s{3,}|\s-{1,3}\s|\s(?:and|but|so|because|while|as|since|though)\s")
 _FINITE: Final = re.compile(
     r"\b(?:is|are|was|were|has|had|will|would|keeps|holds|gets|says|said|reported|expects?|needs|wants|should|does|did)\b"
+)
+_SURE: Final = 0.93
+_CASH: Final = re.compile(r"\bin\s+cash\b|\d\s?%|\bpercent\b")
+# What a statement without a voice may be about.
+_AFFAIRS: Final = frozenset(
+    """objective objectives goal goals aim aims mandate priority requirement requirements concern purpose intention wish account accounts portfolio money capital principal fund funds savings
+    trust trustees trustee estate client clients family beneficiary beneficiaries endowment foundation gains losses profits gain loss profit lot lots sale sales share shares position positions holdings
+    stocks stock bonds it this that everything nothing all only no never not any every each rest remainder balance safety growth income tax taxes horizon risk target for to please need want wants keep
+    sell buy hold harvest grow short long term year years months focus strategy plan return returns dividends interest rule horizon one first second without if you when unless until before after so and but then also just your minimum maximum benchmark""".split()
+)
+_OTHER_SUBJECT: Final = re.compile(
+    r"\W*(?:the|an?|this|these|those|his|her|their)\s+(?:[\w'-]+\s+){1,3}?(?:should|must|shall|will|may|can|is|are|was|were|has|had|wants?|needs?)\b"
+)
+_DETERMINERS: Final = frozenset(
+    "they he she the a an these those his her their our its some many most both every no all".split()
+)
+_ACTS: Final = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|will|would|keeps?|holds?|gets?|says?|said|reported|expects?|needs?|wants?|should|must|may|does|did|hopes?|seeks?|aims?|prefers?|plans?|wish(?:es)?|requires?)\b"
 )
 _ASKED: Final = re.compile(r"\b(?:can|could|would|will)\s+you\b|\bplease\b")
 # A comparison brings in what the text is not about.
@@ -131,9 +104,12 @@ _OBJECT: Final = re.compile(
 @cache
 def _vocabulary() -> frozenset[str]:
     """Words of investors' statements: plain English, money, and those of the paraphrase grammar."""
-    own = [*LISTS.values(), *(text for label, texts in TEMPLATES.items() if label != _NONE for text in texts)]
+    own = [
+        *ALL_LISTS.values(),
+        *(text for label, texts in ALL_TEMPLATES.items() if label != _NONE for text in texts),
+    ]
     words = {word for text in own for word in _WORD.findall(re.sub(r"<\w+>", " ", text))}
-    return _PLAIN_WORDS | _MONEY_WORDS | words
+    return PLAIN_WORDS | COMMON_WORDS | MONEY_WORDS | words
 
 
 def foreign_words(lower: str) -> set[str]:
@@ -158,14 +134,17 @@ def _is_familiar(word: str) -> bool:
     known = _vocabulary()
     if word in known or word.endswith("ly"):
         return True
-    if any(word.removesuffix(ending) in known for ending in ("s", "es", "ed", "d", "ing", "'s")):
+    if any(
+        word.removesuffix(ending) in known
+        for ending in ("s", "es", "ed", "d", "ing", "'s", "'ll", "'d", "'ve", "'re", "n't")
+    ):
         return True
     if len(word) < _MIN_SLIP:
         return False
     swapped = (word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(1, len(word) - 1))
     if word in _slips() or any(near in known for near in swapped):
         return True
-    return len(word) > _MIN_SLIP and any(near in known or near in _slips() for near in _shortened(word))
+    return len(word) > _MIN_SLIP and any(near in known or near in _slips() for near in _shortened(word)[:-1])
 
 
 @cache
@@ -205,13 +184,16 @@ class Evidence:
         self._foreign = foreign_words(self._rest)
         self._has_voice = any(self._voice(s, e) for s, e in self._sentences)
 
-    def supports_objective(self, start: int, end: int) -> bool:
+    def supports_objective(self, start: int, end: int, is_weak: bool = False) -> bool:
         """Say whether an objective named here is the writer's wish about his money.
 
         Parameters
         ----------
         start, end : int
             Position of the phrase, or of the sentence that the classifier read.
+        is_weak : bool
+            Whether the phrase is a word that anybody uses ("growth", "long run"): its clause must then
+            wish, speak of money or be no sentence.
 
         Returns
         -------
@@ -226,9 +208,13 @@ class Evidence:
             return False
         words = len(self._rest.split())
         if not self._has_voice:
+            if not self._is_about_investor(start, end):
+                return False
             is_note = words <= _NOTE_WORDS or _FINITE.search(self._rest) is None
             has_money = _MONEY.search(self._rest) is not None
-            return len(self._foreign) <= (2 if is_note else int(has_money))
+            if has_money and not self._is_subject_foreign(*self._sentences[at]):
+                return len(self._foreign) <= max(_FEW, _FOREIGN_SHARE * words / 2)
+            return len(self._foreign) <= (_FEW if is_note else 0)
         first, last = self._sentences[at]
         near = self._sentences[max(0, at - 1) : at + 2]
         clauses = [c for c in _cut(self._lower, first, last, _CLAUSE) if c[0] < end and start < c[1]]
@@ -236,7 +222,7 @@ class Evidence:
         if self._is_wish_foreign(start, end, [(first, last)]) and not _MONEY.search(self._lower, first, last):
             return False
         if not foreign_here and len(self._foreign) <= _FREE_WORDS + words * _FOREIGN_SHARE / 2:
-            return self._is_own_clause(clauses, near)
+            return self._is_own_clause(clauses, near) and not (is_weak and self._is_remark(clauses))
         if (
             len(foreign_here) <= 1
             and len(self._foreign) <= _FEW
@@ -249,11 +235,45 @@ class Evidence:
         is_native = len(foreign_words(sentence)) <= max(_FREE_WORDS, _FOREIGN_SHARE * len(sentence.split()))
         return has_money and is_near and is_native and len(foreign_here) <= _FREE_WORDS
 
+    def supports_guess(self, start: int, end: int, certainty: float) -> bool:
+        """Say whether the classifier's word may count: money is named, no word is foreign, or it is sure of itself."""
+        has_money = _MONEY.search(self._rest) is not None or _CASH.search(self._rest) is not None
+        is_sure = certainty >= _SURE and len(self._foreign) <= max(
+            1, _FOREIGN_SHARE / 2 * len(self._rest.split())
+        )
+        return (has_money or not self._foreign or is_sure) and any(
+            self.supports_objective(max(s, start), min(e, end))
+            for s, e in self._sentences
+            if s < end and start < e
+        )
+
+    def speaks_of_self(self) -> bool:
+        """Say whether the writer says "I" or "my" of himself: beside orders to a machine less is no wish."""
+        return _OWN.search(self._rest) is not None
+
     def supports_need(self) -> bool:
         """Say whether a cash need is the writer's: a voice is heard, or it is a note without a subject."""
         if not self._sentences:
             return False
-        return self._has_voice or len(self._foreign) <= 1 or _FINITE.search(self._rest) is None
+        return self._has_voice or len(self._foreign) <= _FEW
+
+    def supports_risk(self, start: int, end: int) -> bool:
+        """Say whether an attitude to risk is the writer's and about money, not a game's or a sport's.
+
+        Foreign words must not prevail in its sentence unless money is named there; where no voice is
+        heard, hardly any may stand in the text.
+        """
+        at = self._index(start, end)
+        if at is None:
+            return False
+        if not self._has_voice:
+            return len(self._foreign) <= _FEW
+        first, last = self._sentences[at]
+        sentence = self._lower[first:last]
+        allowed = max(_FEW, _FOREIGN_SHARE * len(sentence.split()))
+        if len(foreign_words(sentence)) > allowed:
+            return False
+        return _MONEY.search(self._rest) is not None or len(self._foreign) <= _FREE_WORDS
 
     def supports_exclusion(self) -> bool:
         """Say whether an exclusion is about holdings: not in a text foreign to money."""
@@ -273,6 +293,13 @@ class Evidence:
         is_report = any(_FINITE.search(self._lower, s, e) for s, e in clauses)
         return not is_report or any(_MONEY.search(self._lower, s, e) for s, e in near)
 
+    def _is_remark(self, clauses: list[tuple[int, int]]) -> bool:
+        """Say whether clauses state something without a wish and without money: "in the long run we are all dead"."""
+        texts = [self._lower[s:e] for s, e in clauses]
+        if _MONEY.search(self._rest) or any(_WISH.search(text) or _TOLD.match(text) for text in texts):
+            return False
+        return any(_FINITE.search(text) for text in texts)
+
     def _is_wish_foreign(self, start: int, end: int, clauses: list[tuple[int, int]]) -> bool:
         """Say whether what is wished for, or the phrase's next word, is foreign."""
         first, last = min(s for s, _ in clauses), max(e for _, e in clauses)
@@ -287,11 +314,31 @@ class Evidence:
             for match in (*_OBJECT.finditer(self._lower, s, e), *_SUBJECT.finditer(self._lower, s, e))
         )
 
+    def _is_about_investor(self, start: int, end: int) -> bool:
+        """Say whether what goes before a phrase in its clause is nothing, or names the investor's affairs.
+
+        "The leaves take their profits" has a subject of its own; "the capital should be preserved" has not.
+        """
+        first, last = self._sentences[self._index(start, end) or 0]
+        clause = next(
+            (c for c in _cut(self._lower, first, last, _CLAUSE) if c[0] <= start < c[1]), (start, end)
+        )
+        before = _WORD.findall(self._lower[clause[0] : start])
+        return not before or before[0] not in _DETERMINERS or any(word in _AFFAIRS for word in before)
+
+    def _is_subject_foreign(self, start: int, end: int) -> bool:
+        """Say whether who acts in a sentence is foreign: "astronomers hope for long term growth"."""
+        verb = _ACTS.search(self._lower, start, end)
+        return verb is not None and bool(foreign_words(self._lower[start : verb.start()]))
+
     def _voice(self, start: int, end: int) -> bool:
         """Say whether a first person, a wish or an imperative stands in a sentence."""
         text = self._lower[start:end]
         if _OWN.search(text) or _WISH.search(text) or _DUTY.search(text):
             return True
+        other = _OTHER_SUBJECT.match(text)
+        if other is not None and not any(word in _AFFAIRS for word in _WORD.findall(other.group())[1:-1]):
+            return False  # "the patient should rest, avoid losses": what follows is told of him
         return any(_TOLD.match(text[s:e]) for s, e in _cut(text, 0, len(text), _CLAUSE))
 
     def _asks_only(self, start: int, end: int) -> bool:

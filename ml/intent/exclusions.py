@@ -12,15 +12,15 @@ from typing import Final
 from ml.intent.schema import Exclusion
 
 _TERMS: Final[tuple[tuple[str, str, str], ...]] = (
-    ("asset_class", "junk_bonds", r"junk(?:\s+(?:bonds?|debt))?|high[\s-]yield(?:\s+(?:bonds?|debt|credit))?"),
+    ("asset_class", "junk_bonds", r"junk(?:\s+(?:bonds?|debt))?|high[\s-]yield(?:\s+(?:bonds?|debt|credit|paper))?"),
     ("asset_class", "penny_stocks", r"penny[\s-]stocks?|pink\s+sheets|otc\s+stocks"),
     ("theme", "meme_stocks", r"meme(?:[\s-]?(?:stocks?|coins?|names?|stuff))?s?\b|reddit\s+stocks"),
-    ("asset_class", "leveraged_etfs", r"(?:leveraged?|inverse|[23]x)(?:\s+(?:and|or|/)\s+(?:leveraged?|inverse))?\s*(?:etfs?|funds?|products?|etps?)|leverage\b"),
+    ("asset_class", "leveraged_etfs", r"(?:leveraged?|levered|inverse|[23]x)(?:\s+(?:and|or|/)\s+(?:leveraged?|inverse))?\s*(?:etfs?|funds?|products?|etps?)|leverage\b|levered\b"),
     ("asset_class", "spacs", r"spacs?|blank[\s-]check\s+compan(?:y|ies)"),
     ("asset_class", "annuities", r"annuit(?:y|ies)"),
     ("asset_class", "options", r"options?\s+trad\w+|(?:stock\s+|covered\s+)?(?:calls?\s+(?:and|or)\s+puts?|options|derivatives)\b(?!\s+(?:open|are|available|on\s+the\s+table|for\s+me))"),
     ("asset_class", "crypto", r"crypto(?:currenc(?:y|ies)|s)?|bitcoins?|btc|ethereum|eth|digital\s+(?:coins?|assets?|currenc\w+)|(?:alt|shit|meme)[\s-]?coins?|coins"),
-    ("asset_class", "reits", r"reits?|real[\s-]estate\s+(?:investment\s+)?trusts?"),
+    ("asset_class", "reits", r"reits?|(?:real[\s-]estate|property)\s+(?:investment\s+)?trusts?"),
     ("asset_class", "gold", r"gold(?:\s+(?:miners?|bullion|bars|etfs?))?\b|precious\s+metals"),
     ("asset_class", "commodities", r"commodit(?:y|ies)|raw\s+materials|futures"),
     ("asset_class", "bonds", r"bonds?(?:\s+funds?)?|fixed[\s-]income|treasur(?:y|ies)|treasury\s+bonds"),
@@ -30,11 +30,11 @@ _TERMS: Final[tuple[tuple[str, str, str], ...]] = (
     ("theme", "alcohol", r"alcohol(?:ic)?(?:\s+(?:drinks?|beverages?|makers?))?|booze|liquor|beer|breweries|brewers?|distiller(?:s|ies)|spirits|wine(?:makers)?"),
     ("theme", "cannabis", r"cannabis|marijuana|weed|pot\b|hemp|thc"),
     ("industry", "Casinos & Gaming", r"casinos?(?:\s*(?:and|&)\s*gaming)?"),
-    ("theme", "gambling", r"gambling|gaming\s+(?:stocks|companies)|betting|sports[\s-]?books?|lotter(?:y|ies)|bookmakers"),
+    ("theme", "gambling", r"gambling|gaming(?=\s*(?:,|and\b|or\b|\.|;|$))|gaming\s+(?:stocks|companies)|betting|sports[\s-]?books?|lotter(?:y|ies)|bookmakers"),
     ("theme", "adult_entertainment", r"adult\s+(?:entertainment|content|industry|films?)|porn(?:ography)?|strip\s+clubs"),
     ("theme", "private_prisons", r"(?:private\s+|for[\s-]profit\s+)?prisons?(?:\s+operators?)?|detention\s+cent(?:er|re)s|jails"),
     ("theme", "animal_testing", r"animal[\s-]test\w*|(?:test\w*|experiment\w*)\s+on\s+animals|vivisection|animal\s+(?:cruelty|abuse|experiments?)|cruel\w*\s+to\s+animals"),
-    ("theme", "weapons", r"weapons?(?:\s+(?:makers?|manufacturers?))?|guns?(?:\s*makers?|\s+manufacturers?)?|gunmakers|firearms?|arms\s+(?:makers?|manufacturers?|dealers?|companies|trade|industry|producers?)|ammunition|munitions|war\s+profiteers|military\s+contractors?|bombs"),
+    ("theme", "weapons", r"weapons?(?:\s+(?:makers?|manufacturers?))?|guns?(?:\s*makers?|\s+manufacturers?)?|gunmakers|firearms?|arms(?=\s+(?:makers?|manufacturers?|dealers?|companies|trade|industry|producers?|stocks?)|\s*(?:,|and\b|or\b|\.|;|$))(?:\s+(?:makers?|manufacturers?|dealers?|companies|trade|industry|producers?|stocks?))?|ammunition|munitions|war\s+profiteers|military\s+contractors?|bombs"),
     ("industry", "Aerospace & Defense", r"aerospace(?:\s*(?:and|&)\s*defen[cs]e)?|defen[cs]e(?=\s+(?:stocks?|contractors?|companies|sector|industry|names|firms|shares|makers)|\s*(?:,|and|or|\.|;|$))(?:\s+contractors?)?"),
     ("theme", "china", r"china|chinese(?:\s+(?:stocks?|companies|equities|adrs?|tech|names))?"),
     ("industry", "Airlines", r"airlines?|air\s+carriers|airline\s+stocks"),
@@ -93,7 +93,7 @@ _CUE: Final = re.compile(
     r"\b(?:no|never|without|avoid(?:ing|s)?|exclud(?:e|es|ing)|except(?:\s+for)?|skip(?:ping)?|leav(?:e|ing)\s+out|keep(?:ing)?\s+(?:me\s+|it\s+|us\s+|this\s+|everything\s+)?(?:out\s+of|away\s+from|clear\s+of|free\s+of)|"
     r"stay(?:ing)?\s+(?:out\s+of|away\s+from|clear\s+of|far\s+from)|steer(?:ing)?\s+clear\s+of|hands\s+off|"
     r"(?:don'?t|do\s+not|won'?t|will\s+not|wouldn'?t|can'?t|cannot|not|refuse\s+to|rather\s+not|hate\s+to|not\s+going\s+to|wish\s+not\s+to|prefer\s+not\s+to)|nothing|none|zero|ban(?:ning)?|hate|opposed\s+to|object\s+to|boycott(?:ing)?|divest(?:ing)?(?:\s+from)?|"
-    r"free\s+of|minus|apart\s+from|other\s+than|anything\s+but|everything\s+but|all\s+but|omit(?:ting)?|remov(?:e|ing)|blacklist|screen(?:ing)?\s+out|drop|ditch|(?:am|i'm|we're|are|is)\s+against|leave|keep|filter\s+out|weed\s+out|cut|lose|get\s+rid\s+of|rule\s+out|bars?|bans|forbids?|prohibits?|disallows?|rules\s+out|pass(?:ed|ing)?\s+on|stop\s+buying|allergic\s+to|restricted\s+from|barred\s+from)\b|\b(?:restrictions?|exclusions?|prohibited|forbidden|off[\s-]limits|screened|do\s+not\s+(?:buy|own))\s?:"
+    r"free\s+of|minus|apart\s+from|other\s+than|anything\s+but|everything\s+but|all\s+but|omit(?:ting)?|remov(?:e|ing)|blacklist|screen(?:ing)?\s+out|drop|ditch|dump|strike|scratch|(?:am|i'm|we're|are|is)\s+against|leave|keep|filter\s+out|weed\s+out|cut|lose|get\s+rid\s+of|rule\s+out|bars?|bans|forbids?|prohibits?|disallows?|rules\s+out|pass(?:ed|ing)?\s+on|stop\s+buying|allergic\s+to|restricted\s+from|barred\s+from|nor|neither|(?:had|have|got)\s+(?:my\s+|our\s+)?(?:fill|enough)\s+of|sick\s+of|done\s+with|ex|x)\b|\b(?:restrict(?:ions?|ed)(?:\s+list)?|exclusions?|no[\s-]buy(?:\s+list)?|blacklist(?:ed)?|excluded|prohibited|forbidden|off[\s-]limits|screened|do\s+not\s+(?:buy|own))(?:\s?:|\s+(?:is|are|includes?|has)\b)"
 )
 _NEEDS_OUT: Final = re.compile(r"^(?:leave|keep|cut|screen\w*|take|filter|weed)$")
 _GAP_WORDS = (
@@ -101,11 +101,11 @@ _GAP_WORDS = (
     "compan(?:y|ies)|exposure|invest|invested|investing|investments?|money|put|putting|include|including|add|adding|touch|touching|like|do|does|anymore|more|single|kinds?|sorts?|types?|out|"
     "away|clear|it|i|we|see|related|connected|tied|that|which|are|is|make|makes|making|made|maker|makers|get|give|have|having|has|please|ever|again|sectors?|industr(?:y|ies)|names?|funds?|etfs?|for|by|"
     "holdings?|allowed|permitted|able|supposed|positions?|cent|penny|dime|dollar|bit|trace|good|conscience|individual|foreign|these|those|either|involved|profit|profits|profiting|linked|producers?|dealing|deals?|supporting|support|be|being|account|portfolio|this|my|our|on|even|also|go|going|near|anywhere|at|whatsoever|whole|entire|so-called|big|ties|"
-    "one|employer|work|firms?|business(?:es)?|manufactur\\w+|things|except|such|as|no|nor|not|or|and|both|especially|particularly|certainly|absolutely|definitely|really|much|there|ones|owned|tied|heavy|trade|trading"
+    "one|other|should|shall|must|held|kept|placed|put|bought|sells?|builds?|runs?|operates?|manages?|profits?|stand|bear|abide|quite|so|little|smallest|employer|work|firms?|business(?:es)?|manufactur\\w+|things|except|such|as|no|nor|not|or|and|both|especially|particularly|certainly|absolutely|definitely|really|much|there|ones|owned|tied|heavy|trade|trading"
 )
-_FIRST_GAP: Final = re.compile(rf"^(?:\s|[-'\"/&,]|\b(?:{_GAP_WORDS})\b){{0,24}}$")
+_FIRST_GAP: Final = re.compile(rf"^(?:\s|[-'\"/&,:]|\b(?:{_GAP_WORDS})\b){{0,24}}$")
 _NEXT_GAP: Final = re.compile(
-    r"^(?:\s|[,/&'\"()-]|\b(?:and|or|nor|any|the|stocks?|compan(?:y|ies)|shares|sectors?|industr(?:y|ies)|anything|in|of|from|related|names?|makers?|producers?|firms?|stuff|plus|also|no|to|do|with|things?|like|such|as|other|all|kinds?|types?|funds?|etfs?|either|both|not|even|contractors?|manufacturers?|businesses|especially|including|even|out)\b){1,14}$"
+    r"^(?:\s|[,/&'\"()-]|\b(?:and|or|nor|any|the|stocks?|compan(?:y|ies)|shares|sectors?|industr(?:y|ies)|anything|that|which|who|pumps?|burns?|drills?|digs?|mines|makes|sells|runs|builds|produces|in|of|from|related|names?|makers?|producers?|firms?|stuff|plus|also|no|to|do|with|things?|like|such|as|other|all|kinds?|types?|funds?|etfs?|either|both|not|even|contractors?|manufacturers?|businesses|especially|including|even|out)\b){1,14}$"
 )
 # "no boomer oil stocks", "nothing from landlords or REITs": one word that is none of the known ones.
 _ONE_STRANGER: Final = re.compile(
@@ -117,7 +117,7 @@ _TOLERATED: Final = re.compile(
 _SELLING: Final = re.compile(r"\b(?:sell|selling|sold|trim|part\s+with|liquidate|unload|get\s+rid)\b")
 _STRICT_CUES: Final = re.compile(r"^(?:no|zero|nothing|none|minus|cut|lose|drop|against|except)$")
 _AFTER: Final = re.compile(
-    r"^\s*(?:stocks?|shares|compan(?:y|ies)|sector|industry|names|funds?|etfs?)?\s*(?:(?:is|are|would\s+be|stays?|must\s+be|should\s+be)\s+(?:strictly\s+|completely\s+|totally\s+|absolutely\s+|all\s+)?(?:off[\s-]limits|off\s+the\s+table|out\b|not\s+(?:for\s+me|allowed|ok|okay|acceptable|welcome|an\s+option)|excluded|banned|forbidden|taboo|a\s+no|no[\s-]go|unacceptable)|need\s+not\s+apply|off[\s-]limits|[\s:-]+(?:no|never|no\s+thanks?|not\s+for\s+me|hard\s+pass|out)\b)|^-free\b|^\s*\?\s*(?:nope|no\b|never|nah|pass\b|no\s+thanks?|not\s+for\s+me)"
+    r"^\s*(?:stocks?|shares|compan(?:y|ies)|sector|industry|names|funds?|etfs?)?\s*(?:(?:is|are|would\s+be|stays?|must\s+be|should\s+be|to\s+be)\s+(?:strictly\s+|completely\s+|totally\s+|absolutely\s+|all\s+)?(?:off[\s-]limits|off\s+the\s+table|out\b|avoided|left\s+out|not\s+to\s+be\s+(?:bought|purchased|held|owned|touched|included)|not\s+(?:to\s+my|for\s+me|allowed|ok|okay|acceptable|welcome|an\s+option)|excluded|banned|forbidden|taboo|a\s+no|no[\s-]go|unacceptable)|not\s+to\s+be\s+(?:bought|purchased|held|owned|touched|included)|[^.;!?\n]{0,40}?\bnone\s+in\s+(?:this|the|my|here)\b|need\s+not\s+apply|[\s,:-]+(?:i\s+want\s+)?none\s+of\s+(?:it|that|those|them|these)\b|off[\s-]limits|[\s:-]+(?:no|never|no\s+thanks?|not\s+for\s+me|hard\s+pass|out)\b)|^-free\b|^\s*\?\s*(?:nope|no\b|never|nah|pass\b|no\s+thanks?|not\s+for\s+me)"
 )
 # "Tesla I don't want to see again"; "crypto is the answer, he says; I don't want any in here".
 _FRONTED: Final = re.compile(
@@ -135,10 +135,14 @@ _NOT_TICKERS: Final = frozenset(
 )
 # "I work at X, so don't buy more of it": the company is named before the pronoun that excludes it.
 _EMPLOYER: Final = re.compile(
-    r"\b(?:work(?:s|ing)?\s+(?:at|for)|employ(?:ed|er)\s+(?:at|by|is)|employee\s+(?:at|of)|job\s+(?:at|with)|insider\s+at|plenty\s+of|enough|too\s+much|overweight(?:\s+in)?)\s+\Z"
+    r"\b(?:work(?:s|ed|ing)?\s+(?:at|for|in)|employ(?:ed|er)\s+(?:at|by|is)|employee\s+(?:at|of)|job\s+(?:at|with)|insider\s+at|plenty\s+of|enough|too\s+much|overweight(?:\s+in)?)\s+\Z"
 )
 _NO_MORE: Final = re.compile(
-    r"\b(?:don'?t|do\s+not|never|no|not|can'?t|cannot|avoid|without|won'?t)\s+(?:\w+\s+){0,4}?(?:it\b|them\b|any\s+more|more\b|(?:their|its|that|company)\s+(?:stock|shares)|there\b)"
+    r"\b(?:don'?t|do\s+not|never|no|not|can'?t|cannot|avoid|without|won'?t)\s+(?:\w+\s+){0,4}?(?:it\b|them\b|any\s+more|more\b|(?:their|its|that|company)\s+(?:stock|shares)|there\b|(?:buy|buying|own|owning)\s+the\s+same\b)"
+)
+# "Sell NFLX and don't re-buy it."
+_NOT_AGAIN: Final = re.compile(
+    r"[^.!?\n]{0,70}?\b(?:don'?t|do\s+not|never|not)\s+(?:\w+\s+)?(?:re-?buy|repurchase|re-?enter|buy\s+(?:it|them|any)\s+(?:back|again))\b"
 )
 _SENTENCE_STOP: Final = re.compile(
     r"[.;!?\n](?:\s|$)|\n|\bbut\b(?!\s+(?:not|no)\b)|\bhowever\b|\bwhile\b|\bbecause\b|\bsince\b"
@@ -191,10 +195,9 @@ def find_exclusions(lower: str, cased: str) -> tuple[tuple[Exclusion, ...], list
             found.add((kind, name))
             spans.append((start, end + after.end()))
     for start, end, kind, name in terms:
-        if (
-            kind == "symbol"
-            and _EMPLOYER.search(lower[max(0, start - 40) : start])
-            and _NO_MORE.search(lower, end, end + 120)
+        if kind == "symbol" and (
+            (_EMPLOYER.search(lower[max(0, start - 40) : start]) and _NO_MORE.search(lower, end, end + 120))
+            or _NOT_AGAIN.match(lower, end, end + 90)
         ):
             found.add((kind, name))
             spans.append((start, end))

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ml.intent.dates import TimeSpan
+from ml.intent.frames import FRAMES
 from ml.intent.lexicon import (
     AVOID_REALISING,
     DECLINED_AFTER,
@@ -16,7 +16,6 @@ from ml.intent.lexicon import (
     NEGATION,
     OBJECTIVE_PHRASES,
     PRIMARY_CUE,
-    RISK,
     SECONDARY_CUE,
     UNDECIDED,
     VAGUE,
@@ -24,12 +23,14 @@ from ml.intent.lexicon import (
     WISH,
 )
 from ml.intent.schema import TaxWishes
-from ml.intent.text import CleanText, Piece
+from ml.intent.speaker import AGREES, is_someone_elses
+from ml.intent.text import LONG_TEXT, CleanText, Piece
+from ml.intent.timespan import TimeSpan
 from ml.types import OBJECTIVES
 
-LONG_TEXT: Final = 900
 SHORT_TEXT: Final = 160
 _NAMED_WEIGHT: Final = 1.0
+_UNTAXED_WEIGHT: Final = 0.25  # selling what fell, without a word about tax, may be anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
     """Find every objective that the text names, in order, and those that it declines."""
     mentions: list[Mention] = []
     declined: list[Mention] = []
+    agrees = AGREES.search(text.lower) is not None
     for sentence in text.sentences():
         clauses = text.clauses(sentence)
         is_on_topic = len(text.lower.strip(" \n\x01")) < LONG_TEXT or (
@@ -55,29 +57,50 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
         )
         if not is_on_topic:
             continue
-        for objective, phrases in OBJECTIVE_PHRASES.items():
-            for phrase in phrases:
+        for objective, named in OBJECTIVE_PHRASES.items():
+            for phrase in named + FRAMES[objective]:
                 for match in phrase.pattern.finditer(text.lower, sentence.start, sentence.end):
                     if not phrase.inherent and _is_declined(text.lower, match, clauses):
                         declined.append(Mention(objective, match.start(), match.end(), 0.0, 0))
                         continue
+                    clause = clause_of(clauses, match.start())
+                    if _is_fact(text.lower, objective, match) or (
+                        not agrees and is_someone_elses(text.lower[clause.start : match.start()].lstrip(" ,"))
+                    ):
+                        continue
                     if objective == "short_term_gain" and _BEFORE.search(text.lower[: match.start()][-30:]):
                         continue
-                    rank = _rank(text.lower, clause_of(clauses, match.start()), match)
+                    rank = _rank(text.lower, clause, match)
                     mentions.append(Mention(objective, match.start(), match.end(), phrase.weight, rank))
     return _drop_covered(mentions), declined
 
 
+def _is_fact(lower: str, objective: str, match: re.Match[str]) -> bool:
+    """Say whether a phrase tells what a spouse does, or that losses could be borne: no wish either way."""
+    before = lower[max(0, match.start() - 40) : match.start()]
+    if _HOUSEHOLD_FACT.search(before) and not _WANTS.match(lower, match.start()):
+        return True
+    if objective != "tax_loss_harvesting" or not _TAKES_LOSS.match(lower, match.start()):
+        return False
+    return _BEARING.search(before) is not None and _TAXED.search(lower) is None
+
+
 def strengthen(text: CleanText, mentions: list[Mention], times: list[TimeSpan]) -> list[Mention]:
-    """Take weak words of growth for its name where their sentence, or a short text, gives a time of a year or more."""
+    """Take weak words for a name: of growth beside a year or more, of selling what fell beside tax."""
     long = [t.start for t in times if t.months is not None and t.months[0] >= 12]
     if long and len(text.lower.strip(" \n\x01")) <= SHORT_TEXT:
         long = [m.start for m in mentions]
     homes = [s for s in text.sentences() if any(s.start <= start < s.end for start in long)]
+    is_taxed = _TAXED.search(text.lower) is not None
     return [
         replace(m, weight=_NAMED_WEIGHT)
-        if m.objective == "long_term_gain" and any(s.start <= m.start < s.end for s in homes)
-        else m
+        if (m.objective == "long_term_gain" and any(s.start <= m.start < s.end for s in homes))
+        or (m.objective == "tax_loss_harvesting" and is_taxed)
+        else (
+            replace(m, weight=_UNTAXED_WEIGHT)
+            if m.objective == "tax_loss_harvesting" and m.weight < _NAMED_WEIGHT
+            else m
+        )
         for m in mentions
     ]
 
@@ -94,11 +117,32 @@ def _is_declined(lower: str, match: re.Match[str], clauses: list[Piece]) -> bool
     start = max(clause_of(clauses, match.start()).start, match.start() - 60)
     if NEGATION.search(lower[start : match.start()]) is not None:
         return True
+    # "From growth to preservation": what is left behind is no wish.
+    if lower[start : match.start()].rstrip().endswith("from") and re.match(r"\s+to\b", lower[match.end() :]):
+        return True
     return DECLINED_AFTER.match(lower[match.end() : match.end() + 60]) is not None
 
 
 _BEFORE: Final = re.compile(r"\bbefore\s+(?:\w+\s+){0,2}\Z")
 _LEAD_IN: Final = 30
+# "Safety > growth", "income over growth", "growth ahead of income".
+_OUTRANKS: Final = re.compile(
+    r"\s*(?:of\s+(?:\w+\s+){1,2})?(?:>|(?:comes?\s+)?(?:before|ahead\s+of|over|above)\s+(?!the\b|\w+ing\b|\d|next|many|several|time|a\b|years|\w+\s+(?:years|months|weeks|days)\b|decades|christmas|xmas|summer|spring|fall|winter|year|january|february|march|april|may|june|july|august|september|october|november|december)\w)"
+)
+_OUTRANKED: Final = re.compile(r"(?:>|\b(?:before|ahead\s+of|rather\s+than\s+just))\s+(?:\w+\s+)?\Z")
+# What a spouse does is a fact, not a wish: "my husband day-trades the same stocks".
+_HOUSEHOLD_FACT: Final = re.compile(
+    r"\b(?:wife|husband|spouse|partner|fianc\w+|son|daughter|kids?|mother|father|mom|dad|mum)\s+(?:(?:also|already|usually|often|always|who)\s+)?\Z"
+)
+_WANTS: Final = re.compile(r"\w*\s*(?:want|need|would|prefer|like|wish|hope|aim|seek|care)")
+# Bearing losses is an attitude: "i am ready to take big losses".
+_BEARING: Final = re.compile(
+    r"\b(?:can|could|ready|able|willing|happy|prepared|fine|okay|ok|than|mind|afford|will|i'll|not|never|no|don't|can't|cannot|won't|without|rather|any|hate|afraid\s+of|scared\s+of|tired\s+of|of|having)\s+(?:to\s+)?(?:have\s+to\s+)?\Z"
+)
+_TAXED: Final = re.compile(
+    r"\b(?:tax\w*|deduct\w*|offset\w*|write[\s-]?\w*offs?|harvest\w*|irs|against|gains?|return|wash|carry\w*|schedule|1040|accountant|cpa)\b"
+)
+_TAKES_LOSS: Final = re.compile(r"(?:tak\w+|incur\w*|book\w*|lock\w*|us\w+|hav\w+|mak\w+|see\w*)\b")
 
 
 def _rank(lower: str, clause: Piece, match: re.Match[str]) -> int:
@@ -107,6 +151,10 @@ def _rank(lower: str, clause: Piece, match: re.Match[str]) -> int:
     lead_in = before if before.rstrip().endswith((":", ",", "also", "but")) else ""
     lead_in = re.split(r"[.;!?\n]", lead_in)[-1]
     around = f"{lead_in} {lower[clause.start : match.start()]} \n {lower[match.end() : clause.end]}"
+    if _OUTRANKS.match(lower, match.end(), min(len(lower), match.end() + 24)):
+        return 1
+    if _OUTRANKED.search(lower[max(0, match.start() - 40) : match.start()]):
+        return -1
     if SECONDARY_CUE.search(around):
         return -1
     return 1 if PRIMARY_CUE.search(around) else 0
@@ -171,6 +219,7 @@ def rank_objectives(text: CleanText, mentions: list[Mention], risk: set[str]) ->
     first = {name: min(m.start for m in mentions if m.objective == name) for name in named}
     ordered = sorted(named, key=lambda name: (-rank[name], first[name]))
     unranked = [name for name in ordered if rank[name] == 0]
+    torn_trade = "short_term_alpha" in named and is_short and _NEVER_SELLS.search(text.lower) is not None
     opposed = {"short_term_alpha", "short_term_gain"} & set(unranked)
     clash = len(unranked) >= 3 and len(text.lower.strip(" \n\x01")) <= 220 and len(set(rank.values())) == 1
     torn = {"low", "high"} <= risk and not any(strong[name] for name in named)
@@ -181,11 +230,21 @@ def rank_objectives(text: CleanText, mentions: list[Mention], risk: set[str]) ->
         _QUICK.search(text.lower, m.start, m.end) for m in mentions if m.objective == "short_term_gain"
     )
     torn |= quick and {"short_term_gain", "long_term_gains_only"} <= set(unranked)
-    is_contradictory = clash or torn or vague
+    is_contradictory = clash or torn or vague or torn_trade or _BOTH_WAYS.search(text.lower) is not None
     if is_contradictory or not ordered:
         return Ranked(None, None, is_contradictory)
     second = next((name for name in ordered[1:]), None)
     return Ranked(ordered[0], second, False)
+
+
+# Trading without selling, selling and holding everything: no wish can be read from it.
+_NEVER_SELLS: Final = re.compile(
+    r"\b(?:never|don't|without|no)\s+(?:ever\s+)?sell(?:ing)?\s+(?:anything|it)?\b|\bhold\s+(?:everything|all|it|them)\s+(?:\w+\s+){0,3}?(?:\w+\s+)?(?:years|forever|long)|\blong[\s-]*term\s+only\b|\bnever\s+pay\s+(?:any\s+)?tax|\bzero\s+losses\b"
+)
+_BOTH_WAYS: Final = re.compile(
+    r"\bsell\s+(?:everything|it\s+all|all\s+of\s+it)\b[^\n]{0,60}?\b(?:hold|keep|buy)\s+(?:everything|it\s+all|all\s+of\s+it|more)\b|\bneed\s+(?:all\s+)?(?:the|my)\s+(?:cash|money)\s+(?:back\s+)?(?:out\s+)?(?:today|tomorrow|next\s+week|now)\b[^\n]{0,60}?\b(?:invest\w*|years|long[\s-]*term|grow\w*)\b"
+    r"|\bharvest\b[^.;!?\n]{0,40}?\bnever\s+(?:reali[sz]e|take|book)\s+(?:a\s+|any\s+)?loss|\b(\w{4,})\s+and\s+no\s+\1\b|\b100\s?%[^.;!?\n]{0,20}?\band\s+100\s?%|\b(?:big|huge|high|max\w*|all\s+the)\s+(?:upside|returns?|gains?|profits?)\b[^.;!?\n]{0,20}\b(?:no|zero|without(?:\s+any)?)\s+(?:downside|risks?|loss\w*)\b"
+)
 
 
 _QUICK: Final = re.compile(r"\b(?:short|near)[\s-]*term|\b(?:quick|fast|rapid)\b")
@@ -205,39 +264,15 @@ def settle_alpha(text: CleanText, ranked: Ranked, horizon: tuple[int, int] | Non
     return Ranked("long_term_gain", second, False)
 
 
-def find_risk(text: CleanText) -> set[str]:
-    """Collect the attitudes to risk that the text states."""
-    found = set()
-    for sentence in text.sentences():
-        piece = text.lower[sentence.start : sentence.end]
-        if len(text.lower.strip(" \n\x01")) >= LONG_TEXT and not (
-            WISH.search(piece) and MONEY_TOPIC.search(piece)
-        ):
-            continue
-        for level, pattern in RISK.items():
-            for match in pattern.finditer(piece):
-                if level == "high" and re.search(
-                    r"\b(?:not|no|don'?t|never|isn'?t|nothing|without|avoid|too|less)\s+(?:\w+\s+){0,3}?\Z",
-                    piece[: match.start()],
-                ):
-                    continue
-                # Harvesting or trading "aggressively" is a manner, not an attitude to risk.
-                if match.group().startswith("aggressive") and _MANNER.search(piece[: match.end() + 12]):
-                    continue
-                found.add(level)
-    if "medium" in found:
-        return {"medium"}
-    return found
-
-
 # "never realise a gain on a lot younger than a year" asks for age, not for no gains.
 _IS_YOUNG: Final = re.compile(
     r"[^.;!?\n]{0,30}?\b(?:younger|under|less\s+than|before|until|unless|newer|within|short)\b[^.;!?\n]{0,20}?\b(?:year|months|days|term)\b"
 )
-_MANNER: Final = re.compile(
-    r"(?:harvest\w*|loss(?:es)?|tax(?:es)?|trad\w+|sell\w*|rebalanc\w+)\s+(?:\w+\s+){0,3}?aggressive(?:ly)?\b[^.;!?\n]{0,12}\Z"
-    r"|aggressive(?:ly)?\s+(?:about\s+|with\s+)?(?:harvest|tax|loss|trad|sell|rebal)\w*[^.;!?\n]{0,12}\Z"
-)
+
+
+def tax_spans(text: CleanText) -> list[tuple[int, int]]:
+    """Give the places that ask for no realised gains, which name no objective."""
+    return [match.span() for match in AVOID_REALISING.finditer(text.lower) if "short" not in match.group()]
 
 
 def find_tax(text: CleanText, mentions: list[Mention], ranked: Ranked) -> TaxWishes:

@@ -23,7 +23,8 @@ class Phrase:
     inherent: bool = False
 
 
-def _phrases(strong: str, weak: str = "", inherent: str = "") -> tuple[Phrase, ...]:
+def phrases(strong: str, weak: str = "", inherent: str = "") -> tuple[Phrase, ...]:
+    """Compile the phrases of one objective, one alternative a line."""
     return tuple(
         Phrase(re.compile(rf"\b(?:{'|'.join(lines)})"), weight, is_inherent)
         for text, weight, is_inherent in ((strong, 1.0, False), (weak, 0.5, False), (inherent, 1.0, True))
@@ -31,20 +32,20 @@ def _phrases(strong: str, weak: str = "", inherent: str = "") -> tuple[Phrase, .
     )
 
 
-_MARKET = (
+MARKET = (
     r"(?:the\s+)?(?:broad(?:er)?\s+|overall\s+|stock\s+|us\s+|whole\s+)?(?:markets?|s\s?&\s?p(?:\s?500)?|sp\s?500|spx?|spy|voo|vti|nasdaq|qqq|dow|russell(?:\s?\d+)?|"
     r"index(?:es)?(?:\s+funds?)?|indices|benchmarks?|averages?)\b"
 )
-_LOSS = r"(?:loss(?:es)?|losers?|losing\s+(?:positions?|lots?|stocks?|trades?|names?|holdings?)|paper\s+loss(?:es)?|capital\s+loss(?:es)?|red\s+(?:positions?|lots?|names?))"
-_REALISE = r"(?:reali[sz]\w{0,3}|harvest\w{0,3}|captur\w{1,3}|book(?:ing)?|bank(?:ing)?|tak(?:e|ing)|tri?gger(?:ing)?|crystalli[sz]\w{0,3}|collect(?:ing)?|generat\w{1,3}|creat\w{1,3}|claim(?:ing)?|recogni[sz]\w{0,3}|lock(?:ing)?\s+in|cash(?:ing)?\s+in|us(?:e|ing)(?:\s+up)?|incur(?:ring)?|bag(?:ging)?|pick(?:ing)?\s+up|scoop(?:ing)?\s+up|grab(?:bing)?)"
-_YEAR_HELD = r"(?:a\s+(?:full\s+)?year|one\s+year|1\s+year|one[\s-]year|1[\s-]?yr|(?:12|twelve)\s+months?|first\s+anniversary|36[56]\s+days|a\s+year\s+and\s+a\s+day|long[\s-]?term)"
+LOSS = r"(?:loss(?:es)?|losers?|losing\s+(?:positions?|lots?|stocks?|trades?|names?|holdings?)|paper\s+loss(?:es)?|capital\s+loss(?:es)?|red\s+(?:positions?|lots?|names?))"
+REALISE = r"(?:reali[sz]\w{0,3}|harvest\w{0,3}|captur\w{1,3}|book(?:ing)?|bank(?:ing)?|tak(?:e|ing)|tri?gger(?:ing)?|crystalli[sz]\w{0,3}|collect(?:ing)?|generat\w{1,3}|creat\w{1,3}|claim(?:ing)?|recogni[sz]\w{0,3}|lock(?:ing)?\s+in|cash(?:ing)?\s+in|us(?:e|ing)(?:\s+up)?|incur(?:ring)?|bag(?:ging)?|pick(?:ing)?\s+up|scoop(?:ing)?\s+up|grab(?:bing)?)"
+YEAR_HELD = r"(?:a\s+(?:full\s+)?year|one\s+year|1\s+year|one[\s-]year|1[\s-]?yr|(?:12|twelve)\s+months?|first\s+anniversary|36[56]\s+days|a\s+year\s+and\s+a\s+day|long[\s-]?term)"
 
 OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
-    "short_term_alpha": _phrases(
+    "short_term_alpha": phrases(
         rf"""
-        (?:beat|beats|beating|outperform\w{{0,3}}|outrun\w{{0,4}}|outpac\w{{1,3}}|top|topping|crush\w{{0,3}}|smok(?:e|ing)|surpass\w{{0,3}}|outdo|exceed)\s+(?:[\w']+\s+){{0,2}}?{_MARKET}
-        (?<!matters\s)(?<!worth\s)(?:better|more|higher|faster|further)\s+(?:returns?\s+)?than\s+(?:[\w']+\s+){{0,2}}?{_MARKET}
-        (?:ahead\s+of|an?\s+edge\s+(?:over|on)|excess\s+returns?\s+(?:over|to|above|versus)|relative\s+to|measured\s+against|over\s+and\s+above|in\s+excess\s+of)\s+(?:[\w']+\s+){{0,2}}?{_MARKET}
+        (?:beat|beats|beating|outperform\w{{0,3}}|outrun\w{{0,4}}|outpac\w{{1,3}}|top|topping|crush\w{{0,3}}|smok(?:e|ing)|surpass\w{{0,3}}|outdo|exceed)\s+(?:[\w']+\s+){{0,2}}?{MARKET}
+        (?<!matters\s)(?<!worth\s)(?:better|more|higher|faster|further)\s+(?:returns?\s+)?than\s+(?:[\w']+\s+){{0,2}}?{MARKET}
+        (?:ahead\s+of|an?\s+edge\s+(?:over|on)|excess\s+returns?\s+(?:over|to|above|versus)|relative\s+to|measured\s+against|over\s+and\s+above|in\s+excess\s+of)\s+(?:[\w']+\s+){{0,2}}?{MARKET}
         (?:weekly|daily|short[\s-]term|short[\s-]run|near[\s-]term|pure|active|generate|generating|chas\w+|seek\w*|hunt\w*|find\w*|for)\s+alpha\b
         alpha\s+(?:is|from|over|within|in|generation|this|each|every|on\s+a)\b
         (?:swing|day|scalp|momentum|intraday|short[\s-]term)[\s-]?trad(?:e|es|ing|er)\b
@@ -65,10 +66,10 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         excess\s+returns?
         """,
     ),
-    "short_term_gain": _phrases(
+    "short_term_gain": phrases(
         r"""
         (?:quick|fast|short[\s-](?:term|run|lived)|near[\s-]term|easy|rapid|speedy)\s+(?:profits?|gains?|bucks?|wins?|cash|money|returns?|flip|score|turnaround|payoff|pop)\b
-        (?:tak(?:e|ing)|book(?:ing)?|lock(?:ing)?\s+in|bank(?:ing)?|cash(?:ing)?\s+in|reali[sz]\w{0,3}|pocket(?:ing)?|harvest(?:ing)?|crystalli[sz]\w{0,3}|secur(?:e|ing)|grab(?:bing)?|bag(?:ging)?|skim(?:ming)?|scoop(?:ing)?)\s+(?:up\s+|in\s+)?(?:on\s+)?(?:some\s+|my\s+|the\s+|those\s+|a\s+|an\s+|any\s+|all\s+|nice\s+|decent\s+|good\s+|healthy\s+|modest\s+|quick\s+|short[\s-]term\s+|these\s+|in\s+){0,3}(?:profits?|gains?|winners|wins?)\b
+        (?:tak(?:e|ing)|book(?:ing)?|lock(?:ing)?\s+in|bank(?:ing)?|cash(?:ing)?\s+in|reali[sz](?:e|ing)|pocket(?:ing)?|harvest(?:ing)?|crystalli[sz]\w{0,3}|secur(?:e|ing)|grab(?:bing)?|bag(?:ging)?|skim(?:ming)?|scoop(?:ing)?)\s+(?:up\s+|in\s+)?(?:on\s+)?(?:some\s+|my\s+|the\s+|those\s+|a\s+|an\s+|any\s+|all\s+|nice\s+|decent\s+|good\s+|healthy\s+|modest\s+|quick\s+|short[\s-]term\s+|these\s+|in\s+){0,3}(?:profits?|gains?|winners|wins?)\b
         (?:profits?|gains?)\s+(?:that\s+)?(?:i\s+can\s+|to\s+(?:be\s+)?)?(?:tak(?:e|en)|lock(?:ed)?\s+in|reali[sz]\w{0,2}|book(?:ed)?|bank(?:ed)?|cash(?:ed)?\s+in|pocket(?:ed)?)\b
         ring(?:ing)?\s+the\s+register
         (?:profits?|gains?|returns?|money)\s+(?:in|within|over)\s+(?:a\s+|the\s+|very\s+)*short\s+(?:time|while|period|order)\b
@@ -90,7 +91,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         payday\b
         """,
     ),
-    "long_term_gain": _phrases(
+    "long_term_gain": phrases(
         r"""
         long(?:er)?[\s-]*(?:term|run|haul|horizon)\s+(?:\w+\s+){0,2}?(?:growth|gains?|appreciation|returns?|investing|investor|investment|wealth|compounding|accumulation|hold(?:er|ing)?s?)\b
         (?:growth|appreciation|grow|compound\w*|invest\w*|gains?|wealth)\s+(?:\w+[\s,]+){0,4}?(?:for|over|in)\s+the\s+long(?:er)?[\s-]?(?:term|run|haul)
@@ -118,7 +119,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         nest[\s-]egg
         """,
     ),
-    "capital_preservation": _phrases(
+    "capital_preservation": phrases(
         r"""
         (?:capital|wealth|principal|asset)\s+(?:preservation|protection)
         (?:preserv\w{1,3}|protect\w{0,3}|safeguard\w{0,3}|shield\w{0,3}|guard\w{0,3}|keep\s+safe|defend)\s+(?:\w+\s+){0,3}?(?:capital|principal|savings|money|nest[\s-]egg|wealth|value|it|purchasing\s+power|what\s+(?:i|we|is|was)|everything|account|cash|portfolio|gains|against)
@@ -149,7 +150,6 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         preserv(?:e|ing|ation)\b
         (?<!my )(?<!our )(?<!his )(?<!her )(?<!high )(?<!ordinary )(?<!taxable )(?<!earned )income\b(?!\s+(?:tax|rates?|is\s+(?:high|unusually|low)|bracket|year))
         dividends?\b
-        low[\s-]risk\b
         (?:sleep\s+badly|lose\s+sleep|losing\s+sleep|keeps\s+me\s+up)
         """,
         r"""
@@ -161,13 +161,13 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:never|not|don'?t)\s+(?:let\s+it\s+|have\s+it\s+)?(?:go(?:es)?|drop|fall|shrink|dip)\s+(?:down|below|under|in\s+value|much)
         """,
     ),
-    "tax_loss_harvesting": _phrases(
+    "tax_loss_harvesting": phrases(
         rf"""
         tax[\s-]*loss(?:es)?(?:[\s-]+(?:harvest\w*|sell\w*|swap\w*|strateg\w+))?\b
         loss[\s-]harvest\w*|harvest\w*\s+(?:\w+\s+){{0,4}}?(?:loss\w*|losers?)|\btlh\b
-        {_REALISE}\s+(?:up\s+)?(?:on\s+)?(?:(?:some|any|all|my|the|those|these|every|more|available|unreali[sz]ed|a\s+few|a|tax|short[\s-]term|long[\s-]term|deductible|paper|enough|as\s+many|big|\$?[\d,]+k?|of)\s+){{0,4}}{_LOSS}\b
+        {REALISE}\s+(?:up\s+)?(?:on\s+)?(?:(?:some|any|all|my|the|those|these|every|more|available|unreali[sz]ed|a\s+few|a|tax|short[\s-]term|long[\s-]term|deductible|paper|enough|as\s+many|big|\$?[\d,]+k?|of)\s+){{0,4}}{LOSS}\b
         (?:sell|selling|dump|dumping|unload|unloading|ditch|get\s+rid\s+of|swap\s+out|swap)\s+(?:\w+\s+){{0,3}}?(?:losers?|losing|under\s?water|in\s+the\s+red|what(?:'s|ever\s+is|ever's|\s+is)\s+(?:down|under|in\s+the\s+red|losing|below))\b[^.;!?\n]{{0,60}}?(?:tax|loss|write|deduct|offset|return|replace|similar|carry|against)
-        (?:losses|{_LOSS})\s+(?:\w+\s+){{0,6}}?(?:to\s+(?:offset|set\s+against|net|cancel|write\s+off|deduct|shelter|wipe\s+out|use)|against\s+(?:my|the|those|other|gains|it|them)|(?:on|for)\s+(?:my\s+)?(?:taxes|(?:tax\s+)?return|schedule\s+d))
+        (?:losses|{LOSS})\s+(?:\w+\s+){{0,6}}?(?:to\s+(?:offset|set\s+against|net|cancel|write\s+off|deduct|shelter|wipe\s+out|use)|against\s+(?:my|the|those|other|gains|it|them)|(?:on|for)\s+(?:my\s+)?(?:taxes|(?:tax\s+)?return|schedule\s+d))
         (?:offset|offsetting|wipe\s+out|cancel\s+out|net\s+against|shelter|neutrali[sz]e|counter|soak\s+up)\s+(?:\w+[\s,']+){{0,5}}?(?:gains?|income|profits?)\b(?:[^.;!?\n]{{0,30}}?\bloss)?
         (?:write|writing)\s+(?:off|down)\s+(?:\w+\s+){{0,3}}?(?:losses|losers|\$?3,?000|3k)|write[\s-]offs?\b
         (?:deduct|deducting|deduction\s+for)\s+(?:\w+\s+){{0,3}}?(?:losses|\$?3,?000)
@@ -181,32 +181,35 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         under\s?water\b
         """,
     ),
-    "long_term_gains_only": _phrases(
+    "long_term_gains_only": phrases(
         rf"""
         (?:only|just|exclusively|nothing\s+but|solely|strictly)\s+(?:\w+\s+){{0,4}}?long[\s-]*term\s+(?:capital\s+)?(?:gains?|rates?|treatment|lots?|sales|tax\s+rates?)\b
         long[\s-]*term\s+(?:capital\s+)?gains?\s+(?:only|exclusively|treatment\s+only|or\s+nothing)
-        (?:hold|keep|holding|keeping|wait|waiting|sit|stay|hang|own|held|owned|age|aged|season\w*)\b[^.;!?\n]{{0,50}}?\b(?:past|beyond|until|till|for|over|longer\s+than|more\s+than|at\s+least|to)\s+(?:at\s+least\s+|over\s+|more\s+than\s+|it\s+is\s+|it's\s+|they're\s+|they\s+are\s+|it\s+(?:goes|turns|becomes|qualifies)\s+|they\s+(?:go|turn|become|qualify)\s+(?:for\s+)?(?:as\s+)?|the\s+)*{_YEAR_HELD}\b(?:\s+(?:mark|holding|point|line|anniversary|status|rate|treatment|before|so|to\s+(?:get|qualify))\b|[^.;!?\n]{{0,40}}\b(?:before|sell|tax|rate|status|qualif\w+|lot|lots|gain|gains)\b|(?=\s*(?:$|[.;,!?\n])))
-        (?:wait|waiting)\s+(?:out\s+)?(?:the\s+)?(?:full\s+)?(?:{_YEAR_HELD})\b
+        (?:hold|keep|holding|keeping|wait|waiting|sit|stay|hang|own|held|owned|age|aged|season\w*)\b[^.;!?\n]{{0,50}}?\b(?:past|beyond|until|till|for|over|longer\s+than|more\s+than|at\s+least|to)\s+(?:at\s+least\s+|over\s+|more\s+than\s+|it\s+is\s+|it's\s+|they're\s+|they\s+are\s+|it\s+(?:goes|turns|becomes|qualifies)\s+|they\s+(?:go|turn|become|qualify)\s+(?:for\s+)?(?:as\s+)?|the\s+)*{YEAR_HELD}\b(?:\s+(?:mark|holding|point|line|anniversary|status|rate|treatment|before|so|to\s+(?:get|qualify))\b|[^.;!?\n]{{0,40}}\b(?:before|sell|tax|rate|status|qualif\w+|lot|lots|gain|gains)\b|(?=\s*(?:$|[.;,!?\n])))
+        (?:wait|waiting)\s+(?:out\s+)?(?:the\s+)?(?:full\s+)?(?:{YEAR_HELD})\b
         (?:reach|reached|hit|get\s+to|gone|qualif(?:y|ies|ied)\s+(?:for|as)|turn(?:ed|s)?|becom\w+|goes|go|aged\s+into|crossed|cross|clear(?:ed|s)?|pass(?:ed|es)?|make\s+it\s+to|been\s+held)\s+(?:the\s+|their\s+|into\s+|for\s+|over\s+|at\s+least\s+|past\s+)*(?:long[\s-]*term(?:\s+(?:status|rates?|treatment|gains?|capital))?|(?:one|1)[\s-]year\s+(?:mark|holding|line)|twelve[\s-]month|12[\s-]month|a\s+year|one\s+year)\b
         long[\s-]*term\s+(?:capital\s+gains?\s+)?(?:rates?|status|treatment)\b
         """,
         "",
         rf"""
         (?:no|never|avoid\w*|zero|without|don'?t|do\s+not|not|refuse\s+to|won'?t|nothing|hate|stop|any|skip|keep\s+me\s+out\s+of|stay\s+away\s+from|steer\s+clear\s+of|rather\s+not|minimi[sz]e)\s+(?:[\w']+\s+){{0,5}}?short[\s-]*term\s+(?:cap(?:ital)?\s+|taxable\s+|reali[sz]ed\s+)?(?:gains?|rates?|ones|profits?|sales|holdings?|lots?|tax(?:es|\s+rates?)?|treatment|stuff)\b
-        (?:no|never|don'?t|do\s+not|not|won'?t|refuse\s+to|nothing)\s+(?:\w+\s+){{0,3}}?(?:(?:sell|sold|selling|sale|touch|part)\w*|let\s+(?:\w+\s+){{1,3}}?go)\s+(?:\w+[\s']+){{0,8}}?(?:before|until|unless|if|(?:i've\s+|i\s+|we\s+|we've\s+)?(?:held|owned|had)\s+(?:it\s+)?(?:for\s+)?(?:less|under|fewer|shorter)|(?:less|under|younger|newer)\s+than|held\s+(?:for\s+)?(?:less|under)|inside|within)\b[^.;!?\n]{{0,45}}?{_YEAR_HELD}
+        (?:no|never|don'?t|do\s+not|not|won'?t|refuse\s+to|nothing)\s+(?:\w+\s+){{0,3}}?(?:(?:sell|sold|selling|sale|touch|part)\w*|let\s+(?:\w+\s+){{1,3}}?go)\s+(?:\w+[\s']+){{0,8}}?(?:before|until|unless|if|(?:i've\s+|i\s+|we\s+|we've\s+)?(?:held|owned|had)\s+(?:it\s+)?(?:for\s+)?(?:less|under|fewer|shorter)|(?:less|under|younger|newer)\s+than|held\s+(?:for\s+)?(?:less|under)|inside|within)\b[^.;!?\n]{{0,45}}?{YEAR_HELD}
         (?:if|when|where|anything|whatever|any\s+(?:sale|trade|lot))\b[^.;!?\n]{{0,40}}?\bshort[\s-]*term\s+(?:capital\s+)?(?:gains?|rates?|profits?|tax)\b[^.;!?\n]{{0,20}}?\b(?:do\s+not|don'?t|skip|leave|wait|hold|forget\s+it|pass|stays?|no)\b
-        (?:nothing|no\s+(?:lots?|positions?|shares?|winners?))\s+(?:\w+\s+){{0,3}}?(?:under|less\s+than|younger\s+than|newer\s+than|inside|within|before|until)\s+(?:\w+\s+){{0,2}}?{_YEAR_HELD}\b
-        (?:no|never|not)\s+(?:\w+\s+){{0,3}}?(?:gains?|profits?|winners?)\s+(?:\w+\s+){{0,5}}?(?:under|less\s+than|before|within|inside|younger\s+than|until)\s+(?:\w+\s+){{0,2}}?{_YEAR_HELD}
+        (?:nothing|no\s+(?:lots?|positions?|shares?|winners?))\s+(?:\w+\s+){{0,3}}?(?:under|less\s+than|younger\s+than|newer\s+than|inside|within|before|until)\s+(?:\w+\s+){{0,2}}?{YEAR_HELD}\b
+        (?:no|never|not)\s+(?:\w+\s+){{0,3}}?(?:gains?|profits?|winners?)\s+(?:\w+\s+){{0,5}}?(?:under|less\s+than|before|within|inside|younger\s+than|until)\s+(?:\w+\s+){{0,2}}?{YEAR_HELD}
         """,
     ),
 }
 
 AVOID_REALISING: Final = re.compile(
-    r"\b(?:avoid\w*|never|don'?t|do\s+not|not|without|no|minimi[sz]\w+|defer\w*|postpon\w+|delay\w*|put\s+off|rather\s+not|hate\s+to|refuse\s+to|won'?t|stop|limit|as\s+few|prefer\s+not\s+to|keep\s+from|hold\s+off)\s+(?:[\w'-]+\s+){0,5}?"
-    r"(?:(?:reali[sz]\w{0,3}|trigger\w{0,3}|tak(?:e|ing)|incur\w{0,4}|generat\w{1,3}|creat\w{1,3}|pay\w{0,3}|recogni[sz]\w{0,3}|book\w{0,3})\s+(?:[\w'-]+\s+){0,3}?(?:gains?(?:\s+tax(?:es)?)?|taxable\s+events?|tax\s+(?:bill|hit|event)|taxes)\b"
+    r"\b(?:avoid\w*|never|don'?t|do\s+not|not|without|no|loath|loth|minimi[sz]\w+|defer\w*|postpon\w+|delay\w*|put\s+off|rather\s+not|hate\s+to|refuse\s+to|won'?t|stop|limit|as\s+few|prefer\s+not\s+to|keep\s+from|hold\s+off)\s+(?:[\w'-]+\s+){0,5}?"
+    r"(?:(?:reali[sz]\w{0,3}|trigger\w{0,3}|tak(?:e|ing)|incur\w{0,4}|generat\w{1,3}|creat\w{1,3}|pay\w{0,3}|recogni[sz]\w{0,3}|book\w{0,3}|crystalli[sz]\w{0,3}|kick\s+off|set\s+off|run\s+up|rack\s+up|face)\s+(?:[\w'-]+\s+){0,3}?(?:gains?(?:\s+(?:tax(?:es)?|bill))?|tax\s+on\s+(?:\w+\s+)?gains?|taxable\s+events?|tax\s+(?:bill|hit|event)|taxes)\b"
     r"|reali[sz]ed?\s+(?:capital\s+)?gains?\b|capital\s+gains(?:\s+(?:tax|taxes|bill|hit|distributions?))?\b|taxable\s+(?:gains?|events?|sales?))"
-    r"|\bstep(?:ped)?[\s-]*up(?:\s+in)?(?:\s+(?:in\s+)?basis)?\b"
+    r"|(?<!basis\s)\bstep(?:ped)?[\s-]*up(?!\s+(?:in\s+)?(?:19|20)\d\d)(?:\s+in)?(?:\s+(?:in\s+)?basis)?\b"
     r"|\b(?:don'?t|do\s+not|never|not|won'?t|refuse\s+to|without|rather\s+not|no)\s+(?:\w+\s+){0,4}?(?:sell|selling|touch|part\s+with|liquidat\w+|unload)\s+(?:\w+\s+){0,3}?(?:winners?|appreciated|gainers?|(?:big|embedded|unreali[sz]ed|built[\s-]in)\s+gains?|(?:low|zero)[\s-](?:cost[\s-])?basis)"
+    r"|\bleave\s+(?:\w+\s+){0,3}?gains?\s+(?:where|alone|untouched|be\b|as\s+they)|\b(?:gains?)\s+(?:\w+\s+)?unreali[sz]ed\b"
+    r"|\b(?:don'?t|do\s+not|never|not)\s+(?:\w+\s+){0,3}?(?:sell|touch|part\s+with)\s+(?:\w+\s+){0,3}?(?:with|at|for|that\s+has|that's\s+at|carrying)\s+(?:a|an|any|big|large|embedded)\s+(?:\w+\s+)?gains?\b(?!\s+(?:before|until|unless|under))"
+    r"|\bstays?\s+put\b[^.;!?\n]{0,40}\b(?:die|death|estate|heirs|step)"
     r"|\b(?:defer|deferring|deferral\s+of|let)\s+(?:\w+\s+){0,3}?(?:capital\s+)?gains\b(?!\s+(?:run|grow|ride|compound))"
     r"|\b(?:embedded|unreali[sz]ed|built[\s-]in|low[\s-](?:cost[\s-])?basis)\s+(?:\w+\s+){0,3}?(?:gains?|shares|stock)\b[^.;!?\n]{0,40}\b(?:alone|untouched|don'?t|never|not|avoid)"
 )
@@ -228,7 +231,7 @@ RISK: Final[dict[str, re.Pattern[str]]] = {
         r"|\b(?:safety\s+first|play\s+it\s+safe|not\s+losing\s+(?:the|my|our|any|money|what))"
     ),
     "medium": re.compile(
-        r"\b(?:moderate|mod[aeo]?rate|medium|med[iu]{1,3}[nm]|average|middling|balanced|mid|reasonable|normal|some)[\s-]*(?:level\s+of\s+|amount\s+of\s+|degree\s+of\s+)?(?:risk|volatility|tolerance|swings)\b|\brisk\s*(?:tolerance|level|appetite|profile)?\s*(?:is|:|=|would\s+be)?\s*(?:moderate|medium|average|in\s+the\s+middle|balanced)\b|\b(?:moderately|medium)\s+(?:aggressive|conservative|risky)\b|\bneither\s+(?:too\s+)?(?:aggressive|conservative|risky|safe)\b|\bmiddle[\s-]of[\s-]the[\s-]road\b|\b(?:say|call\s+it|i'?m|i\s+am|go\s+with|we'?re|be|keep\s+it)\s+(?:a\s+|about\s+)?(?:moderate|medium)\b(?!\s+(?:growth|income|gain|profit|return))"
+        r"\b(?:moderate|mod[aeo]?rate|medium|med[iu]{1,3}[nm]|average|middling|balanced|mid|reasonable|normal|some)[\s-]*(?:level\s+of\s+|amount\s+of\s+|degree\s+of\s+)?(?:risk|volatility|tolerance|swings)\b|\brisk\s*(?:tolerance|level|appetite|profile)?\s*(?:is|:|=|would\s+be)?\s*(?:moderate|medium|average|in\s+the\s+middle|balanced)\b|\b(?:moderately|medium)\s+(?:aggressive|conservative|risky)\b|\bneither\s+(?:too\s+)?(?:aggressive|conservative|risky|safe)\b|\bmiddle[\s-]of[\s-]the[\s-]road\b|\bsomewhere\s+in\s+(?:the\s+middle|between)\b|\bmiddle\s+risk\b|\b(?:say|call\s+it|i'?m|i\s+am|go\s+with|we'?re|be|keep\s+it)\s+(?:a\s+|about\s+)?(?:moderate|medium)\b(?!\s+(?:growth|income|gain|profit|return))"
     ),
     "high": re.compile(
         r"\b(?:high(?:er|est)?|big|lots?\s+of|a\s+lot\s+of|maximum|max|large|extreme|serious|plenty\s+of|considerable|substantial|significant|heavy)[\s-]*(?:appetite\s+for\s+|tolerance\s+for\s+)?(?:risks?|volatility)\b|\b(?:risk\s*(?:tolerance|appetite|level|profile)?|tolerance)\s*(?:is|:|=|would\s+be)?\s*(?:very\s+|quite\s+|pretty\s+)?(?:high|aggressive|through\s+the\s+roof|sky[\s-]high)\b"
@@ -247,7 +250,7 @@ PRIMARY_CUE: Final = re.compile(
     r"\b(?:first(?:\s+and\s+foremost)?|foremost|above\s+all|mainly|main|primar(?:y|ily)|top|priority|number\s+one|most\s+important(?:ly)?|mostly|chiefly|more\s+than\s+anything|the\s+(?:aim|goal|point|objective)\s+is|is\s+the\s+(?:aim|goal|point)|matters?\s+(?:most|more)|comes\s+first|only\s+(?:thing|goal)|what\s+i\s+really|essential|if\s+(?:you|i|we)\s+(?:must|have\s+to|had\s+to)\s+choose|when\s+in\s+doubt|if\s+(?:it|push)\s+comes\s+(?:down\s+)?to)\b|#1"
 )
 SECONDARY_CUE: Final = re.compile(
-    r"\b(?:second(?:ly|ary)?|after\s+that|close\s+behind|behind\s+(?:it|that|this)|then|also|as\s+well|on\s+the\s+side|if\s+possible|if\s+you\s+can|nice\s+to\s+have|bonus|ideally|some|a\s+(?:little|bit)(?:\s+of)?|partly|where\s+(?:you\s+can|possible)|besides|apart\s+from\s+that|additionally|in\s+addition|along\s+the\s+way|beyond\s+that|otherwise|less\s+important\w*|lower\s+priority|while\s+(?:you're\s+)?at\s+it)\b"
+    r"\b(?:second(?:ly|ary)?|number\s+two|two(?=\s?[:.])|rule\s+two|#2|background|after\s+that|close\s+behind|behind\s+(?:it|that|this)|then|also|as\s+well|on\s+the\s+side|if\s+possible|if\s+you\s+can|nice\s+to\s+have|bonus|ideally|some|a\s+(?:little|bit)(?:\s+of)?|partly|where\s+(?:you\s+can|possible)|besides|apart\s+from\s+that|additionally|in\s+addition|along\s+the\s+way|beyond\s+that|otherwise|less\s+important\w*|lower\s+priority|while\s+(?:you're\s+)?at\s+it)\b"
 )
 VAGUE: Final = re.compile(
     r"\b(?:less|lower|no|little|low|minimal)\s+risk\b[^.;!?\n]{0,40}\b(?:more|higher|high|big|great|max\w*|huge|better)\s+(?:returns?|profits?|gains?)|\b(?:more|higher|high|big|great|huge|max\w*)\s+(?:returns?|profits?|gains?)\b[^.;!?\n]{0,40}\b(?:less|lower|no|without|little|low|zero|minimal)\s+(?:any\s+)?risk"
@@ -258,13 +261,13 @@ VAGUE: Final = re.compile(
     r"|\b(?:doubl\w+|tripl\w+|beat\w*|\d{2,3}\s?%|outperform\w*|moon)\b[^.;!?\n]{0,50}\b(?:guarantee[ds]?|risk[\s-]free|no[\s-]risk|without\s+(?:any\s+)?(?:risk|losses|losing)|zero\s+risk|never\s+los\w+|no\s+losses)"
 )
 UNDECIDED: Final = re.compile(
-    r"\b(?:not\s+(?:really\s+)?sure\s+(?:yet|what|if|whether)|dunno|no\s+idea|undecided|i\s+don'?t\s+(?:really\s+)?know\s+(?:yet|what)|can'?t\s+decide|either\s+(?:one\s+)?is\s+(?:fine|ok)|maybe\s+[^.;!?\n]{1,40}\bmaybe|talk\s+to\s+my|i\s+guess\b[^.;!\n]{0,80}\?)"
+    r"\b(?:not\s+(?:really\s+)?sure\s+(?:yet|what|if|whether)|dunno|no\s+idea\s*(?:$|[.,;!?\n]|yet|what\s+(?:i|we)\s+want|which|whether|if\b)|undecided|i\s+don'?t\s+(?:really\s+)?know\s+(?:yet|what)|can'?t\s+decide|either\s+(?:one\s+)?is\s+(?:fine|ok)|maybe\s+[^.;!?\n]{1,40}\bmaybe|talk\s+to\s+my|i\s+guess\b[^.;!\n]{0,80}\?|(?:go(?:ing)?\s+)?back\s+and\s+forth|torn\s+between|make\s+up\s+my\s+mind|not\s+sure\s+which|either\s+[^.;!?\n]{2,50}\s+or\s+[^.;!?\n]{2,50}[,-]+\s*(?:i|you|whichever|not\s+sure|your\s+call|dealer))"
 )
 NEGATION: Final = re.compile(
     r"\b(?:not|no|never|don'?t|doesn'?t|didn'?t|isn'?t|aren'?t|won'?t|wouldn'?t|can'?t|cannot|without|instead\s+of|rather\s+than|not\s+interested\s+in|against|avoid(?:ing)?|stop(?:ped)?|tired\s+of|done\s+with|less\s+about|no\s+need\s+(?:for|to)|nothing\s+to\s+do\s+with|forget(?:\s+about)?|skip|quit|enough\s+of|neither|nor|used\s+to|tried|lost|burn(?:ed|t)|stupid|failed|regret|anything\s+but|hold(?:ing)?\s+off(?:\s+on)?|postpon\w+|defer\w*|delay\w*|put(?:ting)?\s+off|refrain\w*\s+from)\s+(?:[\w'&/-]+\s+){0,4}\Z"
 )
 DECLINED_AFTER: Final = re.compile(
-    r"^[^.;!?\n]{0,25}?(?:\bnever\s+again\b|\bno\s+more\b|\b(?:is|are|was|were)\s+(?:not\s+for|over|behind|a\s+mistake)|\b(?:isn'?t|aren'?t|wasn'?t|is\s+not|are\s+not)\s+(?:for\s+|so\s+|that\s+|very\s+|really\s+)?(?:me|us|my|important|a\s+(?:priority|concern|goal)|necessary|needed|what\s+i|interesting|of\s+interest|the\s+(?:point|goal|aim|idea))|\bdoesn't\s+(?:interest|matter|work)|\bdo(?:es)?\s+not\s+(?:interest|matter)|\bcan\s+wait\b|\bis\s+handled\s+elsewhere)|^[^.;!?\n]{0,70}?\b(?:elsewhere|separate(?:ly)?|at\s+(?:the|my|our)\s+(?:bank|credit\s+union)|not\s+your\s+concern|taken\s+care\s+of)\b"
+    r"^[^.;!?\n]{0,25}?(?:\bnever\s+again\b|\bno\s+more\b|\b(?:is|are|was|were)\s+(?:not\s+for|over|behind|a\s+mistake)|\b(?:isn'?t|aren'?t|wasn'?t|is\s+not|are\s+not)\s+(?:for\s+|so\s+|that\s+|very\s+|really\s+)?(?:me|us|my|important|a\s+(?:priority|concern|goal)|necessary|needed|what\s+i|interesting|of\s+interest|the\s+(?:point|goal|aim|idea))|\bdoesn't\s+(?:interest|matter|work)|\bdo(?:es)?\s+not\s+(?:interest|matter)|(?<!i\s)(?<!we\s)\bcan\s+wait\b|\bis\s+handled\s+elsewhere)|^[^.;!?\n]{0,70}?\b(?:elsewhere|separate(?:ly)?|at\s+(?:the|my|our)\s+(?:bank|credit\s+union)|not\s+your\s+concern|taken\s+care\s+of)\b"
 )
 WISH: Final = re.compile(
     r"\b(?:want|need|please|pls|plz|goal|aim(?:ing)?|would\s+like|i'd\s+like|i'd\s+love|looking\s+(?:to|for)|hope|hoping|plan(?:ning)?|trying|wish|prefer|objective|priority|focus|keep|make|let|help|should|must|only|just|never|don'?t|no|i'm\s+(?:after|in)|interested\s+in|care\s+about|intend|mind)\b"

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from ml.intent.dates import DAYS_PER_MONTH, OPEN_HORIZON_MONTHS, TimeSpan
 from ml.intent.grammar import Mention, clause_of
 from ml.intent.numbers import Quantity
 from ml.intent.schema import Liquidity
 from ml.intent.text import CleanText, Piece
+from ml.intent.timespan import DAYS_PER_MONTH, OPEN_HORIZON_MONTHS, TimeSpan
 
 _NEED: Final = re.compile(
     r"\b(?:need(?:s|ed|ing)?|require[sd]?|withdraw\w*|(?:wire|send|move|transfer|pay)\s+out|tak(?:e|ing)\s+(?:\w+\s+){0,3}?out|tak(?:e|ing)\s+(?:about\s+|around\s+|roughly\s+)?(?=\$|\d)|pull(?:ing)?|cash(?:ing)?\s+out|get(?:ting)?\s+(?:\w+\s+){0,3}?out|c[ao]me?\s+out|coming\s+out|has\s+to\s+come|out\s+of\s+(?:it|this|the\s+account|here|my\s+account)|"
     r"free(?:ing)?\s+up|rais(?:e|ing)|set(?:ting)?\s+aside|liquid(?:ate|ity)?|in\s+cash|cash\s+(?:ready|available|by|for|next|on\s+hand)|have\s+(?:\w+\s+){0,2}?(?:ready|available)|(?:to\s+|must\s+|will\s+|have\s+to\s+|i'll\s+|gotta\s+)(?:pay|spend|cover|fund|send|give|gift|wire|use)\b|pay(?:ing)?\s+(?:for|off|the|my|our)|due\b|owe[sd]?|"
-    r"down[\s-]?payment|downpayment|tuition|wedding|closing\s+costs|roof|surgery|medical\s+bills?|tax\s+bill|(?:estimated|property)\s+tax(?:es)?|sabbatical|gift(?:ing|s)?\s+(?:to|for|of)|giv(?:e|ing)\s+(?:to|our|my|each|away)\b|donat\w+|tithe|c[ao]me?s?\s+from\s+(?:here|this|it)|vacation|holiday\s+trip|honeymoon|renovat\w+|remodel\w*|kitchen|funeral|outlay|expenses?|bills?\b|for\s+the\s+irs|deposit\s+on|buy(?:ing)?\s+(?:a|an|our|my)\s+(?:\w+\s+)?(?:house|home|car|condo|boat|apartment|place|truck|van|rv)|set\s+aside|earmark\w*|reserve|on\s+hand|accessible|available|to\s+my\s+account)\b"
+    r"down[\s-]?payment|downpayment|tuition|stamp\s+duty|completion|adopt\w+|in\s+vitro|ivf|braces|orthodontist|furnace|boiler|deck|lease|franchise|buy[\s-]?(?:out|in)|buying\s+(?:out|into)|lawyer|attorney|legal\s+fees|settlement|divorce|bail|loan|mortgage|rent\b|fees?\b|invoice|remit\w*|prepare|distribut\w+|withdrawals?|payout|leaving|liquid|grad\s+school|college|repay\w*|moving|relocat\w+|visa|dental|dentist|vet\b|hospital|treatment|care\s+home|nursing\s+home|equipment|camp|trip|cruise|ring\b|estimated|estimateds|wedding|closing\s+costs|roof|surgery|medical\s+bills?|tax\s+bill|(?:estimated|property)\s+tax(?:es)?|sabbatical|gift(?:ing|s)?\s+(?:to|for|of)|giv(?:e|ing)\s+(?:to|our|my|each|away)\b|donat\w+|tithe|c[ao]me?s?\s+from\s+(?:here|this|it)|vacation|holiday\s+trip|honeymoon|renovat\w+|remodel\w*|kitchen|funeral|outlay|expenses?|bills?\b|for\s+the\s+irs|deposit\s+on|buy(?:ing)?\s+(?:a|an|our|my)\s+(?:\w+\s+)?(?:house|home|car|condo|boat|apartment|place|truck|van|rv)|set\s+aside|earmark\w*|reserve|on\s+hand|accessible|available|to\s+my\s+account)\b"
 )
 _NOT_NEED_LEFT: Final = re.compile(
     r"(?:\b(?:have|has|had|got|hold|holding|own|worth|portfolio|account|balance|nest\s+egg|invest(?:ed|ing)?|inherit(?:ed|ing|ance)?|left\s+(?:me|us)|gave\s+(?:me|us)|received|won|sold|start(?:ed|ing)?(?:\s+with)?|began|original|initial|limit|cap|gain|gains|loss|losses|lost|lose|losing|made|make|making|earn(?:s|ed|ing)?|income|salary|paid|bonus|contribut\w+|add(?:ing)?|sav(?:e|ed|ing)|deposit(?:ed|ing)?\s+(?:another\s+)?|put(?:ting)?\s+in|grow|growing|turn(?:ing)?|double|from|profit|target|goal|reach|hit|offset|harvest\w*|reali[sz]\w+|deduct\w*|write\s+off|book|put|with|these|those|the\s+(?:first|original|initial)|over|above|past|down(?!\s*-?payment)|up|insurance|bought|paid|was|were|is|are|into|per|manag\w+|basis)\b[\s\w'()]{0,18})\Z"
@@ -30,13 +30,13 @@ _NOT_NEED_RIGHT: Final = re.compile(
     r"^\s*(?:-\s*)?(?:\w+\s+){0,2}?(?:account|portfolio|gains?|loss(?:es)?|limit|deduction|profits?|salary|income|job|bonus|in\s+(?:loss|gains|stocks?|options|rsus|losses|profit|savings|the\s+account|my\s+account|this\s+account|here|total)|invested|inheritance|target|position|stake|worth\s+of|life\s+insurance|a\s+(?:month|year)\s+(?:in|into|from)|each\s+month|monthly|per\s+month|every\s+month|basis|shares?|miles|people|words|times)\b"
 )
 _STRONG_NEED_LEFT: Final = re.compile(
-    r"\b(?:need(?:s|ed|ing)?|withdraw(?:ing|al\s+of)?|take(?:\s+out)?|taking(?:\s+out)?|pull(?:ing)?(?:\s+out)?|cash\s+out|free\s+up|raise|set\s+aside|put\s+aside|pay|owe|hand|wire(?:\s+out)?|transfer(?:\s+out)?|send\s+out|move\s+out|promised|find|(?<='ll\s)want|get\s+my\s+hands\s+on|get|send|give|require|outlay\b[^.;!?\n]{0,40}|exception\b[^.;!?\n]{0,40}|due)\s+(?:me\s+|us\s+|you\s+to\s+\w+\s+|(?:a|an|the|my|our|his|her)\s+(?:\w+\s+){1,2}|to\s+(?:\w+\s+){0,3}?|about\s+|around\s+|roughly\s+|approximately\s+|exactly\s+|some\s+|another\s+|at\s+least\s+|up\s+to\s+|say\s+|maybe\s+|a\s+total\s+of\s+|him\s+|her\s+|them\s+|the\s+)*\Z"
+    r"\b(?:need(?:s|ed|ing)?|withdraw(?:ing|al\s+of)?|take(?:\s+out)?|taking(?:\s+out)?|pull(?:ing)?(?:\s+out)?|cash\s+out|free\s+up|raise|set\s+aside|put\s+aside|pay|owe|hand|wire(?:\s+out)?|transfer(?:\s+out)?|send\s+out|move\s+out|promised|find|(?<='ll\s)want|get\s+my\s+hands\s+on|get|send|give|require|prepare|arrange|remit|release|earmark|reserve|budget|liquidate|cash\s+in|hold\s+back|keep\s+back|take\s+home|outlay\b[^.;!?\n]{0,40}|exception\b[^.;!?\n]{0,40}|due)\s+(?:me\s+|us\s+|you\s+to\s+\w+\s+|(?:a|an|the|my|our|his|her)\s+(?:\w+\s+){1,2}|to\s+(?:\w+\s+){0,3}?|about\s+|around\s+|roughly\s+|approximately\s+|exactly\s+|some\s+|another\s+|at\s+least\s+|up\s+to\s+|say\s+|maybe\s+|a\s+total\s+of\s+|him\s+|her\s+|them\s+|the\s+)*\Z"
 )
 _SHARE_OF: Final = re.compile(
-    r"^\s*(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+|that\s+|what(?:'s|\s+is)?\s+|it\b|everything|all\s+of\s+)(?:\w+\s+){0,2}?(?:account|portfolio|money|holdings|balance|total|fund|investments?|value|shares?|savings|it|pot|whole|there|here|assets|stocks?|cash)?\b|^\s*(?:out|in\s+cash|cash|liquid|withdrawn|needs|will|has|should|must|for\s+(?:a|my|our|the)\b)"
+    r"^\s*of\s+(?:aum|nav)\b|^\s*(?:distribution|withdrawal|payout|draw|leaving|going\s+out|comes?\s+out|comes?\s+due|to\s+(?:my|our|the)\s)|^\s*(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+|that\s+|what(?:'s|\s+is)?\s+|it\b|everything|all\s+of\s+)(?:\w+\s+){0,2}?(?:account|portfolio|money|holdings|balance|total|fund|investments?|value|shares?|savings|aum|nav|it|pot|whole|there|here|assets|stocks?|cash)?\b|^\s*(?:out|in\s+cash|cash|liquid|withdrawn|needs|will|has|should|must|for\s+(?:a|my|our|the)\b)"
 )
 _NOT_SHARE: Final = re.compile(
-    r"\b(?:max(?:imum)?|more\s+than|at\s+most|up\s+to|under|over|least|return|returns|yield|yields|gain|gains|gained|profit|make|earn|down|up|drop|drops|dropped|drawdown|lose|loss|lost|bracket|rate|rates|tax|beat|by|fell|rose|growth|inflation|apr|interest|allocation|target|weight|risk|fee|fees|chance|stocks|bonds|in\s+one|concentrat\w+)\s+(?:\w+\s+){0,2}?\Z"
+    r"\b(?:max(?:imum)?|more\s+than|at\s+most|up\s+to|under|over|least|return|returns|yield|yields|gain|gains|gained|profit|make|earn|down|up|squeeze|wring|coax|settle\s+for|aim\s+for|after|looking\s+for|drop|drops|dropped|drawdown|lose|loss|lost|bracket|rate|rates|tax|beat|by|fell|rose|growth|inflation|apr|interest|allocation|target|weight|risk|fee|fees|chance|stocks|bonds|in\s+one|concentrat\w+)\s+(?:\w+\s+){0,2}?\Z"
 )
 
 
@@ -123,14 +123,14 @@ _NO_NEED: Final = re.compile(
 )
 # "the gain on my house sale": the house brought money in.
 _SOLD: Final = re.compile(
-    r"\b(?:gains?|loss(?:es)?|profits?|proceeds|offset\w*|deduct\w*)\b[^.;!?\n]{0,60}\b(?:house|home|car|business|condo|land|property)\b(?:\s+sale)?|\b(?:house|home|property|business)\s+sale\b"
+    r"\b(?:turn\s+\S+\s+into|flip|double|profit)\b[^.;!?\n]{0,60}\bcash\s+out\b|\b(?:gains?|loss(?:es)?|profits?|proceeds|offset\w*|deduct\w*)\b[^.;!?\n]{0,60}\b(?:house|home|car|business|condo|land|property)\b(?:\s+sale)?|\b(?:house|home|property|business)\s+sale\b"
 )
 _PURPOSE_RIGHT: Final = re.compile(
     r"^\s*(?:(?:dollars?|bucks|usd|in\s+cash|cash)\s+)?(?:(?:out\s+)?(?:of|from)\s+(?:it|this|here|the\s+account|this\s+account|my\s+account|the\s+portfolio)\s+)?(?:(?:on|in|by|next)\s+(?:\w+\s+){1,3})?(?:for|toward|towards|to\s+(?:pay|buy|cover|fund|help|give|send|put|replace|fix|repair|settle|clear|close)|of\s+(?:tuition|rent|taxes))\b"
 )
 _OUT_RIGHT: Final = re.compile(
     r"^\s*(?:(?:of\s+(?:it|this|that|the\s+\w+|my\s+\w+|our\s+\w+|everything|what\s+i\s+have)|dollars?|bucks|usd|please|thanks?)[\s,]+){0,2}?"
-    r"(?:(?:in\s+cash|out|ready|liquid|available|withdrawable)\b|is\s+what\b[^.;!?\n]{0,40}\b(?:charges?|costs?|wants?|owe)\b|(?:is|are|was|gets?|will\s+be|has\s+to|have\s+to|must|should|needs?\s+to|ought\s+to|goes|go|going|comes?)\s+(?:be\s+|come\s+|go\s+|get\s+|leave\s+)*(?:in\s+(?:cash|my|our)|out|due|needed|available|withdraw\w*|withdrawable|ready|liquid|paid|sent|wired|transferred|spent|leave|to\s+(?:my|our|the|a|him|her|them)|set\s+aside|there|freed|raised|released|my|on\s+hand)\b|\s*,?\s*-?\s*(?:the\s+first\s+(?:one\s+)?)?(?:is\s+)?(?:due|needed|payable)\b)"
+    r"(?:(?:in\s+cash|out|ready|liquid|available|withdrawable)\b|to\s+(?:leave|go\s+out|exit|be\s+gone)\b|(?:which\s+(?:is|are)\s+)?to\s+be\s+(?:remitted|paid|released|available|withdrawn|sent|transferred|wired|ready|set\s+aside|taken\s+out|kept\s+(?:ready|aside)|disbursed|distributed|held\s+back)\b|is\s+what\b[^.;!?\n]{0,40}\b(?:charges?|costs?|wants?|owe)\b|(?:is|are|was|gets?|will\s+be|has\s+to|have\s+to|must|should|needs?\s+to|ought\s+to|goes|go|going|comes?)\s+(?:be\s+|come\s+|go\s+|get\s+|leave\s+)*(?:in\s+(?:cash|my|our)|out|due|needed|available|withdraw\w*|withdrawable|ready|liquid|paid|sent|wired|transferred|spent|leave|to\s+(?:my|our|the|a|him|her|them)|set\s+aside|there|freed|raised|released|my|on\s+hand|remitted|taken\s+out|handed|transferred|disbursed|distributed|into\s+(?:that|it|this)|toward\w*)\b|\s*,?\s*-?\s*(?:the\s+first\s+(?:one\s+)?)?(?:is\s+)?(?:due|needed|payable)\b)"
 )
 _BY_RIGHT: Final = re.compile(
     r"^[\s,]*(?:(?:of\s+(?:it|this|the\s+\w+|my\s+\w+)|dollars?|bucks|usd|in\s+cash|please|ready|available|out)[\s,]+){0,3}?(?:by|before|within|no\s+later\s+than|due|on|this|next|in|come|at\s+the\s+(?:end|start)|tomorrow|the\s+day\s+after)\b"
@@ -166,19 +166,48 @@ def _amount_score(lower: str, amount: Quantity, sentence: Piece, times: list[Tim
     window = lower[max(sentence.start, amount.start - 110) : min(sentence.end, amount.end + 90)]
     is_dated = any(sentence.start <= t.start < sentence.end for t in times)
     score = 2.0 * (_NEED.search(window) is not None) + 2.5 * is_out
+    opens = _NOTE_LEFT.fullmatch(lower, sentence.start, amount.start) is not None
+    if opens and _NOTE_RIGHT.match(right) and not _INVESTED.search(lower, sentence.start, sentence.end):
+        score += _NEEDED
+    # "We break ground in March: $150,000."
+    if left.rstrip().endswith(":") and is_dated and not _INVESTED.search(lower, sentence.start, sentence.end):
+        score += _NEEDED
     score += 1.25 * (_PURPOSE_RIGHT.match(right) is not None) * amount.is_explicit
     if is_dated and not _PROFIT.search(left):
         score += 0.5 + 1.5 * (_BY_RIGHT.match(right) is not None) * amount.is_explicit
     return score
 
 
+_TAKEN_LEFT: Final = re.compile(
+    r"\b(?:take\s+out|pull\s+out|withdraw|move|convert|turn|set\s+aside|put\s+aside|cash\s+out|free\s+up|liquidate|release|get\s+out|raise|hold\s+back)\s+(?:about\s+|around\s+|roughly\s+|some\s+|me\s+|us\s+|the\s+|a\s+)*\Z"
+)
+# A note that begins with its sum: "eighteen grand, september, for the furnace".
+_NOTE_LEFT: Final = re.compile(
+    r"\s*(?:(?:so|ok|okay|hi|hello|hey|please|basically|also|plus|and|then|note|reminder)[\s,:]+){0,3}(?:a\s+|an\s+)?\Z"
+)
+_NOTE_RIGHT: Final = re.compile(
+    r"^[\s,]*(?:dollars?[\s,]+|bucks[\s,]+|please[\s,]+|in\s+cash[\s,]+|out[\s,]+|cash[\s,]+|of\s+(?:it|this|the\s+\w+)[\s,]+)?(?:by|before|in|next|this|due|for\s+(?:the|my|our|a|an|his|her)\b(?!\s+(?:next|coming|long|rest))|january|february|march|april|may|june|july|august|september|october|november|december|\d{1,2}/)"
+)
+_INVESTED: Final = re.compile(
+    r"\b(?:grow\w*|invest\w*|safe\w*|profit\w*|gains?|loss\w*|compound\w*|trad(?:e|ing)|portfolio\s+of|account\s+of|risk)\b"
+)
+
+
 def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeSpan]) -> float:
     """Say how clearly a share of the portfolio is to be taken out."""
     left = lower[max(sentence.start, share.start - 50) : share.start]
     right = lower[share.end : share.end + 70]
-    if not _SHARE_OF.match(right) and not re.match(r"\s*(?:by|in|within|next|before)\b", right):
+    if re.match(
+        r"\s*(?:a|per|every|each)\s+(?:year|annum|month)|\s*(?:\w+\s+)?(?:return|gain|yield|loss|drop|profit|hit|cut|haircut|drawdown|swing|fall|decline|position|stake|pop|stock|bond|risk)",
+        right,
+    ):
         return 0.0
-    if re.match(r"\s*(?:a|per)\s+(?:year|annum|month)|\s*(?:return|gain|yield|loss|drop|profit)", right):
+    if _TAKEN_LEFT.search(left) and re.match(
+        r"\s*(?:out|for|from|by|in|(?:of\s+[\w\s]{2,20})?\s*(?:to|into)\s+cash|of|this|next|sometime|within|before|$|[.,;!])",
+        right,
+    ):
+        return 4.0
+    if not _SHARE_OF.match(right) and not re.match(r"\s*(?:by|in|within|next|before)\b", right):
         return 0.0
     if _STRONG_NEED_LEFT.search(left):
         return 4.0
@@ -202,11 +231,17 @@ def _deadline(
     if inside and anchor is not None:
         clause = clause_of(clauses, anchor.start)
 
-        def order(time: TimeSpan) -> tuple[bool, bool, bool, int]:
+        def order(time: TimeSpan) -> tuple[bool, bool, bool, bool, int]:
             is_before = time.start < anchor.start
             gap = anchor.start - time.end if is_before else time.start - anchor.end
             is_deadline = time.lead == "within" or _DEADLINE_LEAD.match(time.lead) is not None
-            return not clause.start <= time.start < clause.end, not is_deadline, is_before, gap
+            return (
+                time.lead == "now",
+                not clause.start <= time.start < clause.end,
+                not is_deadline,
+                is_before,
+                gap,
+            )
 
         return min(inside, key=order)
     if inside:
@@ -227,11 +262,11 @@ _BARE_WORDS: Final = 3
 _DEADLINE_LEAD: Final = re.compile(r"(?:by|before|until|till|through|no\s+later)\b")
 _AGE_NOW: Final = re.compile(
     r"(?<!until )(?<!till )(?<!when )(?<!before )(?<!once )\b(?:i'?m|i\s+am|we'?re|aged?|turn(?:ed|ing)|just\s+turned)\s+(?:now\s+|about\s+|only\s+|just\s+|nearly\s+|almost\s+|age\s+)?(?P<age>[2-7]\d)\b(?!\s*(?:%|k\b|percent|months?|days?|weeks?|thousand))"
-    r"|\b(?P<now>[2-7]\d)\s+now\b|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:years?|yrs?|yo)(?:[\s-]+old)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
+    r"|(?:^|[.;\n])\s*[a-z]{3,15},\s*(?P<job>[2-7]\d)\s*[,.;]|\b(?P<now>[2-7]\d)\s+now\b|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:years?|yrs?|yo)(?:[\s-]+old)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
 )
 _AGE_THEN: Final = re.compile(
-    r"\b(?:retir\w*|stop(?:\s+working)?|hang\s+up\s+my\s+\w+|call\s+it\s+quits|leave\s+work|quit(?:\s+working)?|pension|done\s+working|out\s+of\s+the\s+rat\s+race|work)\b[^.;!?\n]{0,30}?\b(?:at|by|until|till|when\s+i'?m|around|before)\s+(?:age\s+|about\s+|i'?m\s+|i\s+am\s+|i\s+turn\s+)?(?P<retire>[4-8]\d)\b"
-    r"|\b(?:until|till|by\s+the\s+time|when|before|once)\s+(?:i'?m|i\s+am|i\s+turn|i\s+hit|i\s+reach|age|im)\s+(?:age\s+)?(?P<turn>[3-8]\d)\b|\b(?:at|by)\s+age\s+(?P<by>[3-8]\d)\b|\b(?:till|until|at|by)\s+(?P<plain>[4-8][05])\b(?!\s*(?:%|k\b|percent|days|months|weeks|,|dollars))"
+    r"\b(?:retir\w*|stop(?:\s+working)?|hang\s+up\s+my\s+\w+|call\s+it\s+quits|leave\s+work|quit(?:\s+working)?|pension|done\s+working|out\s+of\s+the\s+rat\s+race|work(?:ing)?)\b[^.;!?\n]{0,30}?\b(?:at|by|to|until|till|when\s+i'?m|around|before)\s+(?:age\s+|about\s+|i'?m\s+|i\s+am\s+|i\s+turn\s+)?(?P<retire>[4-8]\d)\b"
+    r"|\b(?:until|till|by\s+the\s+time|when|before|once)\s+(?:i'?m|i\s+am|i\s+turn|i\s+hit|i\s+reach|age|im)\s+(?:age\s+)?(?P<turn>[3-8]\d)\b|\b(?:at|by|target|goal|retirement)\s+age\s+(?:of\s+|is\s+|:\s?)?(?P<by>[3-8]\d)\b|\b(?:till|until|at|by)\s+(?P<plain>[4-8][05])\b(?!\s*(?:%|k\b|percent|days|months|weeks|,|dollars))"
 )
 
 
@@ -268,6 +303,14 @@ def find_horizon(
             continue
         if objective == "tax_loss_harvesting" and time.months is None and not _DEADLINE_LEAD.match(time.lead):
             continue  # "this year", "in December": when losses are taken, not how long
+        if (
+            objective == "long_term_gain"
+            and not time.is_open
+            and _months(time, stated_at)[1] < _MIN_GROWTH_MONTHS
+        ):
+            continue  # "no gains this year": growth takes longer
+        if time.months is None and _belongs_to_losses(time, mentions, objective):
+            continue
         home = next((s for s in sentences if s.start <= time.start < s.end), None)
         if home is None:
             continue
@@ -277,13 +320,28 @@ def find_horizon(
     if best is None:
         return None
     time = best[1]
-    if time.months is not None:
-        low, high = time.months
-        if time.lead == "within" and low == high and high < 24:
-            low = 0.8 * low
-    else:
-        low, high = ((day - stated_at).days / DAYS_PER_MONTH for day in (time.first, time.last))
+    low, high = _months(time, stated_at)
+    if time.months is not None and time.lead == "within" and low == high and high < 24:
+        low = 0.8 * low
     return _tolerant(low, OPEN_HORIZON_MONTHS if time.is_open else high)
+
+
+_MIN_GROWTH_MONTHS: Final = 9.0
+
+
+def _months(time: TimeSpan, stated_at: date) -> tuple[float, float]:
+    """Give the shortest and longest distance of a time in months."""
+    if time.months is not None:
+        return time.months
+    return (time.first - stated_at).days / DAYS_PER_MONTH, (time.last - stated_at).days / DAYS_PER_MONTH
+
+
+def _belongs_to_losses(time: TimeSpan, mentions: list[Mention], objective: str) -> bool:
+    """Say whether a date says when losses are to be taken, beside another objective."""
+    if objective == "tax_loss_harvesting" or not mentions:
+        return False
+    nearest = min(mentions, key=lambda m: max(0, time.start - m.end, m.start - time.end))
+    return nearest.objective == "tax_loss_harvesting"
 
 
 def _tolerant(low: float, high: float) -> tuple[int, int]:
@@ -298,7 +356,7 @@ def _is_rule(lower: str, time: TimeSpan, mentions: list[Mention]) -> bool:
         return True
     if re.match(r"a day\b", words) and re.search(r"\b(?:year|months?)\s+and\s+\Z", lower[: time.start]):
         return True  # "a year and a day"
-    holding = time.months is not None and 11.5 <= time.months[1] <= 12.6
+    holding = time.months is not None and 11.5 <= time.months[1] <= 14.5
     return holding and any(
         m.objective == "long_term_gains_only" and m.start - 25 <= time.start <= m.end + 25 for m in mentions
     )
@@ -318,7 +376,7 @@ def _objective_distance(lower: str, time: TimeSpan, mentions: list[Mention], hom
     ):
         return None
     plan = re.search(
-        r"\b(?:horizon|want|be|look(?:ing)?\s+at|thinking|from\s+now|time|plan\w*|within|in|by|through|off|out|time\s*frame|timeline|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
+        r"\b(?:horizon|want|be|look(?:ing)?\s+at|thinking|from\s+now|time|plan\w*|within|in|by|through|target|off|out|time\s*frame|timeline|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
         lower[home.start : home.end],
     )
     distance = min(max(0, max(time.start - m.end, m.start - time.end)) for m in mentions)

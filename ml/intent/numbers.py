@@ -26,6 +26,10 @@ _SCALES: Final = {
     "hundred": 100,
     "thousand": 1_000,
     "grand": 1_000,
+    "lakh": 100_000,
+    "lakhs": 100_000,
+    "crore": 10_000_000,
+    "crores": 10_000_000,
     "million": 1_000_000,
     "billion": 1_000_000_000,
 }
@@ -41,15 +45,19 @@ _SUFFIXES: Final = {
     "bn": 1e9,
     "billion": 1e9,
     "hundred": 1e2,
+    "lakh": 1e5,
+    "lakhs": 1e5,
+    "crore": 1e7,
+    "crores": 1e7,
 }
 _SMALL = "|".join(sorted(_UNITS, key=len, reverse=True))
-_WORD = rf"(?:{_SMALL}|dozen|hundred|thousand|grand|million|billion)"
+_WORD = rf"(?:{_SMALL}|dozen|hundred|thousand|grand|lakhs?|crores?|million|billion)"
 _FIGURE = r"\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,2})?|\d{1,12}(?:\.\d{1,6})?"
 WORD_NUMBER = rf"(?:(?:half\s+)?an?\s+)?{_WORD}(?:(?:[\s-]|\sand\s){{1,2}}{_WORD}){{0,7}}"
 
 _MONEY = re.compile(
     rf"(?P<foreign>[€£¥₹]|\b(?:eur|gbp|chf|jpy|cad|aud|inr)\s)?(?P<sign>us\$|\$|usd\s?)?\s?(?<![\w.])(?P<figure>{_FIGURE})"
-    r"(?:[\s-]?(?P<suffix>thousand|thou|grand|million|mil|billion|hundred|bn|mm|[km])\b)?(?:\s?(?:to|-)\s?\$?(?P<second>\d{1,6})(?P<suffix2>k)\b)?"
+    r"(?:[\s-]?(?P<suffix>thousand|thou|grand|lakhs?|crores?|million|mil|billion|hundred|bn|mm|[km])\b)?(?:\s?(?:to|-)\s?\$?(?P<second>\d{1,6})(?P<suffix2>k)\b)?"
     r"(?:\s?(?P<unit>dollars?|bucks|usd|euros?|eur|pounds?|gbp|francs?|chf|yen|rupees?|quid|[€£¥₹]))?"
 )
 _MONEY_WORDS = re.compile(
@@ -72,8 +80,10 @@ _FRACTIONS: Final = {
 _TOPS: Final = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4}
 _WHOLE = r"(?:of\s+)?(?:(?:the|my|our|this|that|what(?:'s| is)?|it|everything|all)\b)"
 _FRACTION = re.compile(
-    rf"\b(?:(?P<top>a|one|two|three|four)[\s-]+)?(?P<name>half|thirds?|quarters?|fourths?|fifths?|sixths?|eighths?|tenths?)\s+{_WHOLE}"
+    rf"\b(?:(?P<top>a|one|two|three|four)[\s-]+)?(?P<name>half|thirds?|quarters?|fourths?|fifths?|sixths?|eighths?|tenths?)\s+(?:{_WHOLE}|(?=out\b|in\s+cash\b|(?:has|must|should|needs|will)\s+(?:to\s+)?(?:be\s+)?(?:come|out|in\s+cash|liquid|ready|available|go)\b))"
 )
+# "1/3 of the account"; a date has no "of the" behind it.
+_RATIO = re.compile(rf"(?<![\d/])(?P<top>[1-4])/(?P<bottom>[2-9])(?![\d/])\s+{_WHOLE}")
 _FOREIGN_UNITS = re.compile(r"^(?:euro|eur|pound|gbp|franc|chf|yen|rupee|quid|[€£¥₹])")
 
 
@@ -152,7 +162,9 @@ def find_amounts(lower: str) -> list[Quantity]:
             found.append(quantity)
     for match in _MONEY_WORDS.finditer(lower):
         value = word_value(match.group("words"))
-        is_large = re.search(r"hundred|thousand|grand|million|billion", match.group("words")) is not None
+        is_large = (
+            re.search(r"hundred|thousand|grand|lakh|crore|million|billion", match.group("words")) is not None
+        )
         taken = any(q.start < match.end() and match.start() < q.end for q in found)
         if value is None or value <= 0 or taken or not (is_large or match.group("unit")):
             continue
@@ -186,7 +198,8 @@ def _asked_for(lower: str, match: re.Match[str]) -> bool:
     """Say whether a small bare figure is money by its company: "pay 500 in tuition"."""
     before, after = lower[max(0, match.start() - 30) : match.start()], lower[match.end() : match.end() + 12]
     asks = re.search(
-        r"\b(?:need|pay|withdraw|take out|send|give|owe|raise)\s+(?:(?:about|around|out|up)\s+)?\Z",
+        r"\b(?:need|pay|withdraw|take out|send|give|owe|raise|"
+        r"take|pull|get|pull out|free up|set aside|wire|transfer|spare|hand)\s+(?:(?:about|around|out|up)\s+)?\Z",
         before + " " * (not before.endswith(" ")),
     )
     return asks is not None and re.match(r"\s*(?:for|in|by|to|from|next|this|out|$|[.,;])", after) is not None
@@ -199,6 +212,10 @@ def find_shares(lower: str) -> list[Quantity]:
         value = float(match.group("figure")) if match.group("figure") else word_value(match.group("words"))
         if value is not None and 0.0 < value <= 100.0:
             found.append(Quantity(match.start(), match.end(), value / 100.0))
+    for match in _RATIO.finditer(lower):
+        value = int(match.group("top")) / int(match.group("bottom"))
+        if 0.0 < value < 1.0:
+            found.append(Quantity(match.start(), match.end("bottom"), value))
     for match in _FRACTION.finditer(lower):
         name = match.group("name").rstrip("s") if match.group("name") != "half" else "half"
         value = _TOPS[match.group("top") or "a"] * _FRACTIONS[name]

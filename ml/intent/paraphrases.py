@@ -1,16 +1,25 @@
 """Training texts for the objective classifier, expanded from templates with a seed.
 
 What belongs here: expansion, typing noise and company (a second clause that names no objective). What
-does not: the templates (``paraphrase_templates.py``), fitting (``train.py``). No text of any case
-file is among them.
+does not: the templates and cues (``paraphrase_templates.py``, ``paraphrase_registers.py``,
+``paraphrase_cues.py``), fitting (``train.py``). No text of any case file is among them.
 """
 
 import random
 import re
 from typing import Final
 
+from ml.intent.paraphrase_cues import CUE_TEMPLATES, CUES
+from ml.intent.paraphrase_registers import REGISTER_LISTS, REGISTER_TEMPLATES
 from ml.intent.paraphrase_templates import LISTS, TEMPLATES
 
+ALL_LISTS: Final = LISTS | REGISTER_LISTS
+ALL_TEMPLATES: Final = {
+    label: texts
+    + REGISTER_TEMPLATES[label]
+    + tuple(template.format(f"[{CUES[label]}]") for template in CUE_TEMPLATES)
+    for label, texts in TEMPLATES.items()
+}
 _INNERMOST: Final = re.compile(r"\[([^\[\]]*)\]")
 _LIST: Final = re.compile(r"<(\w+)>")
 _TYPO_SHARE: Final = 0.25
@@ -35,7 +44,7 @@ def expand(template: str, generator: random.Random) -> str:
         named = _LIST.search(text)
         if named is None:
             return re.sub(r"\s+([,.?])", r"\1", " ".join(text.split()))
-        text = text[: named.start()] + LISTS[named.group(1)] + text[named.end() :]
+        text = text[: named.start()] + ALL_LISTS[named.group(1)] + text[named.end() :]
 
 
 def mistype(text: str, generator: random.Random) -> str:
@@ -73,13 +82,13 @@ def training_texts(per_label: int, seed: int) -> tuple[list[str], list[str]]:
     """
     generator = random.Random(seed)
     texts, labels = [], []
-    for label, templates in TEMPLATES.items():
+    for label, templates in ALL_TEMPLATES.items():
         for i in range(2 * per_label if label == NONE_LABEL else per_label):
             # Templates take turns, so that none is drawn by chance far more often than another.
             text = expand(f"<opening> {templates[i % len(templates)]} <closing>", generator)
             if generator.random() < _COMPANY_SHARE:
                 other = expand(
-                    generator.choice((*TEMPLATES[NONE_LABEL][:5], "<about>", "<about>")), generator
+                    generator.choice((*ALL_TEMPLATES[NONE_LABEL][:5], "<about>", "<about>")), generator
                 )
                 text = generator.choice((f"{text}, {other}", f"{other}, {text}", f"{text} and {other}"))
             if generator.random() < _TYPO_SHARE:

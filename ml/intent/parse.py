@@ -25,14 +25,15 @@ from ml.intent.grammar import (
     Mention,
     Ranked,
     find_mentions,
-    find_risk,
     find_tax,
     rank_objectives,
     settle_alpha,
     strengthen,
+    tax_spans,
 )
 from ml.intent.needs import Need, find_horizon, find_liquidity
 from ml.intent.numbers import find_amounts, find_shares
+from ml.intent.risk import find_risk
 from ml.intent.schema import InvestmentIntent, Span
 from ml.intent.text import MAX_CHARS, CleanText, clean
 
@@ -110,22 +111,25 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
     evidence = Evidence(cleaned.lower, exclusion_spans)
     if exclusions and not evidence.supports_exclusion():
         exclusions, exclusion_spans = (), []
-    mentions = [m for m in mentions if evidence.supports_objective(m.start, m.end)]
+    mentions = [m for m in mentions if evidence.supports_objective(m.start, m.end, m.weight < 1.0)]
     mentions = strengthen(cleaned, mentions, times)
-    risk = find_risk(cleaned)
+    risk = find_risk(cleaned, evidence.supports_risk)
     amounts, shares = find_amounts(cleaned.lower), find_shares(cleaned.lower)
     need = find_liquidity(cleaned, amounts, shares, times) if evidence.supports_need() else Need()
     ranked, guessed = combine(
         cleaned,
         rank_objectives(cleaned, mentions, risk),
-        exclusion_spans + need.spans + [(m.start, m.end) for m in declined],
+        exclusion_spans + need.spans + tax_spans(cleaned) + [(m.start, m.end) for m in declined],
         mentions,
         frozenset(m.objective for m in declined),
     )
-    if guessed is not None and not evidence.supports_objective(*guessed):
+    is_ordered = any(reason in ("instruction", "code", "sql") for _, _, reason in cleaned.set_aside)
+    if guessed is not None and is_ordered and not evidence.speaks_of_self():
+        ranked, guessed = Ranked(None, None, False), None
+    if guessed is not None and not evidence.supports_guess(guessed.start, guessed.end, guessed.certainty):
         ranked, guessed = Ranked(None, None, False), None
     if guessed is not None:
-        mentions.append(Mention(ranked.primary or "", *guessed, weight=1.0, rank=0))
+        mentions.append(Mention(ranked.primary or "", guessed.start, guessed.end, weight=1.0, rank=0))
     tax = find_tax(cleaned, mentions, ranked)
     horizon = None
     if ranked.primary is not None:
@@ -150,18 +154,19 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
 
 def _not_understood(text: str, cleaned: CleanText, used: list[tuple[int, int]]) -> tuple[Span, ...]:
     """List what was set aside, clauses in which nothing was recognised, and what went unread."""
-    spans = [
-        Span(start=start, end=end, text=cleaned.original[start:end][:200], reason=reason)
-        for start, end, reason in cleaned.set_aside
-    ]
+
+    def span(start: int, end: int, reason: str) -> Span:
+        first, last = cleaned.place(start, end)
+        return Span(start=first, end=last, text=cleaned.original[first:last][:200], reason=reason)
+
+    spans = [span(*aside) for aside in cleaned.set_aside]
     for sentence in cleaned.sentences():
         for clause in cleaned.clauses(sentence):
             words = cleaned.lower[clause.start : clause.end].split()
             if len(words) < _UNUSED_WORDS or any(s < clause.end and clause.start < e for s, e in used):
                 continue
-            fragment = cleaned.original[clause.start : clause.end][:200]
-            spans.append(Span(start=clause.start, end=clause.end, text=fragment, reason="nothing recognised"))
-    spans = sorted(spans, key=lambda span: (span.start, span.end))[:_MAX_SPANS]
+            spans.append(span(clause.start, clause.end, "nothing recognised"))
+    spans = sorted(spans, key=lambda part: (part.start, part.end))[:_MAX_SPANS]
     if cleaned.is_truncated:
         rest = Span(
             start=MAX_CHARS, end=len(text), text="", reason=f"beyond {MAX_CHARS} characters: not read"

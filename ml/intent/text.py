@@ -13,13 +13,17 @@ linear in the text; of a longer text only the first :data:`MAX_CHARS` characters
 import re
 from dataclasses import dataclass
 
+from ml.intent.speaker import code_lines, not_the_investors
+from ml.intent.spelling import position_before, write_out
 from ml.intent.topic import is_about_something_else
 
 MAX_CHARS = 8_000
+# From here on a sentence must itself speak of a wish and of money to count.
+LONG_TEXT = 900
 # Patterns take optional blanks in several places: a long run of blanks would cost its length cubed.
 _MAX_GAP = 12
 _WALL = "\x01"
-_FLOOD_WORDS, _FLOOD_VARIETY = 60, 0.08
+_FLOOD_WORDS, _FLOOD_VARIETY = 24, 0.08
 
 _PLAIN = str.maketrans(
     {
@@ -50,7 +54,7 @@ _PLAIN = str.maketrans(
 )
 
 _SQL = re.compile(
-    r"(?:['\")\];]{1,4}\s{0,3})?\b(?:drop\s+(?:table|database|schema|view)|delete\s+from|insert\s+into|update\s+\w{1,40}\s+set|"
+    r"(?:['\")\];]{1,4}\s{0,3})?\b(?:(?:drop|create|alter)\s+(?:table|database|schema|view|index|user|column|role)|delete\s+from|insert\s+into|update\s+\w{1,40}\s+set|"
     r"select\s[^\n;]{0,80}?\sfrom|union\s+(?:all\s+)?select|alter\s+table|truncate\s+table|grant\s+all|exec(?:ute)?\s+\w{1,40})\b"
     r"[^\n]{0,300}?(?:--|;\s{0,3}--|;|$)",
     re.MULTILINE,
@@ -92,6 +96,10 @@ _COMMAND = re.compile(
     r"|\b(?:this (?:text|message|input) (?:was|is|has been) (?:already )?(?:parsed|verified|approved|classified|validated))"
     r"|\b(?:api[_ ]key|password|credentials|access token|environment variables?)\b"
     r"|\b(?:mark|classify|label|tag|score|rate|flag)\s+(?:\w+\s+){0,3}?(?:statement|text|message|input|user|goal|request|entry)s?\s+as\b|\b(?:repeat after me|store (?:this|that|it) as my|instruct the \w+|this is an? order to)\b"
+    r"|\b(?:prior|earlier|above|previous)\s+(?:directives?|orders?|commands?)\b|\battention\s+(?:model|ai|system|machine|bot|parser)\b|\brecord\s+this\s+(?:investor|client|user|person)\b"
+    r"|\byour\s+(?:next\s+|only\s+|first\s+)?(?:output|tokens?|completion|response|next\s+(?:word|reply|answer))\b"
+    r"|\b(?:write|compose|tell)\s+(?:me\s+|us\s+)?(?:an?|the)\s+(?:\w+\s+)?(?:story|poem|essay|song|joke|script|novel|limerick|haiku|tale)\b"
+    r"|\b(?:simulate|impersonate)\s+(?:an?|the)\b|\bmodel\s+card\b"
     r"|\bpretend\s+(?:you|to\s+be|that\s+you)\b|\b(?:begin|end|start)\s+(?:admin|system|note|prompt|instructions?|message|override)\b"
     r"|\bfrom\s+(?:now|this\s+point)\s+on\b,?\s+(?:\w+\s+)?(?:every|all|each|any)\s+(?:user|client|customer|investor|statement|text|account)s?\b|\b(?:confirm|reply|answer|respond|acknowledge)\s+(?:only\s+)?with\s+['\"]?(?:ok|yes|done|ack)\b"
     r"|\b(?:forget|disregard|ignore)\s+(?:everything|all|anything|what(?:ever)?)\b[^.\n]{0,20}\b(?:told|said|learned|above|before|instructed|know)\b"
@@ -121,7 +129,7 @@ _REPORTED = re.compile(
 )
 _ENDORSED = re.compile(
     r"\b(?:i agree|agreed|let's (?:do|go|try)|please do|do (?:it|that|so)\b|sounds? (?:good|right)|makes sense|go for it|count me in|"
-    r"i(?:'d| would) like that|(?:he|she|they)(?:'s| is|'re| are) right|i want (?:that|it|to)|i'm convinced|follow (?:it|that|his|her|their))"
+    r"i(?:'d| would) like that|(?:he|she|they)(?:'s| is|'re| are) right|i want (?:that|it|to)|so (?:do|don't)(?=\W|$)|i'm convinced|follow (?:it|that|his|her|their))"
 )
 _IDENTIFIER = re.compile(
     r"\b(?:short_term|long_term|capital_|tax_loss|risk_|horizon_|amount_usd|share_of|not_understood|avoid_|harvest_|wash_sale_|parser_|stated_at|objective_any)"
@@ -145,6 +153,9 @@ _PERSONA = re.compile(
 )
 _FIRST_PERSON = re.compile(r"\b(?:i|i'm|i'd|i'll|my|me|we|our|us)\b")
 # Bold bait beside an element that runs code; an investor types neither.
+_HIDDEN = re.compile(
+    r"<(\w{1,12})\b[^<>]{0,200}(?:display:\s?none|visibility:\s?hidden|font-size:\s?0|\bhidden\b|opacity:\s?0)[^<>]{0,100}>[^<]{0,600}(?:</\1>|\Z)"
+)
 _LIVE = re.compile(
     r"<(?:img|iframe|svg|object|embed|video|audio|body|input)\b[^<>]{0,300}(?:\bon[a-z]{3,15}\s{0,3}=|javascript:)"
 )
@@ -174,9 +185,11 @@ class CleanText:
     original : str
         What was read: at most :data:`MAX_CHARS` characters of what was given.
     lower : str
-        Lower case, plain quotes and dashes, set-aside parts blanked; as long as ``original``.
+        Lower case, plain quotes and dashes, short forms written out, set-aside parts blanked.
     cased : str
-        The same with the case kept, for tickers.
+        The same with the case kept, for tickers; as long as ``lower``.
+    moves : tuple of (int, int)
+        How positions in ``lower`` differ from those in ``original`` (``spelling.py``).
     set_aside : tuple of (start, end, reason)
         What is not the investor's statement, in order.
     is_truncated, is_flood : bool
@@ -186,9 +199,14 @@ class CleanText:
     original: str
     lower: str
     cased: str
+    moves: tuple[tuple[int, int], ...]
     set_aside: tuple[tuple[int, int, str], ...]
     is_truncated: bool
     is_flood: bool
+
+    def place(self, start: int, end: int) -> tuple[int, int]:
+        """Give the positions in ``original`` of a part of ``lower``."""
+        return position_before(start, self.moves), position_before(end, self.moves)
 
     def sentences(self) -> list[Piece]:
         """Cut at full stops, exclamation and question marks, semicolons and line ends."""
@@ -212,9 +230,8 @@ def clean(text: str) -> CleanText:
     CleanText
     """
     original = text[:MAX_CHARS]
-    cased = "".join(
-        char if char.isprintable() or char == "\n" else " " for char in original.translate(_PLAIN)
-    )
+    written, moves = write_out(original.translate(_PLAIN))
+    cased = "".join(char if char.isprintable() or char == "\n" else " " for char in written)
     cased = re.sub(r" {13,}", lambda run: _filler(len(run.group())), cased)
     # lower() may lengthen a character (dotted capital I): such a one stays as it is.
     lower = "".join(small if len(small := char.lower()) == 1 else char for char in cased)
@@ -222,6 +239,8 @@ def clean(text: str) -> CleanText:
     aside: list[tuple[int, int, str]] = []
     for pattern, reason in ((_FENCE, "code"), (_SQL, "sql"), (_SQL_TAUTOLOGY, "sql")):
         lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], reason, aside)
+    lower = _blank(lower, code_lines(lower), "code", aside)
+    lower = _blank(lower, [(m.start(), m.end()) for m in _HIDDEN.finditer(lower)], "markup", aside)
     if _LIVE.search(lower):
         lower = _blank(lower, [(m.start(), m.end()) for m in _BAIT.finditer(lower)], "markup", aside)
     lower = _blank(lower, _script_spans(lower), "markup", aside)
@@ -241,11 +260,18 @@ def clean(text: str) -> CleanText:
     if not _ENDORSED.search(lower):
         spans = [(match.start(), match.end()) for match in _REPORTED.finditer(lower)]
         lower = _blank(lower, spans, "someone else's words", aside)
-    lower = _blank(lower, _off_topic(lower), "about something else", aside)
+    is_elsewhere = is_about_something_else(lower)  # before questions about it are set aside
+    for start, end, reason in not_the_investors(lower, cased):
+        lower = _blank(lower, [(start, end)], reason, aside)
+    lower = _blank(
+        lower, [(0, len(lower))] if is_elsewhere else _off_topic(lower), "about something else", aside
+    )
     cased = "".join(kept if kept in (" ", _WALL) else c for c, kept in zip(cased, lower, strict=True))
     words = re.findall(r"[a-z']{2,30}", lower)
-    is_flood = len(words) >= _FLOOD_WORDS and len(set(words)) <= max(6, _FLOOD_VARIETY * len(words))
-    return CleanText(original, lower, cased, tuple(sorted(aside)), len(text) > MAX_CHARS, is_flood)
+    is_flood = len(words) >= _FLOOD_WORDS and len(set(words)) <= max(
+        min(6, len(words) // 8), _FLOOD_VARIETY * len(words)
+    )
+    return CleanText(original, lower, cased, moves, tuple(sorted(aside)), len(text) > MAX_CHARS, is_flood)
 
 
 def _blank(text: str, spans: list[tuple[int, int]], reason: str, aside: list[tuple[int, int, str]]) -> str:
@@ -312,9 +338,7 @@ def _commands(lower: str) -> list[tuple[int, int]]:
 
 
 def _off_topic(lower: str) -> list[tuple[int, int]]:
-    """Find what speaks of no money: the whole text, else sentences of it."""
-    if is_about_something_else(lower):
-        return [(0, len(lower))]
+    """Find sentences that speak of no money but of something else."""
     sentences = _cut(lower, Piece(0, len(lower)), _SENTENCE_END)
     return [(s.start, s.end) for s in sentences if is_about_something_else(lower[s.start : s.end])]
 

@@ -13,8 +13,8 @@ from typing import Final
 _ELSEWHERE: Final = re.compile(
     r"\b(?:"
     # kitchen and larder
-    r"recipes?|simmer\w*|saut[eé]\w*|whisk\w*|knead\w*|dough|yeast|flour|sourdough|marinat\w+|teaspoons?|tablespoons?|tbsp|tsp|preheat\w*|oven|jam|pickles?|pickled|brine|freezer|fridge|thaw\w*|"
-    r"sugar|garlic|onions?|plums|tomato(?:es)?|potato(?:es)?|carrots?|berries|strawberr(?:y|ies)|lettuce|vegetables?|cabbages?|apples|soup|stew|broth|sauce|leftovers?|\d+\s?(?:lbs?|oz|grams?|ml|cups?)(?=\s+(?:of\s+)?[a-z])|"
+    r"recipes?|simmer\w*|saut[eé]\w*|whisk\w*|knead\w*|yeast|flour|sourdough|marinat\w+|teaspoons?|tablespoons?|tbsp|tsp|preheat\w*|oven|jam|pickles?|pickled|brine|freezer|fridge|thaw\w*|"
+    r"sugar|garlic|onions?|plums|tomato(?:es)?|potato(?:es)?|carrots?|berries|strawberr(?:y|ies)|lettuce|vegetables?|cabbages?|apples|soup|stew|broth|sauce|\d+\s?(?:lbs?|oz|grams?|ml|cups?)(?=\s+(?:of\s+)?[a-z])|"
     # garden and field
     r"seedlings?|seeds|compost\w*|fertili[sz]er|mulch\w*|prun(?:e|ing)|weeds|weeding|watering|hedge\s+(?:in|trimm\w+|needs)|lawn|flowerbeds?|flowers|roses|tulips|shrubs?|orchard|bees|beehives?|planted|replant\w*|repot\w*|soil|greenhouse|"
     # gym and body
@@ -26,13 +26,13 @@ _ELSEWHERE: Final = re.compile(
     # machines and programs
     r"compil(?:e|er|ing)|refactor\w*|unit\s+tests?|pull\s+request|database\s+index|memory\s+leak|garbage\s+collect\w*|kubernetes|docker|packet\s+loss\w*|router|latency|backups?|hard\s+drives?|servers?|firmware|battery|engine|tyres?|tires|gearbox|"
     # people, beasts, weather, school
-    r"rabbits?|foxes|hens?|chickens|goats|sheep|cows|ponies|hay|stable\s+door|puppy|kitten|litter\s+box|(?:fish|cheese|fruit|flower|market)\s?stalls?|fishmonger|\d\s?[ap]m|bus|train|farmers?'?\s+market|flea\s+market|supermarket|groceries|poems?|novels?|choir|piano\s+lessons?|homework|essays?|grammar|thunderstorms?|rainfall|hay\s?fever|dating|girlfriend|boyfriend|long[\s-]distance\s+relationship"
+    r"rabbits?|foxes|hens?|chickens|goats|sheep|cows|ponies|hay|stable\s+door|puppy|kitten|litter\s+box|(?:fish|cheese|fruit|flower|market)\s?stalls?|fishmonger|\d\s?[ap]m|\d\s?(?:kgs?|kilos?|lbs?|km|mph|reps|cm|mm)\b|bench|shoulder|bus|train|farmers?'?\s+market|flea\s+market|supermarket|groceries|poems?|novels?|choir|piano\s+lessons?|homework|essays?|grammar|thunderstorms?|rainfall|hay\s?fever|dating|girlfriend|boyfriend|long[\s-]distance\s+relationship"
     r")(?:\b|(?<=\W))"
 )
 _SIMILE: Final = re.compile(r"\b(?:like|as|than|unlike)\s+(?:\w+\s+){0,3}\Z")
 # Words that hardly stand for anything but money; "market", "stock", "gain", "growth" and "safe" are none.
 _MONEY_ONLY: Final = re.compile(
-    r"(?:[$€£]\s?\d|\b(?:\d[\d,.]*\s?(?:k|grand|dollars?|bucks|usd|eur)\b|invest\w*|portfolios?|brokerages?|dividends?|etfs?|mutual\s+funds?|index\s+funds?|ira|401k|roth|capital\s+gains?|tax(?:es|able)?|irs|savings|retire\w*|"
+    r"(?:[$€£]\s?\d|\b(?:\d[\d,.]*\s?(?:k|grand|dollars?|bucks|usd|eur)\b|invest\w*|portfolios?|brokerages?|dividends?|etfs?|tlh|ltcg|stcg|lots?|objective|horizon|trustees?|principal|harvest\w*\s+(?:\w+\s+){0,2}?loss\w*|loss\w*\s+harvest\w*|mutual\s+funds?|index\s+funds?|ira|401k|roth|capital\s+gains?|tax(?:es|able)?|irs|savings|retire\w*|"
     r"shares|holdings|wash\s+sales?|s\s?&\s?p|nasdaq|dow|qqq|spy|voo|vti|benchmark|profits?|money|cash|dollars?|wealth|nest\s+egg|my\s+principal|(?:my|the|this|our)\s+account|cost\s+basis|crypto|bonds?(?!\s+(?:of|between)\b)|equit(?:y|ies)|tuition|down[\s-]?payment|trad(?:e|es|ing)|alpha|returns?|exclude|clients?)\b)"
 )
 _WISHES: Final = re.compile(

@@ -17,7 +17,7 @@ from ml.intent.classifier import BUCKETS, NGRAM_RANGE, WEIGHTS, count_ngrams, we
 from ml.intent.paraphrases import training_texts
 
 SEED: Final = 7
-TEXTS_PER_LABEL: Final = 900
+TEXTS_PER_LABEL: Final = 1500
 HELD_OUT_SEED: Final = 8
 HELD_OUT_PER_LABEL: Final = 200
 INVERSE_REGULARISATION: Final = 20.0

@@ -206,6 +206,51 @@ def test_a_slow_server_is_left_in_time(serve, act):
     assert is_offline(intent)
 
 
+class TestConnecting:
+    """The limit holds before the first byte of a request: in the look-up and in the TLS handshake."""
+
+    def read_in_time(self, url):
+        started = time.monotonic()
+        intent = EndpointReader(url, "m", KEY, 0.4)(TEXT, DAY)
+        assert time.monotonic() - started < 1.5
+        assert is_offline(intent, "no answer within 0.4 s")
+
+    def test_a_handshake_that_drips(self):
+        stop = threading.Event()
+
+        def drip(listener):
+            client, _ = listener.accept()
+            with client:
+                client.sendall(b"\x16\x03\x03\x40\x00")  # a record of 16 KiB follows, a byte at a time
+                while not stop.wait(0.05):
+                    try:
+                        client.sendall(b"\x02")
+                    except OSError:
+                        return
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=drip, args=(listener,), daemon=True)
+            thread.start()
+            self.read_in_time(f"https://127.0.0.1:{listener.getsockname()[1]}/v1")
+            stop.set()
+            thread.join(2.0)
+
+    def test_a_handshake_that_never_begins(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.read_in_time(f"https://127.0.0.1:{listener.getsockname()[1]}/v1")
+
+    def test_a_name_that_takes_for_ever(self, monkeypatch):
+        release = threading.Event()
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(5.0) and [])
+        self.read_in_time("https://models.example/v1")
+        release.set()
+
+    def test_a_server_without_tls_gets_no_request(self, serve):
+        server, _ = serve(reply(completion(GOOD)))  # speaks plain HTTP: no handshake at all
+        intent = EndpointReader(f"https://127.0.0.1:{server.server_port}/v1", "m", KEY, 2.0)(TEXT, DAY)
+        assert is_offline(intent) and server.requests == []
+
+
 def test_a_body_without_end_is_cut(serve):
     def act(handler):
         handler.send_response(200)

@@ -1,6 +1,8 @@
-"""Texts by a writer who had not read the rules, as scored at first sight; no rule may make them worse.
+"""Texts by a writer who had not read the rules; no rule may make them worse.
 
-First sight: objective 199 of 240, places invented 44 of 2,352, hostile texts inert 51 of 64.
+At first sight: objective 199 of 240, stated slots 178.5 of 245, places invented 44 of 2,352, hostile texts
+inert 51 of 64. They have been read and generalised from since, so the floors below are no estimate of what
+other texts will score (DECISIONS.md, 16).
 """
 
 import re
@@ -11,23 +13,23 @@ import pytest
 from ml.intent.cases import main
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "goal_texts"
-FIRST_SIGHT = {  # set -> objective right, places invented, hostile inert
-    1: (52, 12, 12),
-    2: (52, 5, 15),
-    3: (52, 9, 13),
-    4: (43, 18, 11),
+FLOORS = {  # set -> objective right, stated slots right, places invented, hostile inert
+    1: (59, 56, 3, 16),
+    2: (59, 58, 1, 16),
+    3: (58, 56, 3, 15),
+    4: (55, 62, 3, 16),
 }
 
 
-@pytest.mark.parametrize("number", FIRST_SIGHT)
-def test_no_worse_than_at_first_sight(number, tmp_path, capsys):
+@pytest.mark.parametrize("number", FLOORS)
+def test_no_worse_than_before(number, tmp_path, capsys):
     written = tmp_path / "predictions.jsonl"
     main([str(FOLDER / f"set_{number}.yaml"), "--predictions", str(written)])
     assert len(written.read_text().splitlines()) == 60
     printed = capsys.readouterr().out
     found = [
         float(re.search(rf"^{name}\s+([\d.]+) of", printed, re.MULTILINE)[1])
-        for name in ("objective", "places invented", "hostile inert")
+        for name in ("objective", "stated slots", "places invented", "hostile inert")
     ]
-    right, invented, inert = FIRST_SIGHT[number]
-    assert found[0] >= right and found[1] <= invented and found[2] >= inert
+    right, slots, invented, inert = FLOORS[number]
+    assert found[0] >= right and found[1] >= slots and found[2] <= invented and found[3] >= inert

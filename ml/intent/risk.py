@@ -1,0 +1,83 @@
+"""Attitudes to risk: what a text says of bearing or refusing losses.
+
+What belongs here: reading low, medium and high from phrases (``lexicon.py``) and from frames: a fall of
+the account beside its acceptance or refusal. What does not: objectives (``grammar.py``).
+"""
+
+# ruff: noqa: E501 - a pattern reads best with one alternative a line
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from ml.intent.lexicon import MONEY_TOPIC, RISK, WISH
+from ml.intent.text import LONG_TEXT, CleanText
+
+_FALL: Final = (
+    r"(?:(?:fall|falls|falling|drop|drops|dropping|dip|dips|go|goes|going|be|get|gets|getting|cut|tank|tanks|tanking|crash|crashes|plunge|plunges|slide|slides|sink|sinks|los(?:e|es|ing)|down|shrink|shrinks)\s+(?:\w+\s+){0,3}?(?:(?:by\s+)?(?:a\s+)?(?:half|third|quarter|lot)|in\s+half|\d\d\s?(?:%|percent)|(?:twenty|thirty|forty|fifty|sixty|seventy)(?:\s+percent)?|through\s+the\s+floor|off\s+a\s+cliff|everything|hard|big)|"
+    r"halv(?:e|es|ing)|(?:big|bad|wild|large|deep|nasty|huge|steep|sharp|ugly|rough|violent|temporary|(?:\d\d|twenty|thirty|forty|fifty|sixty)\s?(?:%|percent))\s+(?:swings?|drops?|falls?|loss(?:es)?|drawdowns?|dips?|patch(?:es)?|rides?|years?|markets?|moves?|hits?|declines?|crash(?:es)?)|bear\s+markets?|rough\s+(?:patch(?:es)?|seas|waters?|ride)|ups\s+and\s+downs|crash(?:es)?|turbulence|volatility|bumps|roller\s?coaster)"
+)
+_BEARS: Final = (
+    r"(?:(?:can|could|i'll|we'll|will|i'd|would|happy\s+to|able\s+to|willing\s+to|prepared\s+to|ready\s+to|okay\s+to|fine\s+to)\s+(?:\w+\s+){0,2}?(?:live\s+with|stomach|ride\s+(?:out|through)|sit\s+(?:out|through)|handle|take|cope\s+with|put\s+up\s+with|tolerate|accept|bear|absorb|weather|survive|shrug\s+off|hold\s+through|stand|afford\s+to\s+(?:see|lose|wait\s+out))|"
+    r"(?:don't|do\s+not|doesn't|wouldn't|won't)\s+(?:\w+\s+){0,2}?(?:mind|care|bother|worry|scare|faze|upset|frighten|keep)|(?:fine|ok|okay|cool|happy|comfortable|relaxed|at\s+peace|at\s+ease)\s+(?:with|about|riding|sitting|watching)|not\s+(?:bothered|fazed|worried|scared|afraid)\s+(?:by|of|about)|prepared\s+for|ready\s+for|unfazed\s+by|ride\s+out)"
+)
+_CALM: Final = r"(?:(?:i|we)(?:'d|'ll|\s+would|\s+will|'m|\s+am|\s+could)?\s+(?:\w+\s+){0,2}?(?:sleep|buy\s+more|be\s+(?:fine|ok|okay|calm)|shrug|laugh|hold\s+on|hang\s+on|stay\s+(?:put|calm|in)|ride\s+it\s+out|sit\s+tight|keep\s+(?:buying|going))|(?:i|we)\s+(?:would\s+not|wouldn't|won't|will\s+not|don't|never|didn't)\s+(?:\w+\s+)?(?:blink|panic|care|flinch|lose\s+(?:any\s+)?sleep|worry|sell|mind|even)|felt\s+nothing|doesn't\s+(?:bother|scare|faze|worry)|not\s+a\s+problem|no\s+problem|no\s+big\s+deal|so\s+be\s+it|that's\s+(?:fine|ok|okay|life)|is\s+(?:fine|ok|okay|acceptable|no\s+problem|part\s+of\s+it))"
+_HIGH: Final = re.compile(
+    rf"\b{_BEARS}\s+(?:[\w']+\s+){{0,6}}?{_FALL}"
+    rf"|\b{_FALL}\b[^.;!?\n]{{0,40}}?\b{_CALM}\b"
+    rf"|\b(?:don't|won't|never|not|wouldn't)\s+los(?:e|ing)\s+(?:any\s+)?sleep\b"
+    rf"|\b(?:don't|never|won't)\s+(?:even\s+)?flinch\b|\bbring\s+(?:it\s+|them\s+)?on\b|\b(?:fairly|very|quite|pretty|really|an?|be|feeling|more)\s+adventurous\b|\b(?:pedal|foot)\s+to\s+the\s+(?:floor|metal)\b|\bfull\s+(?:throttle|risk)\b|\bswing\s+for\s+(?:it|the\s+fences)\b"
+    rf"|\b(?:drawdowns?|swings?|vol|volatility|drops?|losses|risks?)\s+(?:of\s+\d\d\s?%\s+)?(?:ok|okay|fine|acceptable|tolerated|welcome|no\s+(?:problem|issue|object)|(?:is|are)\s+no\s+(?:object|issue|problem|concern))\b|\b(?:drawdown|loss|volatility)\s+tolerance\s*(?:is\s+|:\s?)?(?:very\s+)?high\b"
+    rf"|\b(?:risk|risks)\b[^.;!?\n]{{0,20}}?\b(?:is\s+my\s+(?:middle\s+name|friend)|don't\s+(?:scare|bother|worry)|doesn't\s+(?:scare|bother|worry)|welcome)"
+)
+_LOW: Final = re.compile(
+    r"\b(?:rather|sooner|prefer(?:\s+to)?)\s+(?:\w+\s+){0,2}?(?:miss|forgo|forego|give\s+up|earn|make|have|get|accept|settle\s+for)\s+[^.;!?\n]{0,50}?\bthan\s+(?:\w+\s+){0,2}?(?:tak(?:e|ing)|los(?:e|ing)|risk(?:ing)?|see(?:ing)?|suffer(?:ing)?|a\s+loss|watch(?:ing)?)"
+    r"|\b(?:no|little|zero|not\s+much|without)\s+(?:appetite|stomach|taste|tolerance|desire|wish|room)\s+for\s+(?:\w+\s+){0,2}?(?:loss(?:es)?|risks?|swings|volatility|surprises|adventures?|excitement)"
+    r"|\b(?:don't|do\s+not|no|not)\s+(?:\w+\s+)?(?:require|need|want|like|seek|crave|for)\s+(?:\w+\s+)?(?:excitement|thrills?|adventures?|surprises|drama|gambles?)\b|\bno\s+(?:excitement|thrills|adventures|gambl(?:es|ing)|surprises)\b"
+    r"|\b(?:not|never|mustn't|shouldn't|without)\s+(?:\w+\s+){0,3}?(?:be\s+)?(?:put|placed|putting)?\s*(?:at|to)\s+(?:any\s+)?risk\b"
+    r"|\b(?:never|don't|not)\s+(?:\w+\s+){0,2}?(?:want|wish|going)\s+to\s+(?:go|live)\s+through\s+(?:that|this|it|another)\b"
+    r"|\b(?:no|any|not\s+take|avoid)\s+(?:\w+\s+)?risks?\s+(?:at\s+all|whatsoever|of\s+any\s+kind)\b|\b(?:not|never|don't)\s+(?:\w+\s+){0,2}?(?:take|taking|run|running)\s+(?:\w+\s+){0,2}?(?:risks?|chances)\b"
+    r"|\b(?:i'm|i\s+am|we're|we\s+are|am)\s+(?:a\s+)?(?:\w+\s+)?(?:worrier|nervous|timid|anxious|scaredy\s?cat)\b|(?<!don't\s)(?<!won't\s)(?<!not\s)(?<!never\s)(?<!wouldn't\s)\b(?:lose|losing|lost)\s+sleep\s+over\b|\bstomach\s+(?:turns|drops|churns)\b"
+)
+# What is refused, and what is a manner rather than an attitude.
+_REFUSED: Final = re.compile(
+    r"\b(?:not|no|don'?t|never|isn'?t|nothing|without|avoid|too|less|can'?t|cannot|won'?t)\s+(?:\w+\s+){0,3}?\Z"
+)
+_MANNER: Final = re.compile(
+    r"(?:harvest\w*|loss(?:es)?|tax(?:es)?|trad\w+|sell\w*|rebalanc\w+)\s+(?:\w+\s+){0,3}?aggressive(?:ly)?\b[^.;!?\n]{0,12}\Z"
+    r"|aggressive(?:ly)?\s+(?:about\s+|with\s+)?(?:harvest|tax|loss|trad|sell|rebal)\w*[^.;!?\n]{0,12}\Z"
+)
+
+
+def find_risk(text: CleanText, supports: Callable[[int, int], bool]) -> set[str]:
+    """Collect the attitudes to risk that the text states.
+
+    Parameters
+    ----------
+    text : CleanText
+        The statement.
+    supports : callable
+        Says of a position whether what stands there is the writer's own attitude to his money
+        (``Evidence.supports_risk``).
+
+    Returns
+    -------
+    set of str
+        Of low, medium and high; medium stands alone.
+    """
+    found: set[str] = set()
+    is_long = len(text.lower.strip(" \n\x01")) >= LONG_TEXT
+    for sentence in text.sentences():
+        piece = text.lower[sentence.start : sentence.end]
+        if is_long and not (WISH.search(piece) and MONEY_TOPIC.search(piece)) and not _HIGH.search(piece):
+            continue
+        for level, pattern in (*RISK.items(), ("low", _LOW), ("high", _HIGH)):
+            for match in pattern.finditer(piece):
+                if level == "high" and _REFUSED.search(piece[: match.start()]):
+                    continue
+                # Harvesting or trading "aggressively" is a manner, not an attitude to risk.
+                if match.group().startswith("aggressive") and _MANNER.search(piece[: match.end() + 12]):
+                    continue
+                if supports(sentence.start + match.start(), sentence.start + match.end()):
+                    found.add(level)
+    return {"medium"} if "medium" in found else found
