@@ -226,9 +226,9 @@ def cost_paths(figures: Comparisons) -> Parts:
     return [
         f"Paths turn on their costs: of {len(steps)} steps from one cost to the next in a development window, "
         f"{large} moved the growth of {chooser} by more than {_LARGE_STEP_PCT:g} % a year, most of it beyond the cost; "
-        f"the largest, {identity[1]} in {window} from {low} to {high} bp, by {number(change, 1, sign=True)} %. A loss that "
-        "passes its threshold a session earlier sells a volatile stock before it recovers, and every later decision "
-        "differs. Two costs are two draws: read differences with their intervals, not from one column to the next."
+        f"the largest, {identity[1]} in {window} from {low} to {high} bp, by {number(change, 1, sign=True)} %. "
+        "A loss that passes its threshold a session earlier sells a volatile stock before it recovers, and every later "
+        "decision differs. Two costs are two draws: read differences with their intervals, not from one column to the next."
     ]
 
 
