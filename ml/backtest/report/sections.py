@@ -228,7 +228,7 @@ def cost_paths(figures: Comparisons) -> Parts:
         f"{large} moved the growth of {chooser} by more than {_LARGE_STEP_PCT:g} % a year, most of it beyond the cost; "
         f"the largest, {identity[1]} in {window} from {low} to {high} bp, by {number(change, 1, sign=True)} %. "
         "A loss that passes its threshold a session earlier sells a volatile stock before it recovers, and every later "
-        "decision differs. Two costs are two draws: read differences with their intervals, not from one column to the next."
+        "decision differs. Two costs are two draws: read differences with their intervals, not across a row."
     ]
 
 
