@@ -51,12 +51,14 @@ def _summary(settings: Settings, run_id: str, seconds: float, choices: dict[str,
     for window, count, strategies in rows:
         console.print(f"  {window:<24} {count:>5} trials of {strategies} strategies")
     console.print(f"  {seconds:.1f} s, run {run_id}")
-    console.print(f"\nWritten to {folder}: trials/, run.json, report and summary.json", soft_wrap=True)
+    report = choices["report"] or folder
+    console.print(f"\nWritten to {folder}: trials/, run.json", soft_wrap=True)
+    console.print(f"Written to {report}: index.html, summary.json", soft_wrap=True)
     console.print("Not tax or investment advice.")
     console.print("\nNext:")
     table = "select window_name, strategy, after_tax_cagr_pct, tax_alpha_bp from ml.backtest_results"
     lines = [
-        (f"open {folder}", "the report: a page for any browser"),
+        (f"open {report}/index.html", "the report: a page for any browser"),
         (f"taxloom sql \"{table} where profile = 'P1' and cost_bp = 10\"", "scores by trial"),
         ('taxloom sql "select status, count(*) from ml.trials group by status"', "the log of every trial"),
     ]

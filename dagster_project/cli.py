@@ -315,6 +315,26 @@ def backtest(
         list[str] | None,
         typer.Option(help="module:function of your own (repeatable): state in, target weights out."),
     ] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Checkpoint folder of a trained policy (repeatable); WINDOW=DIR for one retrained for a block. It is "
+            "judged on windows that begin after its training data end.",
+            metavar="[WINDOW=]DIR",
+        ),
+    ] = None,
+    encoder: Annotated[
+        Path | None,
+        typer.Option(
+            help="The encoder of --policy; default: the packaged one.", exists=True, file_okay=False
+        ),
+    ] = None,
+    chronos: Annotated[
+        Path | None,
+        typer.Option(
+            help="The Chronos model of --encoder; default: the packaged one.", exists=True, file_okay=False
+        ),
+    ] = None,
     costs: Annotated[
         str, typer.Option(help="Costs a side in basis points, separated by commas.")
     ] = "5,10,25",
@@ -330,6 +350,12 @@ def backtest(
     output: Annotated[
         Path | None,
         typer.Option(help="Folder of trials and report; default: backtest in the home.", file_okay=False),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the page and summary.json; default: that of the trials.", file_okay=False
+        ),
     ] = None,
     open_test: Annotated[
         str | None,
@@ -351,11 +377,15 @@ def backtest(
         "data": str(data.absolute()) if data else None,
         "strategies": _listed(strategies),
         "own_strategies": strategy or [],
+        "policies": [_absolute(text) for text in policy or []],
+        "encoder": str(encoder.absolute()) if encoder else None,
+        "chronos": str(chronos.absolute()) if chronos else None,
         "costs_bp": _costs(costs),
         "profiles": _listed(profiles),
         "windows": _listed(windows),
         "until": until.date().isoformat() if until else None,
         "output": str(output.absolute()) if output else None,
+        "report": str(report.absolute()) if report else None,
         "open_test": open_test,
     }
     try:
@@ -363,6 +393,12 @@ def backtest(
     except RunFailed as error:
         _stderr.print(f"[bold red]backtest:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
+
+
+def _absolute(policy: str) -> str:
+    """The folder of ``FOLDER`` or ``WINDOW=FOLDER`` as an absolute path."""
+    window, sign, folder = policy.rpartition("=")
+    return f"{window}{sign}{Path(folder).absolute()}"
 
 
 def _listed(text: str) -> list[str]:

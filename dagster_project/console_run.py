@@ -35,6 +35,8 @@ concurrency:
 """
 # What a step logs with this prefix is shown on the console.
 _PROGRESS = "progress: "
+# Marks the runs of a command line; its value is the process.
+_PROCESS_TAG = "taxloom/process"
 
 
 class RunFailed(RuntimeError):
@@ -96,6 +98,8 @@ def _execute(
 
     job = build_defs().get_job_def(job_name)
     instance = dg.DagsterInstance.get()
+    for dead in end_dead_runs(instance):
+        console.print(f"  run {dead} was killed before its end: its place among the writers is free again")
     run_id = str(uuid.uuid4())
     instance.add_event_listener(run_id, _Progress(console, started))
     console.print(f"  {time.monotonic() - started:6.1f} s  definitions loaded", soft_wrap=True)
@@ -105,7 +109,30 @@ def _execute(
         run_config=run_config,
         raise_on_error=False,
         run_id=run_id,
+        tags={_PROCESS_TAG: str(os.getpid())},
     )
+
+
+def end_dead_runs(instance: "dg.DagsterInstance") -> list[str]:
+    """End the runs of this command line that were killed, and free the pools that they still hold.
+
+    Called under the home's lock: whatever run of a command line is open then has no process any more. Without this
+    the next run would wait for a killed one's place in a pool for ever. Runs that the UI launched are left alone.
+
+    Returns
+    -------
+    list of str
+        Their ids.
+    """
+    import dagster as dg
+    from dagster._core.storage.dagster_run import FINISHED_STATUSES
+
+    going = [status for status in dg.DagsterRunStatus if status not in FINISHED_STATUSES]
+    found = [run for run in instance.get_runs(dg.RunsFilter(statuses=going)) if _PROCESS_TAG in run.tags]
+    for run in found:
+        instance.report_run_failed(run, "its process was killed; a later run of the command line ended it")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return [run.run_id for run in found]
 
 
 def prepare_dagster_home(settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """The backtest: every trial run and logged, its scores, its report. No part of a night."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ml.backtest.panel import BacktestPanel
+    from ml.backtest.strategies import Strategy
     from ml.backtest.trials import Plan
+    from ml.backtest.walk_forward import Window
 
 GROUP = "backtest"
 # The same rows through the same contracts, read from the source itself: any folder of bars can be judged
@@ -39,6 +41,11 @@ class BacktestConfig(dg.Config):
         default=[], description="names of baselines; empty: all, unless own are given"
     )
     own_strategies: list[str] = Field(default=[], description="module:function each")
+    policies: list[str] = Field(
+        default=[], description="checkpoint folders of trained policies, each FOLDER or WINDOW=FOLDER"
+    )
+    encoder: str | None = Field(default=None, description="the policies' encoder; default: the packaged one")
+    chronos: str | None = Field(default=None, description="the encoder's Chronos; default: the packaged one")
     costs_bp: list[int] = Field(default=[5, 10, 25], description="cost of a trade a side, in basis points")
     profiles: list[str] = Field(
         default=["untaxed", "P1", "P1_outside_20k", "P2", "P2_outside_20k"], description="tax profiles"
@@ -47,6 +54,9 @@ class BacktestConfig(dg.Config):
     until: str | None = Field(default=None, description="last session to read (YYYY-MM-DD)")
     output: str | None = Field(
         default=None, description="folder of trials and report; default <home>/backtest"
+    )
+    report: str | None = Field(
+        default=None, description="folder of the page and the summary; default: that of the trials"
     )
     open_test: str | None = Field(
         default=None, description="tag under which the final test is opened, for good"
@@ -137,14 +147,20 @@ def backtest_report(context: dg.AssetExecutionContext, lake: LakeResource, confi
     """Write the page and the summary beside the trials."""
     from ml.backtest.report import write_report
     from ml.backtest.results import read_results
+    from ml.backtest.trials import FINISHED
 
     folder = output_folder(lake, config)
-    logged = lake.open().read("select count(*) as n from ml.trials where source = ?", [config.source])["n"][0]
+    # Of an opened test without a result yet, nobody has seen a figure.
+    logged = lake.open().read(
+        "select count(distinct trial_id) as n from ml.trials where source = ? and status = ?",
+        [config.source, FINISHED],
+    )["n"][0]
 
     def on_progress(part: str) -> None:
         context.log.info(f"progress: report, {part}")
 
-    paths = write_report(list(read_results(folder)), folder, n_logged=int(logged), progress=on_progress)
+    target = Path(config.report) if config.report else folder
+    paths = write_report(list(read_results(folder)), target, n_logged=int(logged), progress=on_progress)
     return dg.MaterializeResult(metadata={path.name: dg.MetadataValue.path(str(path)) for path in paths})
 
 
@@ -164,8 +180,28 @@ def _plan(config: BacktestConfig) -> tuple["BacktestPanel", list["Plan"]]:
     choices = Choices(
         tuple(config.costs_bp), tuple(config.profiles), tuple(config.windows) or None, config.open_test
     )
+    windows = make_windows(panel)
     strategies = chosen_strategies(config.strategies, config.own_strategies)
-    return panel, plan_trials(make_windows(panel), strategies, baseline_names(), choices)
+    strategies += _policies(config, panel, windows)
+    return panel, plan_trials(windows, strategies, baseline_names(), choices)
+
+
+def _policies(
+    config: BacktestConfig, panel: "BacktestPanel", windows: "Sequence[Window]"
+) -> "list[Strategy]":
+    if not config.policies:
+        return []
+    from ml.backtest.policy_strategy import PolicyChoice, policy_strategies
+    from ml.encoder.dataset import DEFAULT_MODEL
+    from ml.models import ENCODER, WEIGHTS
+
+    open_windows = [w for w in windows if config.open_test is not None or not w.is_test]
+    if config.windows:
+        open_windows = [w for w in open_windows if w.name in config.windows]
+    encoder = Path(config.encoder) if config.encoder else WEIGHTS / ENCODER
+    chronos = Path(config.chronos) if config.chronos else DEFAULT_MODEL
+    choices = [PolicyChoice.parse(text) for text in config.policies]
+    return policy_strategies(choices, encoder, panel, open_windows, chronos)
 
 
 def _progress(context: dg.AssetExecutionContext) -> Callable[[int, int, str], None]:

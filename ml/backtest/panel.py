@@ -25,6 +25,7 @@ MIN_SESSIONS: Final = 40
 ODD_MOVE_LOG: Final = float(np.log(2.0))
 # A rate older than this many days counts as unknown: cash then earns nothing.
 RATE_LASTS_DAYS: Final = 31
+_PRICE_DECIMALS: Final = 6
 SURVIVORSHIP: Final = (
     "Survivorship: the assets are those that the source knows; packaged prices are large companies that still "
     "existed at the end of the data, which flatters every strategy that holds them."
@@ -176,7 +177,8 @@ def _from_grid(
     with np.errstate(invalid="ignore"):
         index = grid.total_index - grid.total_index[-1]
     level = np.where(np.isfinite(grid.close[-1]), grid.close[-1], 100.0)
-    price = level * np.exp(index)
+    # Whole micro-USD: the last bits of exp differ between processors, and a loss at its threshold would turn on them.
+    price = np.round(level * np.exp(index), _PRICE_DECIMALS)
     ended = last_bar < len(grid.days) - STALE_AFTER_SESSIONS
     is_gone = ended & (sessions >= last_bar + STALE_AFTER_SESSIONS)
     return BacktestPanel(

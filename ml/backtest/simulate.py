@@ -23,6 +23,7 @@ from ml.backtest.profiles import NO_TAX, PROFILES, TaxProfile, YearTax, marginal
 from ml.backtest.results import TrialKey
 from ml.backtest.strategies import DecisionState, Strategy, checked_targets
 from ml.backtest.walk_forward import Window, decision_sessions
+from ml.backtest.year_to_date import YearToDate
 from ml.features.panel import CHANNELS
 from ml.tax.units import USD
 
@@ -122,6 +123,7 @@ class _Run:
         self.pending: np.ndarray | None = None
         self.year_of = panel.dates.astype("datetime64[Y]").astype(np.int64) + 1970
         self.month_of = panel.dates.astype("datetime64[M]").astype(np.int64)
+        self.year_to_date = YearToDate(accounts, int(self.year_of[window.start]))
         years = np.arange(self.year_of[window.start], self.year_of[window.end] + 1)
         daily, yearly = (accounts, sessions), (accounts, len(years))
         self.path = Path(
@@ -182,6 +184,7 @@ class _Run:
         rates = np.array(
             [marginal_rates(p, k.law, year) for p, k in zip(self.profiles, self.keys, strict=True)]
         )
+        short_net, long_net, carryover = self.year_to_date.now(year, self.path.settled)
         return DecisionState(
             dates=panel.dates[past],
             asset_ids=panel.asset_ids,
@@ -197,6 +200,9 @@ class _Run:
             seeds=np.array([key.seed for key in self.keys]),
             short_rate=rates[:, 0],
             long_rate=rates[:, 1],
+            short_net_usd=short_net,
+            long_net_usd=long_net,
+            carryover_usd=carryover,
             book=self.book,
         )
 
@@ -217,8 +223,10 @@ class _Run:
         value = self._held_usd(price).sum(axis=1) + self.cash / USD
         sold = self._sell(session, SALE, sell, price, self.cost_ratio)
         bought = priced(affordable(buy_usd, self.cash, price, self.cost_ratio), price, self.cost_ratio)
-        rows = self.path.log.append(PURCHASE, int(self.panel.days[session]), bought.quantity, bought.paid)
-        self.book.buy(bought.quantity, bought.paid / USD, int(self.panel.days[session]), rows)
+        day = int(self.panel.days[session])
+        rows = self.path.log.append(PURCHASE, day, bought.quantity, bought.paid)
+        self.book.buy(bought.quantity, bought.paid / USD, day, rows)
+        self.year_to_date.bought(rows, bought.quantity, bought.paid / USD, day)
         self.cash -= bought.paid.sum(axis=1)
         if (self.cash < 0).any():
             account = int(np.flatnonzero(self.cash < 0)[0])
@@ -238,6 +246,8 @@ class _Run:
         sold, chosen = self.book.sell(quantity, net_price, day, self.methods, may)
         fill = priced(sold, price, cost_ratio)
         self.path.log.append(step, day, fill.quantity, fill.received, chosen)
+        year = int(self.year_of[session])
+        self.year_to_date.sold(chosen, fill.quantity, fill.received / USD, day, year)
         self.cash += fill.received.sum(axis=1)
         return fill
 

@@ -64,6 +64,10 @@ class DecisionState:
         int64, for strategies that draw.
     short_rate, long_rate : ndarray of shape (A,)
         Marginal rates beside the profile's other income.
+    short_net_usd, long_net_usd : ndarray of shape (A,)
+        Results of the year's sales so far, by the account's own lots: before wash sales, which the ledger alone knows.
+    carryover_usd : ndarray of shape (A,)
+        Losses carried in from the years before, >= 0; of a year that is not settled yet, an estimate.
     book : LotBook
         Open lots of the A accounts.
     """
@@ -82,6 +86,9 @@ class DecisionState:
     seeds: np.ndarray
     short_rate: np.ndarray
     long_rate: np.ndarray
+    short_net_usd: np.ndarray
+    long_net_usd: np.ndarray
+    carryover_usd: np.ndarray
     book: LotBook
 
     @property

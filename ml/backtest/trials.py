@@ -41,7 +41,7 @@ BASELINES_ONLY: Final = (
 _ENGINE: Final = (
     *(f"backtest/{name}.py" for name in (
         "baselines", "costs", "expert_strategies", "ledger", "lot_book", "optimizers", "panel", "profiles",
-        "report_trial", "results", "simulate", "strategies", "trials", "walk_forward", "wealth",
+        "report_trial", "results", "simulate", "strategies", "trials", "walk_forward", "wealth", "year_to_date",
     )),
     *(f"policy/{name}.py" for name in ("covariance", "experts", "objectives", "panels", "regime")),
     "simplex.py", "types.py",

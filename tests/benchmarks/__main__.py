@@ -32,6 +32,7 @@ NAMES: Final = (
     "encoder",
     "environment",
     "training",
+    "backtest",
     "adapters",
     "behaviour",
     "goals",

@@ -19,9 +19,12 @@ from ml.backtest.report.comparisons import ALL_CASH, Comparisons
 from ml.backtest.report.html import Cell, Figure, Section, Table, interval_cell, number, p_value_cell
 from ml.backtest.report.selection import BENCHMARK, PAPER_14_DAYS, UNTAXED, Run, Setting
 from ml.backtest.report.words import PROFILE_NAMES, describe
+from ml.backtest.results import BacktestResult
 
 # Told apart in a drawing; further runs stand in the tables alone.
 _LINES: Final = 7
+# A step from one cost to the next that moves a block's growth by more than this is named.
+_LARGE_STEP_PCT: Final = 1.0
 Parts = list[str | Table | Figure]
 
 
@@ -187,8 +190,51 @@ def cost_section(figures: Comparisons) -> Section | None:
                 rows,
             )
         )
+    parts += cost_paths(figures)
     parts += _law_parts(figures)
     return Section("costs", "Other costs, other law", parts) if parts else None
+
+
+def cost_paths(figures: Comparisons) -> Parts:
+    """How far a path turns on its costs beyond the costs themselves, on the development windows.
+
+    A loss that passes its threshold a session earlier sells a stock before it falls further or recovers, and everything
+    after it differs: two costs are two draws of one strategy, not one draw less its costs.
+    """
+    windows, chooser = figures.trials.development, figures.trials.chooser()
+    costs = figures.trials.common_costs(windows) if windows else ()
+    if chooser is None or len(costs) < 2:
+        return []
+    growth = {
+        (cost, run.identity, result.key.window): _yearly_log(result)
+        for cost in costs
+        for run in figures.runs(figures.trials.setting(windows, cost_bp=cost))
+        if run.strategy == chooser
+        for result in run.results
+    }
+    steps = []
+    for (cost, identity, window), value in growth.items():
+        place = costs.index(cost) + 1
+        if place < len(costs) and (costs[place], identity, window) in growth:
+            steps.append(
+                (100 * (growth[costs[place], identity, window] - value), cost, costs[place], identity, window)
+            )
+    if not steps:
+        return []
+    change, low, high, identity, window = max(steps, key=lambda step: abs(step[0]))
+    large = sum(abs(step[0]) > _LARGE_STEP_PCT for step in steps)
+    return [
+        f"Paths turn on their costs: of {len(steps)} steps from one cost to the next in a development window, "
+        f"{large} moved the growth of {chooser} by more than {_LARGE_STEP_PCT:g} % a year, most of it beyond the cost; "
+        f"the largest, {identity[1]} in {window} from {low} to {high} bp, by {number(change, 1, sign=True)} %. "
+        "A loss that passes its threshold a session earlier sells a volatile stock before it recovers, and every later "
+        "decision differs. Two costs are two draws: read differences with their intervals, not across a row."
+    ]
+
+
+def _yearly_log(result: BacktestResult) -> float:
+    years = (result.dates[-1] - result.dates[0]).astype("timedelta64[D]").astype(float) / 365.25
+    return float(np.log(result.wealth_usd[-1] / result.wealth_usd[0]) / years)
 
 
 def _law_parts(figures: Comparisons) -> Parts:
