@@ -1,7 +1,7 @@
 """The batched tax-lot environment: B portfolios trade weekly, with costs, lots, wash sales and tax years.
 
 What belongs here: who owns the state, what a step takes and gives. What does not: the step's arithmetic
-(``kernels/``: numba loops on the CPU, one Triton kernel on a GPU, equal to rounding), the market's preparation
+(``kernels/``: numba on the CPU, one CUDA kernel on a GPU, equal to rounding), the market's preparation
 (``env_market.py``).
 
 A step: dividends of what is held, deposits, withdrawals and tax due; sales at the fill (delisted assets pay out,
@@ -119,7 +119,7 @@ class TaxLotEnv:
 
     Notes
     -----
-    What a step and the properties give are new tensors; ``lot_book`` alone is a view of the running state.
+    What a step and the properties give are new tensors; a GPU's ``lot_book`` alone is a view of the running state.
     """
 
     def __init__(
@@ -130,6 +130,9 @@ class TaxLotEnv:
         _, self.weeks, self.assets = window.sizes
         self._rows = MarketRows(window, portfolios, self.config.dtype)
         self.group = self._rows.group
+        self._rates = tuple(
+            rate.to(self.config.dtype) for rate in (portfolios.short_rate, portfolios.long_rate)
+        )
         self._kernel: Kernel = kernel_for(
             self._rows.market, holders_of(portfolios, self.weeks, self.config), self.config
         )
@@ -167,7 +170,7 @@ class TaxLotEnv:
     @property
     def lot_book(self) -> LotBook:
         """The lots of the moment."""
-        return LotBook(self._books.shares, self._books.basis, self._books.day)
+        return LotBook(*self._kernel.lots(self._books))
 
     def lot_values(self) -> LotValues:
         """What of each position is harvestable, and what is free to sell."""
@@ -175,8 +178,9 @@ class TaxLotEnv:
 
     def state(self) -> PortfolioState:
         """What the policy sees at the coming decision; values in shares of the value before tax."""
-        account, given, seen = self.account, self.portfolios, self._observed
-        value = self.pretax_value.clamp(min=self.config.wealth_floor)
+        account, seen = self._books.account, self._observed
+        value = account[:, c.PRETAX_VALUE].clamp(min=self.config.wealth_floor)
+        share = account / value[:, None]
         return PortfolioState(
             weight=seen[:, c.O_WEIGHT],
             short_gain=seen[:, c.O_SHORT_GAIN],
@@ -187,13 +191,13 @@ class TaxLotEnv:
             harvestable=seen[:, c.O_HARVESTABLE],
             is_locked=seen[:, c.O_LOCKED] > 0,
             is_tradeable=self._rows.is_tradeable(self.t),
-            cash_weight=self.cash / value,
-            short_net=account.short_net / value,
-            long_net=account.long_net / value,
-            carryover=(account.short_carry + account.long_carry) / value,
-            short_rate=given.short_rate.to(value.dtype),
-            long_rate=given.long_rate.to(value.dtype),
-            is_tax_deferred=given.is_tax_deferred,
+            cash_weight=share[:, c.CASH],
+            short_net=share[:, c.SHORT_NET],
+            long_net=share[:, c.LONG_NET],
+            carryover=(account[:, c.SHORT_CARRY] + account[:, c.LONG_CARRY]) / value,
+            short_rate=self._rates[0],
+            long_rate=self._rates[1],
+            is_tax_deferred=self.portfolios.is_tax_deferred,
             year_fraction=self._rows.year_fraction(self.t),
         )
 

@@ -40,8 +40,8 @@ class EnvConfig:
         Wealth below counts as this, so that its logarithm stays finite.
     dtype : torch.dtype
         float32 for training, float64 for tests.
-    kernel : {"numba", "triton"} or None
-        None: numba on the CPU, Triton on a GPU.
+    kernel : {"numba", "cuda"} or None
+        None: numba on the CPU, CUDA on a GPU.
     threads : int
         Of the CPU's kernel; results do not depend on it.
     """

@@ -16,6 +16,7 @@ import torch
 
 from ml.features.catalog import FEATURE_COLUMNS
 from ml.features.panel import CHANNELS, FeaturePanel
+from ml.policy.dividends import dividend_ratio
 from ml.policy.experts import SAME_SERIES_CORRELATION, plan_market
 from ml.policy.market_window import EMBEDDING_SIZE, REGIME_FEATURES, MarketWindow
 from ml.policy.panels import MarketPanel
@@ -135,12 +136,13 @@ def take_groups(window: MarketWindow, groups: torch.Tensor) -> MarketWindow:
 
 @dataclass(slots=True)
 class _Market:
-    """A panel with its price indices; ``place`` (D,) is each session's row of embeddings, or -1."""
+    """A panel with its price indices, dividends left out; ``place`` (D,) is each session's row of embeddings, or -1."""
 
     panel: FeaturePanel
     embeddings: np.ndarray
     place: np.ndarray
     index_log: np.ndarray
+    dividend_ratio: np.ndarray
     last_seen: np.ndarray
 
     def __init__(self, panel: FeaturePanel, embeddings: np.ndarray, place: np.ndarray) -> None:
@@ -152,7 +154,8 @@ class _Market:
         self.panel, self.embeddings, self.place = panel, embeddings, place
         returns = panel.total_return_log.astype(np.float64)
         known = np.isfinite(returns)
-        self.index_log = np.cumsum(np.where(known, returns, 0.0), axis=0)
+        self.dividend_ratio = np.where(known, dividend_ratio(panel), 0.0)
+        self.index_log = np.cumsum(np.where(known, returns, 0.0) - np.log1p(self.dividend_ratio), axis=0)
         sessions = np.arange(len(panel.dates))[:, None]
         self.last_seen = np.where(known, sessions, -1).max(axis=0)
 
@@ -175,8 +178,11 @@ class _Market:
         decision_log = self.index_log[sessions][:, columns] - base
         fill_sessions = sessions + 1
         gap = panel.channels[fill_sessions][:, columns, _GAP].astype(np.float64)
+        ex = np.log1p(
+            self.dividend_ratio[fill_sessions][:, columns]
+        )  # the overnight gap is that of the total return
         fill_log = np.where(
-            np.isfinite(gap), decision_log + gap, self.index_log[fill_sessions][:, columns] - base
+            np.isfinite(gap), decision_log + gap - ex, self.index_log[fill_sessions][:, columns] - base
         )
         ended = self.last_seen[columns] < len(panel.dates) - _ENDED_SESSIONS
         delisted = ended & (sessions[:, None] > self.last_seen[columns])
@@ -203,9 +209,18 @@ class _Market:
             "embedding": padded(np.where(tradeable[..., None], embedding, 0.0), 0.0, np.float32),
             "regime": np.stack([plan[2] for plan in plans]).astype(np.float32),
             "cash_return": cash.astype(np.float32),
+            "dividend": padded(self._paid(sessions, columns, base), 0.0, np.float32),
             "expert_target": padded_targets.astype(np.float32),
             "substitute": padded(np.stack([plan[1] for plan in plans]), -1, np.int64),
         }
+
+    def _paid(self, sessions: np.ndarray, columns: np.ndarray, base: np.ndarray) -> np.ndarray:
+        """Dividends per share (T + 1, n) that went ex after the fill before each fill and until it."""
+        until = slice(0, sessions[-1] + 2)
+        price = np.exp(self.index_log[until][:, columns] - base)
+        paid = np.cumsum(self.dividend_ratio[until][:, columns] * price, axis=0)
+        before = np.append(sessions[:1], sessions[:-1] + 1)
+        return paid[sessions + 1] - paid[before]
 
     def _plan(
         self, session: int, columns: np.ndarray, tradeable: np.ndarray

@@ -1,11 +1,12 @@
-"""The environment's Triton kernel on one GPU: portfolio-steps a second, and agreement with the CPU's kernel.
+"""The environment's CUDA kernel on one GPU: portfolio-steps a second, and agreement with the CPU's kernel.
 
-``python -m tests.benchmarks._environment_gpu [--portfolios 65536 131072] [--out FILE]`` needs torch with CUDA, Triton
-and numba, nothing of the warehouse. Weights are random, drawn on the device before the clock starts; each step
-writes the observation, the rewards and the report. Times are CUDA events' medians.
+``python -m tests.benchmarks._environment_gpu [--portfolios 65536 131072] [--out FILE]`` needs torch with CUDA, its
+bindings (``cuda.bindings``) and numba, nothing of the warehouse. Weights are random, drawn on the device before the
+clock starts; each step writes the observation, the rewards and the report. Times are CUDA events' medians.
 """
 
 import argparse
+import functools
 import json
 import sys
 import time
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 
 from ml.policy.env import TaxLotEnv
-from ml.policy.env_config import EnvConfig
+from ml.policy.env_config import EnvConfig, PortfolioParams
 from ml.policy.market_window import MarketWindow
 from ml.policy.start_portfolios import random_portfolios
 
@@ -93,12 +94,19 @@ def median_seconds(work: Any, repeats: int) -> float:
     return float(np.median(times))
 
 
-def speed(count: int, registers: int | None) -> dict[str, float | None]:
+@functools.cache
+def on_gpu(count: int) -> tuple[MarketWindow, PortfolioParams]:
+    """A market and portfolios on the device."""
+    window = market(GROUPS, WEEKS, ASSETS, 1)
+    return window.to("cuda"), random_portfolios(window, count // GROUPS, 1).to("cuda")
+
+
+def speed(count: int, resident: int | None = None) -> dict[str, float]:
     """Portfolio-steps a second of the whole step call and of the kernel alone, over a year of random trading."""
-    window = market(GROUPS, WEEKS, ASSETS, 1).to("cuda")
-    params = random_portfolios(window, count // GROUPS, 1)
-    env = TaxLotEnv(window, params.to("cuda"), EnvConfig(lots_per_asset=LOTS))
-    env._kernel.registers = registers  # type: ignore[attr-defined]
+    window, params = on_gpu(count)
+    env = TaxLotEnv(window, params, EnvConfig(lots_per_asset=LOTS))
+    kernel: Any = env._kernel
+    kernel.resident = resident or kernel.resident
     weights = random_weights(len(params.group), ASSETS, 1, "cuda")
     for t in range(WARM):
         env.step(weights[t % 8])
@@ -114,13 +122,12 @@ def speed(count: int, registers: int | None) -> dict[str, float | None]:
     env.reset()
     for t in range(WARM):
         env.step(weights[t % 8])
-    books, outputs = env._books, env._kernel._outputs(env._books)  # type: ignore[attr-defined]
+    books, outputs = env._books, kernel.outputs(env._books)
     alone = median_seconds(
-        lambda i: env._kernel._launch(books, outputs, weights[i % 8], WARM + i % 30, True),  # type: ignore[attr-defined]
-        30,
+        lambda i: kernel.launch(books, outputs, weights[i % 8], WARM + i % 30, trades=True), 30
     )
     return {
-        "registers": registers,
+        "resident_blocks": kernel.resident,
         "portfolios": len(params.group),
         "step_calls_per_s": len(params.group) / seconds,
         "kernel_per_s": len(params.group) / alone,
@@ -129,11 +136,17 @@ def speed(count: int, registers: int | None) -> dict[str, float | None]:
     }
 
 
+def write(rows: dict[str, Any], path: Path | None) -> None:
+    """Keep what is known so far."""
+    if path:
+        path.write_text(json.dumps(rows, indent=1) + "\n")
+
+
 def main() -> int:
     """Print a table and write it as JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--portfolios", type=int, nargs="+", default=[65_536, 131_072, 262_144])
-    parser.add_argument("--registers", type=int, nargs="+", default=[0, 168, 128], help="0: unbounded")
+    parser.add_argument("--portfolios", type=int, nargs="+", default=[65_536, 262_144])
+    parser.add_argument("--resident", type=int, nargs="+", default=[5], help="blocks a multiprocessor")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
@@ -142,15 +155,14 @@ def main() -> int:
     begun = time.perf_counter()
     rows: dict[str, Any] = {"device": torch.cuda.get_device_name(), "copy_bytes_per_s": copy_rate()}
     rows["speed"] = []
-    for registers in arguments.registers:
+    for resident in arguments.resident:
         for count in arguments.portfolios:
-            rows["speed"].append(speed(count, registers or None))
+            rows["speed"].append(speed(count, resident))
             print(f"{time.perf_counter() - begun:6.1f} s  {rows['speed'][-1]}", flush=True)
+            write(rows, arguments.out)
     rows["largest_difference_from_cpu"] = agreement()
     print(json.dumps(rows, indent=1))
-    if arguments.out:
-        arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
-        print(f"wrote {arguments.out}")
+    write(rows, arguments.out)
     return 0
 
 

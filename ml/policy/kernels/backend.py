@@ -1,4 +1,4 @@
-"""Which kernel steps an environment: numba's on the CPU, Triton's on a GPU; both behind one face.
+"""Which kernel steps an environment: numba's on the CPU, CUDA's on a GPU; both behind one face.
 
 What belongs here: allocation of state and outputs, the calls. What does not: arithmetic.
 """
@@ -13,6 +13,8 @@ import torch
 
 from ml.policy.env_config import EnvConfig, PortfolioParams
 from ml.policy.kernels import layout as c
+from ml.policy.kernels.cuda_step import CudaKernel
+from ml.policy.kernels.lanes import WIDTH
 
 _SETTINGS = tuple(name for name in c.Settings._fields if name not in ("zero", "one"))
 
@@ -22,6 +24,10 @@ class Kernel(Protocol):
 
     def start(self, portfolios: PortfolioParams) -> c.Books:
         """The state at the start of an episode."""
+        ...
+
+    def lots(self, books: c.Books) -> tuple[torch.Tensor, ...]:
+        """Shares, basis and day of the lots, (B, N, K)."""
         ...
 
     def value(self, books: c.Books, t: int) -> torch.Tensor:
@@ -39,18 +45,16 @@ def kernel_for(market: c.Market, holders: c.Holders, config: EnvConfig) -> Kerne
     Raises
     ------
     ValueError
-        If ``config.kernel`` is unknown, or numba is asked to run on another device than the CPU.
+        If ``config.kernel`` is unknown or does not run on the window's device.
     """
     device = market.decision_price.device
-    name = config.kernel or ("numba" if device.type == "cpu" else "triton")
-    if name == "triton":
-        from ml.policy.kernels.triton_step import TritonKernel  # Triton exists on Linux only
-
-        return TritonKernel(market, holders, config)
+    name = config.kernel or ("numba" if device.type == "cpu" else "cuda")
+    if name == "cuda" and device.type == "cuda":
+        return CudaKernel(market, holders, config)
     if name == "numba" and device.type == "cpu":
         return NumbaKernel(market, holders, config)
     raise ValueError(
-        f"EnvConfig.kernel is {config.kernel!r} and the window lies on {device}: numba steps the CPU, triton a "
+        f"EnvConfig.kernel is {config.kernel!r} and the window lies on {device}: numba steps the CPU, cuda a "
         "GPU; leave kernel at None to choose by device"
     )
 
@@ -90,7 +94,7 @@ def padded_lots(portfolios: PortfolioParams, config: EnvConfig) -> tuple[torch.T
 
 
 class NumbaKernel:
-    """Compiled loops; with ``config.threads`` above 1 ranges of portfolios run side by side."""
+    """Sixteen portfolios a vector; with ``config.threads`` above 1 ranges of them run side by side."""
 
     def __init__(self, market: c.Market, holders: c.Holders, config: EnvConfig) -> None:
         self._market, self._holders = _arrays(market), _arrays(holders)
@@ -99,23 +103,29 @@ class NumbaKernel:
 
     def start(self, portfolios: PortfolioParams) -> c.Books:
         """The state at the start of an episode."""
-        shares, basis, day = (x.contiguous() for x in padded_lots(portfolios, self._config))
-        count, assets = shares.shape[:2]
-        account = shares.new_zeros(count, c.ACCOUNT_COLUMNS)
-        account[:, c.CASH] = portfolios.cash.to(shares.dtype)
-        ring = shares.new_zeros(count, assets, self._fills, c.RING_COLUMNS)
-        in_use = (shares > 0).sum(-1, dtype=torch.int32)
-        return c.Books(shares, basis, day, ring, account, shares.sum(-1), in_use)
+        lots = [_in_blocks(x) for x in padded_lots(portfolios, self._config)]
+        blocks, assets = lots[0].shape[:2]
+        new = lots[0].new_zeros
+        account = new(len(portfolios.cash), c.ACCOUNT_COLUMNS)
+        account[:, c.CASH] = portfolios.cash.to(account.dtype)
+        ring = new(blocks, assets, self._fills, c.RING_COLUMNS, WIDTH)
+        return c.Books(*lots, ring, account, lots[0].sum(2))
+
+    def lots(self, books: c.Books) -> tuple[torch.Tensor, ...]:
+        """Copies of shares, basis and day of the lots, (B, N, K)."""
+        count, (_, assets, lots, _) = len(books.account), books.shares.shape
+        return tuple(
+            x.permute(0, 3, 1, 2).reshape(-1, assets, lots)[:count]
+            for x in (books.shares, books.basis, books.day)
+        )
 
     def value(self, books: c.Books, t: int) -> torch.Tensor:
         """Value the portfolios at decision t; what is seen of the assets, (B, 9, N)."""
         from ml.policy.kernels.step import value_range
 
         outputs = self._outputs(books)
-        self._run(
-            value_range, len(books.account), t, self._market, self._holders, _arrays(books), _arrays(outputs)
-        )
-        return outputs.observed
+        self._run(value_range, books, t, self._market, self._holders, _arrays(books), _arrays(outputs))
+        return self._seen(books, outputs)
 
     def step(self, books: c.Books, target: torch.Tensor, t: int) -> c.Outputs:
         """Trade at fill t and value at decision t + 1."""
@@ -123,35 +133,40 @@ class NumbaKernel:
 
         outputs = self._outputs(books)
         wanted = target.detach().to(books.shares.dtype).contiguous().numpy()
-        self._run(
-            step_range,
-            len(books.account),
-            t,
-            wanted,
-            self._market,
-            self._holders,
-            _arrays(books),
-            _arrays(outputs),
-        )
-        return outputs
+        self._run(step_range, books, t, wanted, self._market, self._holders, _arrays(books), _arrays(outputs))
+        return outputs._replace(observed=self._seen(books, outputs))
 
     def _outputs(self, books: c.Books) -> c.Outputs:
-        count, assets = books.shares.shape[:2]
-        sizes = ((c.OBSERVED_COLUMNS, assets), (len(c.INFO),), (6,))
-        return c.Outputs(*(books.shares.new_empty(count, *size) for size in sizes))
+        count, (blocks, assets) = len(books.account), books.shares.shape[:2]
+        new = books.shares.new_empty
+        # an odd number of blocks, lest rows a power of two apart fall into the same lines of the cache
+        seen = new(c.OBSERVED_COLUMNS, assets, blocks | 1, WIDTH)
+        return c.Outputs(seen, new(count, len(c.INFO)), new(count, len(c.REWARDS)))
 
-    def _run(self, function: Any, count: int, *arguments: Any) -> None:
-        threads = min(self._config.threads, max(count, 1))
+    @staticmethod
+    def _seen(books: c.Books, outputs: c.Outputs) -> torch.Tensor:
+        return outputs.observed.flatten(2).permute(2, 0, 1)[: len(books.account)]
+
+    def _run(self, function: Any, books: c.Books, *arguments: Any) -> None:
+        blocks = len(books.shares)
+        threads = min(self._config.threads, max(blocks, 1))
         if threads == 1:
-            function(0, count, *arguments, self._settings)
+            function(0, blocks, *arguments, self._settings)
             return
-        bounds = np.linspace(0, count, threads + 1).astype(int)
+        bounds = np.linspace(0, blocks, threads + 1).astype(int)
         parts = [
             _pool(threads).submit(function, int(a), int(b), *arguments, self._settings)
             for a, b in pairwise(bounds)
         ]
         for part in parts:
             part.result()
+
+
+def _in_blocks(values: torch.Tensor) -> torch.Tensor:
+    """Tables (B, N, K) as (C, N, K, 16); lanes behind the last portfolio are zeros."""
+    count, assets, lots = values.shape
+    padded = torch.nn.functional.pad(values, (0, 0, 0, 0, 0, -count % WIDTH))
+    return padded.reshape(-1, WIDTH, assets, lots).permute(0, 2, 3, 1).contiguous()
 
 
 def _arrays(bundle: Any) -> Any:

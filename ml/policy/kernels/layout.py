@@ -12,10 +12,8 @@ import numpy as np
 from ml.compiled import PackageCompiler, source_hash
 from ml.types import OBJECTIVES
 
-# Sums may be taken in another order, so that lots are summed eight at a time; nothing else is relaxed.
-COMPILER: Final = PackageCompiler(
-    source_hash(Path(__file__).parent), frozenset({"reassoc", "nsz", "contract"})
-)
+# A product and a sum may become one instruction; nothing else is relaxed.
+COMPILER: Final = PackageCompiler(source_hash(Path(__file__).parent), frozenset({"nsz", "contract"}))
 
 # The wash window's columns: a fill's loss sale that may still be washed, and its unmatched purchase.
 LOSS_SHARES, LOSS_SHORT, LOSS_LONG, LOSS_SHARE_DAYS, BOUGHT = range(5)
@@ -116,17 +114,20 @@ class Holders(NamedTuple):
 class Books(NamedTuple):
     """B portfolios' state.
 
+    The CPU keeps what assets hold in C blocks of 16 portfolios, one a lane; a GPU keeps the same tables portfolio
+    by portfolio, (B, K, N) and (B, R, 5, N).
+
     Attributes
     ----------
-    shares, basis : array of shape (B, N, K)
+    shares, basis : array of shape (C, N, K, 16)
         0 shares: a free slot. Slots in use come first, basis ascending (ties: later day first).
-    day : array of shape (B, N, K)
+    day : array of shape (C, N, K, 16)
         int32 start of the holding period.
-    ring : array of shape (B, N, R, 5)
+    ring : array of shape (C, N, R, 5, 16)
         The fill s stands in slot ``s % R``.
     account : array of shape (B, 11)
-    held, count : array of shape (B, N)
-        Shares of all lots, and how many slots are in use (int32); written by the valuation.
+    held : array of shape (C, N, 16)
+        Shares of all lots; written by the valuation.
     """
 
     shares: Any
@@ -135,15 +136,65 @@ class Books(NamedTuple):
     ring: Any
     account: Any
     held: Any
-    count: Any
 
 
 class Outputs(NamedTuple):
-    """What a step gives: ``observed`` (B, 9, N), ``info`` (B, 13), ``reward`` (B, 6)."""
+    """What a step gives: ``observed`` (B, 9, N), ``info`` (B, 13), ``reward`` (B, 6).
+
+    The CPU's kernel writes ``observed`` as (9, N, C, 16).
+    """
 
     observed: Any
     info: Any
     reward: Any
+
+
+# What a block of portfolios is given, one a lane: numbers, and whole numbers (days, truth values as 0 and 1).
+G_VALUE, G_COST, G_LEAST, G_CASH, G_SCALE, G_NEED = range(6)
+D_TODAY, D_LONG, D_FILLS, D_LONG_NEXT, D_FILLS_NEXT, D_TAXABLE, D_LEAVES = range(7)
+# What passes over the assets add up for each portfolio of a block.
+S_DIVIDENDS, S_PROCEEDS, S_OUTLAY, S_TURNOVER, S_INVOLUNTARY, S_COST, S_BOUGHT = range(7)
+S_GAINS, S_LONG_GAIN, S_SHORT_LOSS, S_LONG_LOSS = range(7, 11)
+S_SHORT_WASHED, S_LONG_WASHED, S_SHORT_LATER, S_LONG_LATER = range(11, 15)
+S_VALUE, S_SHORT_OPEN, S_LONG_OPEN = range(15, 18)
+SUMS: Final = 18
+
+
+class Desk(NamedTuple):
+    """Working tables of one block of 16 portfolios; the last axis is the lane.
+
+    Attributes
+    ----------
+    group : array of shape (16,)
+        Universe of each lane, -1 before the first block.
+    target, change : array of shape (N, 16)
+        Weights asked for; shares wanted more.
+    decision, price, paid, following : array of shape (N, 16)
+        Price of the decision and of the fill, dividend, price of the next decision.
+    flags : array of shape (N, 16)
+        int32.
+    sold : array of shape (N, K, 16)
+        Shares chosen for sale; zeros between assets' turns.
+    has_sale : array of shape (N,)
+    given, days, sums : array of shape (columns, 16)
+    seen : array of shape (9, N, 16)
+        What is seen, before it is divided by the value.
+    """
+
+    group: Any
+    target: Any
+    change: Any
+    decision: Any
+    price: Any
+    paid: Any
+    following: Any
+    flags: Any
+    sold: Any
+    has_sale: Any
+    given: Any
+    days: Any
+    sums: Any
+    seen: Any
 
 
 class Settings(NamedTuple):

@@ -1,139 +1,139 @@
-"""The lots of asset ``n`` in one portfolio, (N, K): sales by highest basis, purchases with folding.
+"""The lots of asset ``n`` in sixteen portfolios ``c``: sales by highest basis, purchases with folding.
 
 Slots in use come first, sorted by basis ascending (ties: the later day first), so that a sale eats from the
-tail: highest basis first over both terms, ties by earliest day, as ``hifo`` of the exact ledger does.
+tail: highest basis first over both terms, ties by earliest day, as ``hifo`` of the exact ledger does. Tables of
+lots are (C, N, K, 16): portfolio ``16 c + i`` stands in lane i.
 """
 
 import math
 
-import numpy as np
-
+from ml.policy.kernels.lanes import any_lane, as_float, floor_whole, higher, invert, load, lower, store, where
 from ml.policy.kernels.layout import COMPILER
 
 
 @COMPILER.hot
-def choose_hifo(
-    shares, basis, day, sold, n, count, quantity, price, net_price, long_day, leaves_short_gains, settings
-):
-    """Choose the lots of a sale; return the shares chosen.
+def choose_hifo(books, sold, c, n, quantity, price, net, long_day, leaves, settings):
+    """Choose the lots of a sale, lane by lane; return the shares chosen.
 
-    Lots with a short-term gain are left where ``leaves_short_gains``; what the lots cannot give is cut;
-    a lot of which less than the dust would remain goes whole.
+    Lots with a short-term gain are left where ``leaves``; what the lots cannot give is cut; a lot of which
+    less than the dust would remain goes whole.
     """
-    chosen = settings.zero
-    for k in range(count - 1, -1, -1):
-        if quantity <= settings.zero:
-            break
-        if leaves_short_gains and day[n, k] > long_day and basis[n, k] < net_price:
-            continue
-        take = min(quantity, shares[n, k])
-        quantity -= take
-        if (shares[n, k] - take) * price < settings.dust:
-            take = shares[n, k]
-        sold[n, k] = take
-        chosen += take
+    zero = settings.zero
+    chosen = quantity - quantity
+    for k in range(sold.shape[1] - 1, -1, -1):
+        held = load(books.shares, (c, n, k))
+        kept = leaves & (load(books.day, (c, n, k)) > long_day) & (load(books.basis, (c, n, k)) < net)
+        take = lower(quantity, where(kept, zero, held))
+        quantity = quantity - take
+        take = where((take > zero) & ((held - take) * price < settings.dust), held, take)
+        store(sold, (n, k), take)
+        chosen = chosen + take
     return chosen
 
 
 @COMPILER.hot
-def put(shares, basis, day, n, count, new_shares, new_basis, new_day):
-    """Put a lot into its place among ``count`` lots, of which one slot at least is free."""
-    k = count
-    while k > 0 and (
-        basis[n, k - 1] > new_basis or (basis[n, k - 1] == new_basis and day[n, k - 1] < new_day)
-    ):
-        shares[n, k], basis[n, k], day[n, k] = shares[n, k - 1], basis[n, k - 1], day[n, k - 1]
-        k -= 1
-    shares[n, k], basis[n, k], day[n, k] = new_shares, new_basis, new_day
+def _is_after(shares, basis, day, other_shares, other_basis, other_day):
+    """Say in which lanes the first lot stands behind the second; free slots stand behind all."""
+    behind = (basis > other_basis) | ((basis == other_basis) & (day < other_day))
+    return (other_shares > 0) & ((shares <= 0) | behind)
 
 
 @COMPILER.hot
-def take_out(shares, basis, day, n, count, place, zero):
-    """Free a slot and close the gap."""
-    for k in range(place, count - 1):
-        shares[n, k], basis[n, k], day[n, k] = shares[n, k + 1], basis[n, k + 1], day[n, k + 1]
-    shares[n, count - 1] = zero
+def sort_lots(shares, basis, day, c, n):
+    """Sort the lots and close the gaps: passes down and up until one moves nothing; few lots are out of place."""
+    size = shares.shape[2]
+    while True:
+        s, b, d = load(shares, (c, n, size - 1)), load(basis, (c, n, size - 1)), load(day, (c, n, size - 1))
+        moved = s < s
+        for k in range(size - 2, -1, -1):
+            s1, b1, d1 = load(shares, (c, n, k)), load(basis, (c, n, k)), load(day, (c, n, k))
+            swap = _is_after(s1, b1, d1, s, b, d)
+            moved = moved | swap
+            store(shares, (c, n, k + 1), where(swap, s1, s))
+            store(basis, (c, n, k + 1), where(swap, b1, b))
+            store(day, (c, n, k + 1), where(swap, d1, d))
+            s, b, d = where(swap, s, s1), where(swap, b, b1), where(swap, d, d1)
+        store(shares, (c, n, 0), s)
+        store(basis, (c, n, 0), b)
+        store(day, (c, n, 0), d)
+        if not any_lane(moved):
+            break
+        moved = s < s
+        for k in range(1, size):
+            s1, b1, d1 = load(shares, (c, n, k)), load(basis, (c, n, k)), load(day, (c, n, k))
+            swap = _is_after(s, b, d, s1, b1, d1)
+            moved = moved | swap
+            store(shares, (c, n, k - 1), where(swap, s1, s))
+            store(basis, (c, n, k - 1), where(swap, b1, b))
+            store(day, (c, n, k - 1), where(swap, d1, d))
+            s, b, d = where(swap, s, s1), where(swap, b, b1), where(swap, d, d1)
+        store(shares, (c, n, size - 1), s)
+        store(basis, (c, n, size - 1), b)
+        store(day, (c, n, size - 1), d)
+        if not any_lane(moved):
+            break
 
 
 @COMPILER.hot
-def close_gaps(shares, basis, day, cut, n, in_use, settings):
-    """Move the slots in use to the front, in their order, and what was cut of each with it; count them."""
-    count = 0
-    for k in range(in_use):
-        if shares[n, k] > settings.zero:
-            cut[n, count] = cut[n, k]
-            if k > count:
-                shares[n, count], basis[n, count], day[n, count] = shares[n, k], basis[n, k], day[n, k]
-                shares[n, k] = settings.zero
-            count += 1
-    return count
-
-
-@COMPILER.hot
-def sort_lots(shares, basis, day, n, count):
-    """Sort the lots in use anew, after their basis changed."""
-    for k in range(1, count):
-        put(shares, basis, day, n, k, shares[n, k], basis[n, k], day[n, k])
-
-
-@COMPILER.hot
-def folded(one_shares, one_basis, one_day, other_shares, other_basis, other_day):
-    """Fold two lots: the sum of shares, and the share-weighted means of basis and day (rounded down)."""
-    both = one_shares + other_shares
-    part = other_shares / both
-    basis = one_basis + (other_basis - one_basis) * part
-    return both, basis, one_day + np.int32(math.floor((other_day - one_day) * part))
-
-
-@COMPILER.hot
-def _closest_pair(basis, day, n, new_basis, new_day, long_day):
-    """Places of the closest pair of one term among full slots and the new lot (its place: their number)."""
-    size = basis.shape[1]
-    first, second = 0, size
-    least = basis[n, 0] + new_basis + abs(basis[n, size - 1])  # beyond any distance
-    last_short, last_long = -1, -1
+def _closest_pair(basis, day, c, n, new_basis, new_day, long_day):
+    """Places of the closest pair of one term among full, sorted slots and the new lot (its place: their number)."""
+    size = basis.shape[2]
+    first = new_day - new_day
+    second = first + size
+    last_short, last_long = first, first
+    least = new_basis + math.inf
+    short_before = long_before = new_basis - math.inf
     new_is_long = new_day <= long_day
     for k in range(size):
-        is_long = day[n, k] <= long_day
-        before = last_long if is_long else last_short
-        if before >= 0 and basis[n, k] - basis[n, before] < least:
-            least, first, second = basis[n, k] - basis[n, before], before, k
-        if is_long == new_is_long and abs(basis[n, k] - new_basis) < least:
-            least, first, second = abs(basis[n, k] - new_basis), k, size
-        if is_long:
-            last_long = k
-        else:
-            last_short = k
+        here = load(basis, (c, n, k))
+        is_long = load(day, (c, n, k)) <= long_day
+        gap = here - where(is_long, long_before, short_before)
+        is_best = gap < least
+        first = where(is_best, where(is_long, last_long, last_short), first)
+        second, least = where(is_best, k, second), where(is_best, gap, least)
+        gap = higher(here - new_basis, new_basis - here)
+        is_best = ((is_long & new_is_long) | invert(is_long | new_is_long)) & (gap < least)
+        first, second, least = (
+            where(is_best, k, first),
+            where(is_best, size, second),
+            where(is_best, gap, least),
+        )
+        last_long, long_before = where(is_long, k, last_long), where(is_long, here, long_before)
+        last_short, short_before = where(is_long, last_short, k), where(is_long, short_before, here)
     return first, second
 
 
 @COMPILER.hot
-def add_lot(shares, basis, day, n, count, new_shares, new_basis, new_day, long_day, settings):
-    """Add a purchase to ``count`` lots and return how many there are then.
+def add_lot(shares, basis, day, c, n, is_bought, new_shares, new_basis, new_day, long_day, zero):
+    """Add a purchase where ``is_bought``; slots must be sorted.
 
-    Where no slot is free, the two lots of one term closest in basis are folded first; the new lot counts among
-    them.
+    Where no slot is free, the two lots of one term closest in basis are folded: the sum of shares, and the
+    share-weighted means of basis and day (rounded down). The new lot counts among them.
     """
-    size = shares.shape[1]
-    if count == size:
-        first, second = _closest_pair(basis, day, n, new_basis, new_day, long_day)
-        if second == size:
-            new_shares, new_basis, new_day = folded(
-                shares[n, first], basis[n, first], day[n, first], new_shares, new_basis, new_day
-            )
-            take_out(shares, basis, day, n, size, first, settings.zero)
-        else:
-            both, mean, start = folded(
-                shares[n, first],
-                basis[n, first],
-                day[n, first],
-                shares[n, second],
-                basis[n, second],
-                day[n, second],
-            )
-            take_out(shares, basis, day, n, size, second, settings.zero)
-            take_out(shares, basis, day, n, size - 1, first, settings.zero)
-            put(shares, basis, day, n, size - 2, both, mean, start)
-        count = size - 1
-    put(shares, basis, day, n, count, new_shares, new_basis, new_day)
-    return count + 1
+    size = shares.shape[2]
+    count = new_day - new_day
+    for k in range(size):
+        count = where(load(shares, (c, n, k)) > zero, count + 1, count)
+    is_full = is_bought & (count >= size)
+    first = count + size  # nowhere
+    both, mean, start = new_shares, new_basis, new_day
+    if any_lane(is_full):
+        one, other = _closest_pair(basis, day, c, n, new_basis, new_day, long_day)
+        first, count = where(is_full, one, first), where(is_full, other, count)
+        s1, b1, d1 = new_shares, new_basis, new_day
+        s2, b2, d2 = new_shares, new_basis, new_day
+        for k in range(size):
+            s, b, d = load(shares, (c, n, k)), load(basis, (c, n, k)), load(day, (c, n, k))
+            s1, b1, d1 = where(first == k, s, s1), where(first == k, b, b1), where(first == k, d, d1)
+            s2, b2, d2 = where(count == k, s, s2), where(count == k, b, b2), where(count == k, d, d2)
+        both = s1 + s2
+        part = s2 / where(both > zero, both, 1)
+        mean = b1 + (b2 - b1) * part
+        start = d1 + floor_whole(as_float(d2 - d1, part) * part)
+    for k in range(size):
+        is_new, is_fold = is_bought & (count == k), first == k
+        s, b, d = load(shares, (c, n, k)), load(basis, (c, n, k)), load(day, (c, n, k))
+        store(shares, (c, n, k), where(is_fold, both, where(is_new, new_shares, s)))
+        store(basis, (c, n, k), where(is_fold, mean, where(is_new, new_basis, b)))
+        store(day, (c, n, k), where(is_fold, start, where(is_new, new_day, d)))
+    sort_lots(shares, basis, day, c, n)

@@ -1,4 +1,4 @@
-"""Wash sales of one asset in one account: matching of loss sales with purchases before and after.
+"""Wash sales of one asset in sixteen accounts: matching of loss sales with purchases before and after.
 
 Source: IRC 1091, 1223(3); 26 CFR 1.1091-1. Simplifications, beside ``ml.tax`` (whose ledger splits lots): the
 loss shares of one sale are washed at their mean loss and mean days held; the washed and the other shares of a
@@ -8,100 +8,78 @@ not tacked; a loss of December that is washed in January is added to the new yea
 """
 
 from ml.policy.env_config import WASH_DAYS
-from ml.policy.kernels.layout import (
-    BOUGHT,
-    COMPILER,
-    LOSS_LONG,
-    LOSS_SHARE_DAYS,
-    LOSS_SHARES,
-    LOSS_SHORT,
-    RING_COLUMNS,
-)
-from ml.policy.kernels.lots import sort_lots
+from ml.policy.kernels.lanes import any_lane, load, lower, store, where
+from ml.policy.kernels.layout import BOUGHT, COMPILER, LOSS_LONG, LOSS_SHARE_DAYS, LOSS_SHARES, LOSS_SHORT
 
 
 @COMPILER.hot
-def wash_sale(shares, basis, day, cut, ring, n, loss_shares, today, order, count, settings):
-    """Match a loss sale with unmatched purchases of the 30 days before that are still held.
-
-    What is left of a lot cannot replace shares sold from it (Rev. Rul. 56-602), only those of others.
+def use_purchases(ring, c, n, t, fills, wanted):
+    """Match a loss sale with unmatched purchases of the fills within 30 days, oldest first.
 
     Parameters
     ----------
-    shares, basis, day : array of shape (N, K)
-        What the sale left.
-    cut : array of shape (N, K)
-        Shares sold of each lot, negative where at a gain.
-    ring : array of shape (N, R, 5)
-    n : int
-        The asset.
-    loss_shares : float
-        Sold at a loss.
-    order : array of shape (at most R,)
-        Slots of the fills within 30 days, oldest first.
+    ring : array of shape (C, N, R, 5, 16)
+        Fill s stands in slot ``s % R``.
+    fills : lanes
+        How many fills before fill t lie within 30 days.
+    wanted : lanes
+        Loss shares that purchases still held can replace.
 
     Returns
     -------
-    used, recent
-        Loss shares that are washed, and the shares in lots not older than 30 days.
+    lanes
+        Loss shares that are washed.
     """
-    zero = settings.zero
-    whole = of_cut = loss_of_cut = zero
-    for k in range(count):
-        if today - day[n, k] <= WASH_DAYS:
-            if cut[n, k] != zero:
-                of_cut += shares[n, k]
-                loss_of_cut += max(cut[n, k], zero)
-            else:
-                whole += shares[n, k]
-    recent = whole + of_cut
-    usable = whole + min(of_cut, max(loss_shares - loss_of_cut, zero))
-    wanted = min(loss_shares, usable)
-    used = zero
-    for i in range(len(order)):
-        slot = order[i]
-        take = min(wanted - used, ring[n, slot, BOUGHT])
-        ring[n, slot, BOUGHT] -= take
-        used += take
-    return used, recent
+    used = wanted - wanted
+    size = ring.shape[2]
+    for i in range(size):
+        slot = (t + i) % size
+        bought = load(ring, (c, n, slot, BOUGHT))
+        take = where(fills >= size - i, lower(wanted - used, bought), 0)
+        store(ring, (c, n, slot, BOUGHT), bought - take)
+        used = used + take
+    return used
 
 
 @COMPILER.hot
-def add_disallowed(shares, basis, day, n, added, today, count):
-    """Add a disallowed loss per share to the lots not older than 30 days."""
-    for k in range(count):
-        if today - day[n, k] <= WASH_DAYS:
-            basis[n, k] += added
-    sort_lots(shares, basis, day, n, count)
+def add_disallowed(books, c, n, is_washed, added, today):
+    """Add a disallowed loss per share to the lots not older than 30 days; their order may change."""
+    for k in range(books.shares.shape[2]):
+        basis = load(books.basis, (c, n, k))
+        takes = is_washed & (today - load(books.day, (c, n, k)) <= WASH_DAYS)
+        store(books.basis, (c, n, k), where(takes, basis + added, basis))
 
 
 @COMPILER.hot
-def wash_purchase(ring, n, quantity, order, settings):
+def wash_purchase(ring, c, n, t, fills, quantity):
     """Match a purchase with earlier loss sales, oldest first.
 
     Returns
     -------
-    short, long
+    short, long : lanes
         Disallowed.
-    days
-        Mean days to set the purchase's holding period back.
-    unused
+    share_days : lanes
+        Days to set the holding period back, times shares.
+    unused : lanes
         Shares that washed nothing.
     """
-    zero = settings.zero
-    left, short, long, share_days = quantity, zero, zero, zero
-    for i in range(len(order)):
-        slot = order[i]
-        if ring[n, slot, LOSS_SHARES] <= zero:
+    left, short = quantity, quantity - quantity
+    long, share_days = short, short
+    size = ring.shape[2]
+    for i in range(size):
+        slot = (t + i) % size
+        lost = load(ring, (c, n, slot, LOSS_SHARES))
+        take = where((fills >= size - i) & (lost > 0), lower(left, lost), 0)
+        if not any_lane(take > 0):
             continue
-        if left <= zero:
-            break
-        take = min(left, ring[n, slot, LOSS_SHARES])
-        part = take / ring[n, slot, LOSS_SHARES]
-        left -= take
-        short += part * ring[n, slot, LOSS_SHORT]
-        long += part * ring[n, slot, LOSS_LONG]
-        share_days += part * ring[n, slot, LOSS_SHARE_DAYS]
-        for column in range(RING_COLUMNS - 1):
-            ring[n, slot, column] *= settings.one - part
-    return short, long, share_days / quantity, left
+        part = take / where(lost > 0, lost, 1)
+        lost_short, lost_long = load(ring, (c, n, slot, LOSS_SHORT)), load(ring, (c, n, slot, LOSS_LONG))
+        lost_days = load(ring, (c, n, slot, LOSS_SHARE_DAYS))
+        left = left - take
+        short, long = short + part * lost_short, long + part * lost_long
+        share_days = share_days + part * lost_days
+        store(ring, (c, n, slot, LOSS_SHARES), lost * (1 - part))
+        store(ring, (c, n, slot, LOSS_SHORT), lost_short * (1 - part))
+        store(ring, (c, n, slot, LOSS_LONG), lost_long * (1 - part))
+        store(ring, (c, n, slot, LOSS_SHARE_DAYS), lost_days * (1 - part))
+    return short, long, share_days, left

@@ -278,7 +278,7 @@ class SlowPortfolio:
             part = min(1.0, need / total)
             for n, lot, _ in members:
                 raised += self.sell(n, lot, lot.shares * part, price[n], self.cost, True)
-            need -= part * total
+            need = max(0.0, need - total)
         return raised
 
     def wash_sale(self, n: int) -> None:

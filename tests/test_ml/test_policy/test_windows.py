@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from ml.features.catalog import FEATURE_COLUMNS
 from ml.policy.config import TrainConfig
+from ml.policy.dividends import dividend_ratio
 from ml.policy.embeddings import draw_windows
 from ml.policy.env import LotValues
 from ml.policy.experts import expert_targets
@@ -12,7 +14,7 @@ from ml.policy.panels import AccountPanel
 from ml.policy.regime import regime_features
 from ml.policy.teachers import teacher_targets
 from ml.policy.windows import WindowError, decision_sessions, join_windows, make_windows, take_groups
-from tests.test_ml.test_policy.policy_helpers import ASSETS, FeatureEmbedder, make_panel
+from tests.test_ml.test_policy.policy_helpers import ASSETS, SESSIONS, FeatureEmbedder, make_panel
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +164,28 @@ def test_teachers_equal_the_experts(build, seed):
     assert shared.mean() < 0.9
     assert np.abs(ours[:, :3] - theirs[:, :3]).max() < 1e-9
     assert np.abs(ours[~shared, 3] - theirs[~shared, 3]).max() < 1e-9
+
+
+def test_dividends_leave_the_price_and_keep_the_total_return(panel, embeddings):
+    features, quarter = panel.features.copy(), 63
+    since = FEATURE_COLUMNS.index("lifecycle__days_since_ex_dividend")
+    days = panel.dates.astype(int)[:, None]
+    last_ex = np.where(np.arange(SESSIONS) >= 40, (np.arange(SESSIONS) - 40) // quarter * quarter + 40, -1)
+    features[:, :, since] = np.where(last_ex[:, None] < 0, 400, days - days[np.maximum(last_ex, 0)])
+    features[:, :, FEATURE_COLUMNS.index("income__dividend_yield_ttm_pct")] = 4.0
+    features[:, 0, since] = 400  # accumulates
+    paying = replace(panel, features=features)
+    ratio = dividend_ratio(paying)
+    assert (ratio[:, 0] == 0).all()
+    assert np.flatnonzero(ratio[:, 1]).tolist() == list(range(40, SESSIONS, quarter))
+    assert ratio[60:, 1].sum() / (days[-1, 0] - days[59, 0]) * 365 == pytest.approx(0.04, rel=0.2)
+    wanted = {"groups": 1, "weeks": 40, "assets": ASSETS, "seed": 0}
+    without, window = make_windows(panel, embeddings, **wanted), make_windows(paying, embeddings, **wanted)
+    assert (without.dividend == 0).all()
+    assert (window.dividend > 0).sum() >= 2 * (ASSETS - 1)
+    # a share whose dividends buy more of it at once is the total return's index
+    held = torch.ones(ASSETS)
+    for t in range(40):
+        held = held * (1 + window.dividend[0, t] / window.fill_price[0, t])
+    after = held * window.decision_price[0, 40]
+    assert torch.allclose(after.sort().values, without.decision_price[0, 40].sort().values, rtol=2e-3)
