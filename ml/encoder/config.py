@@ -190,7 +190,7 @@ PROFILES: Final = {
         fewest_assets_per_date=16,
         peak_rate=1.5e-3,
         chronos_series=2_000_000,
-        report_every=250,
+        report_every=500,
         check_from=1_000,
         save_every=1_000,
     ),

@@ -181,9 +181,11 @@ class CellTable:
         """Dates over all panels."""
         return len(self.date_start) - 1
 
-    def choose(self, generator: np.random.Generator, dates: int, assets: int) -> np.ndarray:
-        """Random cells, (dates, assets), -1 where a date has fewer assets."""
-        chosen = np.full((dates, assets), -1)
+    def choose(
+        self, generator: np.random.Generator, dates: int, assets: int, width: int | None = None
+    ) -> np.ndarray:
+        """Random cells, (dates, width), -1 where a date has fewer assets; `width` is at least `assets`."""
+        chosen = np.full((dates, width or assets), -1)
         for row, date in enumerate(generator.integers(self.n_dates, size=dates)):
             begin, end = self.date_start[date], self.date_start[date + 1]
             take = min(assets, end - begin)
@@ -220,12 +222,11 @@ class CellTable:
         """All cells of a date, (1, n)."""
         return np.arange(self.date_start[date], self.date_start[date + 1])[None]
 
-    def inputs(self, cells: np.ndarray) -> EncoderInput:
+    def inputs(self, cells: np.ndarray | torch.Tensor) -> EncoderInput:
         """Network inputs of cells (B, N); -1 is padding."""
-        device = self.channels.device
-        is_asset = torch.from_numpy(cells >= 0).to(device)
-        index = self.position(cells)
-        days = torch.arange(WINDOW, device=device)
+        cells = self._on_device(cells)
+        is_asset, index = cells >= 0, cells.clamp(min=0)
+        days = torch.arange(WINDOW, device=cells.device)
         raw = self.channels[self.oldest[index][..., None] + self.stride[index][..., None] * days]
         raw = torch.where(is_asset[..., None, None], raw, torch.nan)
         return EncoderInput(
@@ -236,16 +237,17 @@ class CellTable:
             is_asset,
         )
 
-    def targets(self, cells: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    def targets(self, cells: np.ndarray | torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Log volatility and rank of cells, (B, N) each; nan where unknown or padding."""
-        index = self.position(cells)
-        padding = torch.from_numpy(cells < 0).to(index.device)
+        cells = self._on_device(cells)
+        padding, index = cells < 0, cells.clamp(min=0)
         log_volatility = torch.where(padding, torch.nan, self.log_volatility[index])
         return log_volatility, torch.where(padding, torch.nan, self.rank[index])
 
-    def position(self, cells: np.ndarray) -> torch.Tensor:
-        """Index of cells in the flat tensors; padding points at the first."""
-        return torch.from_numpy(np.maximum(cells, 0)).to(self.channels.device)
+    def _on_device(self, cells: np.ndarray | torch.Tensor) -> torch.Tensor:
+        if isinstance(cells, torch.Tensor):
+            return cells
+        return torch.from_numpy(cells).to(self.channels.device)
 
 
 def build_cells(

@@ -4,6 +4,8 @@ What belongs here: functions of predictions and targets. What does not: views an
 (``dataset.py``), weights of the terms (``config.py``).
 """
 
+from functools import cache
+
 import torch
 from torch.nn import functional
 
@@ -51,10 +53,15 @@ def feature_loss(
     is_asset : Tensor of shape (B, N)
         bool.
     """
-    is_flag = torch.tensor(_IS_FLAG, device=predicted.device)
-    error = (predicted - scores).square() * torch.where(is_flag, _FLAG_WEIGHT, 1.0)
+    error = (predicted - scores).square() * _column_weights(predicted.device)
     weight = torch.where(is_hidden, 1.0, _SEEN_WEIGHT) * is_asset[..., None]
     return masked_mean(error, weight)
+
+
+@cache
+def _column_weights(device: torch.device) -> torch.Tensor:
+    """(50,), copied to each device once: a captured graph cannot repeat a copy from the host."""
+    return torch.where(torch.tensor(_IS_FLAG), _FLAG_WEIGHT, 1.0).to(device)
 
 
 def info_nce(

@@ -23,6 +23,25 @@ LABELS = tuple(i for i, spec in enumerate(FEATURES) if spec.unit == "flag")
 """Positions of the class and sector flags among the features."""
 
 
+def run_of(positions: Sequence[int]) -> slice:
+    """Neighbouring positions as a slice: a list would be copied to the device at every use.
+
+    Raises
+    ------
+    ValueError
+        They are no neighbours: a catalog in another order.
+    """
+    first = positions[0]
+    if list(positions) != list(range(first, first + len(positions))):
+        raise ValueError(
+            f"positions {list(positions)} are no neighbours: keep each family of columns together"
+        )
+    return slice(first, first + len(positions))
+
+
+_LABELS = run_of(LABELS)
+
+
 @dataclass(frozen=True)
 class EncoderInput:
     """B dates x N assets, normalised.
@@ -169,7 +188,7 @@ class CrossAssetEncoder(nn.Module):
                         values[..., _RETURN],
                         values[..., _MARKET],
                         days,
-                        inputs.features[..., list(LABELS)],
+                        inputs.features[..., _LABELS],
                         inputs.is_asset,
                     )
                 )

@@ -165,7 +165,9 @@ def normalize_channels(raw: torch.Tensor) -> ChannelWindow:
     centre[..., _VOLUME] = values[..., _VOLUME].sum(-1) / counts[..., _VOLUME].clamp(min=1)
     scaled = ((values - centre[..., None, :]) / scale[..., None, :]).clamp(-CHANNEL_LIMIT, CHANNEL_LIMIT)
     volatilities = (torch.stack([own, market], dim=-1) / REFERENCE_VOLATILITY).log().clamp(*LEVEL_RANGE)
-    volatilities = torch.where(counts[..., [_RETURN, _MARKET]] > 0, volatilities, 0.0)
+    # No list as an index: it would be copied to the device, which a captured graph cannot repeat.
+    has_both = torch.stack([counts[..., _RETURN], counts[..., _MARKET]], dim=-1) > 0
+    volatilities = torch.where(has_both, volatilities, 0.0)
     levels = torch.cat([volatilities, _ratios(values, known, own, market), _slope(values, known)], dim=-1)
     return ChannelWindow(torch.where(known, scaled, 0.0), known, levels)
 

@@ -4,6 +4,7 @@ What belongs here: fitting the map on training data, applying it. What does not:
 part of the encoder: another map means other embeddings, thus another ``compatibility_id``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -63,6 +64,35 @@ def fit_statistics(
     centre = z.mean(0)
     spread = (means - centre) * counts.sqrt()
     within = rows.T @ rows / max(len(rows) - n_groups, 1)
-    values, vectors = torch.linalg.eigh(within + between_weight * spread.T @ spread / len(rows))
+    return _whitening(centre, within + between_weight * spread.T @ spread / len(rows), floor)
+
+
+def fit_shared_statistics(
+    sources: Sequence[tuple[torch.Tensor, torch.Tensor, float]], floor: float, between_weight: float
+) -> EmbeddingStatistics:
+    """The same map, where sources of unlike size count by their shares and not by their cells.
+
+    Parameters
+    ----------
+    sources : sequence of (z, group, share)
+        As `z` and `group` of :func:`fit_statistics`, and how much the source counts, above 0; shares need not
+        sum to 1. Groups of different sources are different.
+    floor, between_weight : float
+        As there.
+    """
+    total = sum(share for _, _, share in sources)
+    centre = sum(share / total * z.double().mean(0) for z, _, share in sources)
+    covariance = torch.zeros(len(centre), len(centre), dtype=torch.float64)
+    for z, group, share in sources:
+        z = z.double()
+        _, place, counts = torch.unique(group, return_inverse=True, return_counts=True)
+        means = torch.zeros(len(counts), z.shape[1], dtype=z.dtype).index_add_(0, place, z) / counts[:, None]
+        rows, spread = z - means[place], (means - centre)[place]
+        covariance += share / total * (rows.T @ rows + between_weight * spread.T @ spread) / len(z)
+    return _whitening(centre, covariance, floor)
+
+
+def _whitening(centre: torch.Tensor, covariance: torch.Tensor, floor: float) -> EmbeddingStatistics:
+    values, vectors = torch.linalg.eigh(covariance)
     matrix = (vectors / (values.clamp(min=0) + floor).sqrt()) @ vectors.T
     return EmbeddingStatistics(centre.float(), matrix.float())

@@ -310,7 +310,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     for folder in (given.work, given.output / "logs"):
         folder.mkdir(parents=True, exist_ok=True)
-    wanted = [one for one in runs() if one.seed < given.seeds and one.set_name in given.sets]
+    wanted = [
+        one
+        for one in runs()
+        if one.seed < given.seeds and one.set_name in given.sets and one.variant in given.variants
+    ]
     pool = _Pool(given)
     cells = sorted({one.cells for one in wanted})
     pool.run(
@@ -344,6 +348,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="wall-clock budget")
     parser.add_argument("--seeds", type=int, default=max(SEEDS.values()), help="at most, of each variant")
     parser.add_argument("--sets", nargs="+", choices=sorted(SETS), default=sorted(SETS))
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--devices", nargs="+", default=["cpu"], help="cpu, cuda:0, cuda:1 ...")
     parser.add_argument("--per-device", type=int, default=1, help="runs side by side on each device")
     parser.add_argument("--device", default="cpu", help=argparse.SUPPRESS)

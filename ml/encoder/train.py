@@ -1,10 +1,12 @@
 """Training of the encoder without labels.
 
 What belongs here: the loop, its metrics, its training state. What does not: batches (``dataset.py``),
-what is asked of the network (``losses.py``). Deterministic on the CPU for a fixed number of threads.
+what is asked of the network (``losses.py``), graphs of steps (``graphs.py``). Deterministic on the CPU for a
+fixed number of threads.
 """
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +18,7 @@ import torch
 from ml.checkpoint import load_checkpoint, save_checkpoint
 from ml.encoder.config import TrainConfig
 from ml.encoder.dataset import CellTable, ChronosBranch, build_cells, load_chronos
+from ml.encoder.graphs import GraphedSteps, padded_shape, side_stream
 from ml.encoder.losses import (
     effective_rank,
     feature_loss,
@@ -36,10 +39,12 @@ from ml.features.panel import FeaturePanel
 MAX_MEAN_COSINE: Final = 0.5
 MIN_RAW_DEVIATION: Final = 0.05
 """Below it whitening would only blow up rounding noise."""
+SAVE_SECONDS: Final = 60.0
+"""A training state is at most so much older than the step."""
 _MONITOR_DATES: Final = 16
 _STATISTICS_DATES: Final = 128
 _BETAS: Final = (0.9, 0.98)
-_CLASSES: Final = [i for i, spec in enumerate(FEATURES) if spec.family == "class"]
+CLASSES: Final = [i for i, spec in enumerate(FEATURES) if spec.family == "class"]
 
 Progress = Callable[[dict[str, float]], None]
 
@@ -77,8 +82,8 @@ def train_encoder(
         Called with each metrics row: step, steps, the terms of the loss, mean_cosine, effective_rank,
         gate_mean.
     resume_folder : pathlib.Path, optional
-        Where the training state is kept every ``config.save_every`` steps; a state found there is
-        continued, with the same result as an unbroken run.
+        Where the training state is kept every ``config.save_every`` steps and every minute; a state found
+        there is continued, with the same result as an unbroken run.
     chronos : ChronosBranch, optional
         By default the shipped model.
     selection : sequence of FeaturePanel, optional
@@ -114,6 +119,7 @@ def train_on_cells(
     on_progress: Progress | None = None,
     resume_folder: Path | None = None,
     selection: CellTable | None = None,
+    save_seconds: float = SAVE_SECONDS,
 ) -> TrainedEncoder:
     """Train on cells that are built already; arguments and errors as in :func:`train_encoder`.
 
@@ -132,20 +138,27 @@ def train_on_cells(
         As in :func:`train_encoder`.
     selection : CellTable, optional
         Held-out cells whose loss is the metric ``selection``.
+    save_seconds : float
+        Seconds after which a state is kept between those of ``config.save_every``; decides nothing else.
     """
-    run = _Run(table, normalizer, config, table.channels.device, seed, selection)
+    device = table.channels.device
+    run = _Run(table, normalizer, config, device, seed, selection)
     if resume_folder is not None and resume_folder.exists():
         run.load(resume_folder)
-    while run.step < config.steps:
-        terms = run.one_step()
-        due = run.step % config.report_every == 0 or run.step == config.steps
-        if due:
-            row = run.report(terms)
-            if on_progress is not None:
-                on_progress(row)
-        if resume_folder is not None and (run.step % config.save_every == 0 or run.step == config.steps):
-            run.save(resume_folder)
-    statistics = run.statistics(_STATISTICS_DATES).to("cpu")  # before the model leaves the device
+    saved_at = time.monotonic()
+    with side_stream(device):
+        while run.step < config.steps:
+            terms = run.one_step()
+            is_last = run.step == config.steps
+            if run.step % config.report_every == 0 or is_last:
+                row = run.report(terms)
+                if on_progress is not None:
+                    on_progress(row)
+            is_due = run.step % config.save_every == 0 or is_last
+            if resume_folder is not None and (is_due or time.monotonic() - saved_at >= save_seconds):
+                run.save(resume_folder)
+                saved_at = time.monotonic()
+        statistics = run.statistics(_STATISTICS_DATES).to("cpu")  # before the model leaves the device
     return TrainedEncoder(
         run.model.eval().cpu(), normalizer, statistics, config, chronos_model_id, seed, sources, run.history
     )
@@ -169,35 +182,52 @@ class _Run:
             torch.manual_seed(seed)
             model = CrossAssetEncoder(config.encoder)
         self.model = model.to(device).train()
+        on_cuda = device.type == "cuda"
+        self._graphs = GraphedSteps(self._update, device) if on_cuda else None
+        # A graph reads its rate from the device.
+        rate = torch.tensor(config.peak_rate, device=device) if on_cuda else config.peak_rate
         self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=config.peak_rate, weight_decay=config.weight_decay, betas=_BETAS,
-            fused=device.type == "cuda",
+            self.model.parameters(), lr=rate, weight_decay=config.weight_decay, betas=_BETAS,
+            fused=on_cuda, capturable=on_cuda,
         )  # fmt: skip
         self.step = 0
         self.history: list[dict[str, float]] = []
 
     def one_step(self) -> dict[str, torch.Tensor]:
-        """One optimiser step; returns the terms of the loss."""
-        config = self.config
+        """One optimiser step; returns the terms of the loss, which hold until the next."""
         # Every step seeds its own generators, so that a resumed run sees the batches of an unbroken one.
         chooser = np.random.default_rng([self.seed, self.step])
-        dates, assets = batch_shape(config, chooser)
-        terms = self._loss(self.table, self.table.choose(chooser, dates, assets), chooser)
-        loss = terms["loss"]
+        dates, assets = batch_shape(self.config, chooser)
+        width = assets
+        if self._graphs is not None:
+            dates, width = padded_shape(self.config, assets)
+        cells = self.table.choose(chooser, dates, assets, width)
+        seed = int(chooser.integers(2**62))
         for group in self.optimiser.param_groups:
-            group["lr"] = self._rate()
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        self.optimiser.step()
+            if self._graphs is None:
+                group["lr"] = self._rate()
+            else:
+                group["lr"].fill_(self._rate())
+        if self._graphs is None:
+            terms = self._update(torch.from_numpy(cells), torch.Generator().manual_seed(seed))
+        else:
+            terms = self._graphs(cells, seed)
         self.step += 1
+        return terms
+
+    def _update(self, cells: torch.Tensor, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Loss, gradients, clipping, optimiser; on CUDA nothing here may wait for the device."""
+        terms = self._loss(self.table, cells, generator)
+        self.optimiser.zero_grad(set_to_none=True)
+        terms["loss"].backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self.optimiser.step()
         return {name: value.detach() for name, value in terms.items()}
 
     def _loss(
-        self, table: CellTable, cells: np.ndarray, chooser: np.random.Generator
+        self, table: CellTable, cells: np.ndarray | torch.Tensor, generator: torch.Generator
     ) -> dict[str, torch.Tensor]:
         """Terms of the loss of two fresh views of some cells, and their weighted sum ``loss``."""
-        generator = torch.Generator(self.device).manual_seed(int(chooser.integers(2**62)))
         clean = table.inputs(cells)
         views = [make_view(clean, self.config, generator) for _ in range(2)]
         terms = self._terms(clean, table.targets(cells), views)
@@ -209,12 +239,13 @@ class _Run:
         """Loss of whole held-out dates, their views always drawn from the same seeds."""
         chosen = np.unique(np.linspace(0, table.n_dates - 1, _MONITOR_DATES).astype(int))
         self.model.eval()
-        found = [
-            float(self._loss(table, table.date_cells(int(one)), np.random.default_rng(int(one)))["loss"])
-            for one in chosen
-        ]
+        found = []
+        for one in chosen:
+            seed = int(np.random.default_rng(int(one)).integers(2**62))
+            generator = torch.Generator(self.device).manual_seed(seed)
+            found.append(self._loss(table, table.date_cells(int(one)), generator)["loss"])
         self.model.train()
-        return float(np.mean(found))
+        return float(np.mean([float(one) for one in found]))
 
     def _rate(self) -> float:
         warm = min(1.0, (self.step + 1) / max(self.config.warmup_steps, 1))
@@ -266,7 +297,7 @@ class _Run:
             inputs = self.table.inputs(self.table.date_cells(int(date)))
             out = self.model(inputs)
             # Without any class flag: the first class.
-            asset_class = inputs.features[0, :, _CLASSES].argmax(-1)
+            asset_class = inputs.features[0, :, CLASSES].argmax(-1)
             found.append((out.z[0], out.gate[0], inputs.has_chronos[0], asset_class))
         self.model.train()
         return found
@@ -276,7 +307,7 @@ class _Run:
         return self._fit(self._clean(dates))
 
     def _fit(self, found: list[tuple[torch.Tensor, ...]]) -> EmbeddingStatistics:
-        group = torch.cat([len(_CLASSES) * i + one[-1].cpu() for i, one in enumerate(found)])
+        group = torch.cat([len(CLASSES) * i + one[-1].cpu() for i, one in enumerate(found)])
         z = torch.cat([one[0] for one in found])
         return fit_statistics(z, group, self.config.whitening_floor, self.config.between_weight)
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import torch
 
 from ml.encoder.config import TrainConfig
-from ml.encoder.model import EncoderInput
+from ml.encoder.model import EncoderInput, run_of
 from ml.encoder.normalize import ChannelWindow
 from ml.features.catalog import FEATURES
 from ml.features.panel import CHANNELS
 
-_SECTORS = [i for i, spec in enumerate(FEATURES) if spec.family == "sector"]
-_CLASSES = [i for i, spec in enumerate(FEATURES) if spec.family == "class"]
-_NOISY = [CHANNELS.index(name) for name in ("return", "range", "gap")]
+_SECTORS = run_of([i for i, spec in enumerate(FEATURES) if spec.family == "sector"])
+_CLASSES = run_of([i for i, spec in enumerate(FEATURES) if spec.family == "class"])
+_NOISY = run_of([CHANNELS.index(name) for name in ("return", "range", "gap")])
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def make_view(inputs: EncoderInput, config: TrainConfig, generator: torch.Genera
         # Flags of one family go together, or those that are left would tell the hidden one.
         share = most * torch.rand((b, 1), generator=generator, device=device)
         whole = torch.rand((b, n), generator=generator, device=device) < share
-        hidden_feature[..., columns] = whole[..., None].expand(-1, -1, len(columns))
+        hidden_feature[..., columns] = whole[..., None]
     noise = torch.zeros_like(inputs.channels.values)
-    shape = (*noise.shape[:-1], len(_NOISY))
+    shape = noise[..., _NOISY].shape
     noise[..., _NOISY] = config.noise * torch.randn(shape, generator=generator, device=device)
     values = inputs.channels.values + noise * inputs.channels.is_known
     view = replace(

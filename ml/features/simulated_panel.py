@@ -19,6 +19,7 @@ from ml.features.panel import CHANNELS, FeaturePanel
 from ml.simulate.market import BENCHMARK_ASSET_ID, SESSIONS_A_YEAR, simulate_market
 
 START_DATE = date(2000, 1, 3)
+_FACTS = ("shares_outstanding", "qualified_dividend_ratio", "expense_ratio_pct", "duration_years")
 # Assets whose float64 intermediates are held at a time.
 _BLOCK = 64
 
@@ -77,7 +78,9 @@ def compute_panel(
     )
 
 
-def simulated_panel(*, assets: int, years: int, seed: int, warmup_sessions: int = 252) -> FeaturePanel:
+def simulated_panel(
+    *, assets: int, years: int, seed: int, warmup_sessions: int = 252, is_bare: bool = False
+) -> FeaturePanel:
     """Simulate a market and compute its panel.
 
     Parameters
@@ -90,6 +93,9 @@ def simulated_panel(*, assets: int, years: int, seed: int, warmup_sessions: int 
         Same seed: same panel.
     warmup_sessions : int
         Sessions before the panel that fill its windows and are cut off.
+    is_bare : bool
+        The market as another vendor's price files tell it: nothing is known of shares outstanding, expenses,
+        duration or qualified dividends, and an asset counts as listed at its first bar.
 
     Returns
     -------
@@ -107,7 +113,7 @@ def simulated_panel(*, assets: int, years: int, seed: int, warmup_sessions: int 
         session_date="trade_date", close_at="known_at"
     )
     panel = compute_panel(
-        made.assets,
+        _bare(made.assets, made.daily_bars) if is_bare else made.assets,
         made.daily_bars,
         made.corporate_actions,
         sessions,
@@ -115,6 +121,16 @@ def simulated_panel(*, assets: int, years: int, seed: int, warmup_sessions: int 
         f"simulated:{seed}",
     )
     return panel.take(sessions=slice(warmup_sessions, None))
+
+
+def _bare(assets: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    first = bars.group_by("asset_id").agg(first_bar=pl.col("trade_date").min())
+    return (
+        assets.join(first, on="asset_id", how="left", maintain_order="left")
+        .with_columns(pl.lit(None, pl.Float64).alias(name) for name in _FACTS)
+        .with_columns(listed_date="first_bar")
+        .drop("first_bar")
+    )
 
 
 def simulated_panels(

@@ -8,7 +8,15 @@ import torch
 
 from ml.encoder.config import LossWeights, TrainConfig
 from ml.encoder.dataset import build_cells, load_chronos
-from ml.encoder.train import CollapseError, ResumeError, batch_shape, check_collapse, train_encoder
+from ml.encoder.train import (
+    CollapseError,
+    ResumeError,
+    _Run,
+    batch_shape,
+    check_collapse,
+    train_encoder,
+    train_on_cells,
+)
 from ml.encoder.views import make_view
 from tests.test_ml.test_encoder.conftest import make_panel
 
@@ -52,6 +60,22 @@ def test_the_same_seed_gives_the_same_bytes_broken_off_or_not(run, panel, small,
     assert torch.equal(before, torch.get_rng_state())
     with pytest.raises(ResumeError, match="another seed"):
         train_encoder([panel], small, seed=4, chronos=chronos, resume_folder=state)
+
+
+def test_a_state_is_kept_by_the_clock_too_and_decides_nothing(panel, small, chronos, tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(_Run, "save", lambda self, folder: saved.append(self.step))
+    rare = replace(small, save_every=1000, steps=6, check_from=6)
+    table, normalizer = build_cells([panel], rare, chronos, torch.device("cpu"))
+    found = {}
+    for seconds in (0.0, 1e9):
+        saved.clear()
+        found[seconds] = train_on_cells(
+            table, normalizer, rare, chronos.model_id, ("walk",), seed=3,
+            resume_folder=tmp_path / "none", save_seconds=seconds,
+        )  # fmt: skip
+        assert saved == ([1, 2, 3, 4, 5, 6] if seconds == 0 else [6])
+    assert found[0.0].compatibility_id == found[1e9].compatibility_id
 
 
 def test_another_seed_gives_another_encoder(run, panel, small, chronos):
