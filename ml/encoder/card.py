@@ -2,8 +2,9 @@
 
 ``python -m ml.encoder.card --study DIR --set main --folder DIR`` puts the chosen encoder of a study
 (``study.py``) into a checkpoint folder and writes its card, with all seeds and ablations, and ``study.json``
-beside it. What belongs here: Markdown and the comparison's arithmetic. What does not: the measures
-(``evaluate.py``), pictures.
+beside it. ``--refitted DIR`` takes that encoder with the statistics that ``whiten.py`` fitted and judged.
+What belongs here: Markdown and the comparison's arithmetic. What does not: the measures (``evaluate.py``),
+pictures.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ml.checkpoint import load_checkpoint
 from ml.encoder.evaluate import REPRESENTATIONS
 from ml.encoder.trained import TrainedEncoder, restore_trained
 
@@ -32,7 +34,8 @@ _MEASURES: Final = {
     "asset_class": "accuracy",
 }
 _TITLES: Final = {
-    "embedding": "fused (served)",
+    "embedding": "fused",
+    "served": "fused, chosen seed as served",
     "own": "own branch alone, retrained",
     "chronos_alone": "Chronos branch alone, retrained",
     "random_chronos": "random-weight Chronos, retrained",
@@ -85,6 +88,14 @@ def card(trained: TrainedEncoder, reports: Sequence[Mapping[str, Any]], scores: 
     """
     shown = scores or scores_of(reports)
     last, config = trained.history[-1], trained.config
+    statistics = ""
+    if "served" in next(iter(shown.values())):
+        statistics = (
+            " The embedding statistics of what is served were fitted anew after the study, so that universes "
+            "without facts do not all point one way (ml/encoder/whiten.py); cosines, ranks and gates are those "
+            "of what is served, the other rows those of the study, each run under its own statistics. A panel "
+            "that the study did not judge shows this encoder alone."
+        )
     lines = [
         f"# Cross-asset encoder, profile {config.profile}",
         "",
@@ -103,7 +114,7 @@ def card(trained: TrainedEncoder, reports: Sequence[Mapping[str, Any]], scores: 
         "and scored from 2017 on tickers that no training saw. Class and sector flags are inputs: for the targets "
         "sector and asset class the flags of half of the assets are hidden from everybody, the raw features "
         "included, those of the others stay, and only assets with hidden flags are fitted and scored. Scores with "
-        "a spread are means of the seeds and their standard deviation.",
+        f"a spread are means of the seeds and their standard deviation.{statistics}",
         "",
     ]
     for report in reports:
@@ -120,7 +131,8 @@ def ahead(scores: Mapping[str, Sequence[float]]) -> list[str]:
 
 def _higher(scores: Mapping[str, Sequence[float]]) -> list[str]:
     means = {name: float(np.mean(values)) for name, values in scores.items()}
-    return [name for name, mean in means.items() if name != "embedding" and mean > means["embedding"]]
+    itself = ("embedding", "served")
+    return [name for name, mean in means.items() if name not in itself and mean > means["embedding"]]
 
 
 def _sources(sources: Sequence[str]) -> str:
@@ -170,6 +182,25 @@ def _figure(values: Sequence[float] | None) -> str:
     return f"{mean:.3f} ± {np.std(values, ddof=1):.3f}" if is_spread else f"{mean:.3f}"
 
 
+def _refitted_reports(folder: Path, chosen: Path) -> list[dict[str, Any]]:
+    """Reports of a checkpoint whose statistics were fitted anew, if its weights are the chosen ones.
+
+    Raises
+    ------
+    SystemExit
+        It is another encoder.
+    """
+    ours, theirs = load_checkpoint(folder), load_checkpoint(chosen)
+    names = [name for name in theirs.tensors if not name.startswith("statistics.")]
+    differing = [name for name in names if not np.array_equal(ours.tensors.get(name), theirs.tensors[name])]
+    if differing:
+        raise SystemExit(
+            f"the refitted encoder differs from {chosen} in {len(differing)} tensors ({differing[0]} ...): refit "
+            "the chosen run (python -m ml.encoder.whiten)"
+        )
+    return ours.metrics["held_out"]
+
+
 def _seed_lines(runs: Sequence[Mapping[str, Any]], chosen: str) -> list[str]:
     lines = [
         "## Seeds",
@@ -193,6 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--study", type=Path, required=True, help="output folder of ml.encoder.study")
     parser.add_argument("--set", dest="set_name", default="main", help="main or simulated")
     parser.add_argument("--folder", type=Path, required=True, help="checkpoint folder to write")
+    parser.add_argument("--refitted", type=Path, help="output folder of ml.encoder.whiten")
     given = parser.parse_args(arguments)
     study = json.loads((given.study / "results.json").read_text())
     chosen = study["chosen"].get(given.set_name)
@@ -201,11 +233,18 @@ def main(arguments: list[str] | None = None) -> int:
             f"{given.study} holds no run of the set {given.set_name!r} that ended: continue the study"
         )
     runs = [one for one in study["runs"] if one["set"] == given.set_name]
-    shutil.copytree(given.study / chosen, given.folder, dirs_exist_ok=True)
+    shutil.copytree(given.refitted or given.study / chosen, given.folder, dirs_exist_ok=True)
     trained = restore_trained(given.folder)
     (own,) = [one for one in runs if f"{one['set']}-{one['variant']}-{one['seed']}" == chosen]
-    scores = study_scores(runs)
-    text = card(trained, own["held_out"], scores) + "\n" + "\n".join(_seed_lines(runs, chosen))
+    reports, scores = own["held_out"], study_scores(runs)
+    if given.refitted:
+        reports = _refitted_reports(given.folder, given.study / chosen)
+        for key, values in scores_of(reports).items():
+            if key in scores:
+                scores[key]["served"] = values["embedding"]
+            else:  # a panel that the study did not judge has the rows of this encoder alone
+                scores[key] = values
+    text = card(trained, reports, scores) + "\n" + "\n".join(_seed_lines(runs, chosen))
     (given.folder / "README.md").write_text(text.rstrip() + "\n")
     rows = [
         {

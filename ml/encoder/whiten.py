@@ -89,43 +89,48 @@ def refit(folder: Path, data: Path, set_name: str, branch: ChronosBranch, device
     return fit_shared_statistics(sources, _FLOOR, BETWEEN_WEIGHT)
 
 
+def _with_statistics(folder: Path, output: Path, statistics: EmbeddingStatistics) -> str:
+    """Write a checkpoint with other statistics; returns its compatibility id."""
+    saved = load_checkpoint(folder)
+    tensors = saved.tensors | {
+        "statistics.mean": statistics.mean.numpy(),
+        "statistics.matrix": statistics.matrix.numpy(),
+    }
+    config = saved.config | {
+        "compatibility_id": encoder_compatibility_id(
+            tensors, saved.config["encoder"], saved.config["chronos_model_id"]
+        ),
+        "statistics": {"between_weight": BETWEEN_WEIGHT, "floor": _FLOOR, "refitted": True},
+    }
+    save_checkpoint(output, config, tensors, saved.metrics)
+    return str(config["compatibility_id"])
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m ml.encoder.whiten", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of compact panels")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="a run's folder in a study's output")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="a run's folder in a study's output; without it --output is judged"
+    )
     parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to write")
     parser.add_argument("--set", dest="set_name", choices=sorted(SETS), default="main")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     given = parser.parse_args(arguments)
     began = time.monotonic()
     branch = load_chronos(Path(__file__).parents[1] / "weights" / SETS[given.set_name], given.device)
-    statistics = refit(given.checkpoint, given.data, given.set_name, branch, given.device)
-    saved = load_checkpoint(given.checkpoint)
-    tensors = saved.tensors | {
-        "statistics.mean": statistics.mean.numpy(),
-        "statistics.matrix": statistics.matrix.numpy(),
-    }
-    sizes = saved.config["encoder"]
-    config = saved.config | {
-        "compatibility_id": encoder_compatibility_id(tensors, sizes, saved.config["chronos_model_id"]),
-        "statistics": {"between_weight": BETWEEN_WEIGHT, "floor": _FLOOR, "refitted": True},
-    }
-    save_checkpoint(given.output, config, tensors, saved.metrics)
-    print(
-        f"statistics fitted after {time.monotonic() - began:.0f} s, wrote {given.output} "
-        f"({config['compatibility_id'][:16]}); judging",
-        flush=True,
-    )
+    if given.checkpoint:
+        statistics = refit(given.checkpoint, given.data, given.set_name, branch, given.device)
+        found = _with_statistics(given.checkpoint, given.output, statistics)
+        print(f"wrote {given.output} ({found[:16]}) after {time.monotonic() - began:.0f} s", flush=True)
     server = EncoderServer(load_encoder(given.output), given.device)
     reports = []
     for split in splits(given.data, branch.whitening.window):
         reports.append(judge(server, split, *split_embeddings(split, branch)))
-        print(
-            f"{split.name} after {time.monotonic() - began:.0f} s: {json.dumps(reports[-1]['collapse'])}",
-            flush=True,
-        )
-    save_checkpoint(given.output, config, tensors, saved.metrics | {"held_out": reports})
+        measures = json.dumps(reports[-1]["collapse"])
+        print(f"{split.name} after {time.monotonic() - began:.0f} s: {measures}", flush=True)
+    saved = load_checkpoint(given.output)
+    save_checkpoint(given.output, saved.config, saved.tensors, saved.metrics | {"held_out": reports})
     return 0
 
 

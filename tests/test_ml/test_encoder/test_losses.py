@@ -16,7 +16,7 @@ from ml.encoder.losses import (
     patch_loss,
     variance_covariance,
 )
-from ml.encoder.statistics import fit_statistics
+from ml.encoder.statistics import fit_shared_statistics, fit_statistics
 from ml.features.catalog import FEATURES
 
 
@@ -114,3 +114,30 @@ def test_statistics_whiten_within_groups_and_shrink_what_a_group_shares():
     present = torch.ones(40, 50, dtype=torch.bool)
     cosine = [torch.stack([mean_cosine(one) for one in s.apply(z, present)]).mean() for s in (whole, shrunk)]
     assert cosine[1] < cosine[0]
+
+
+def test_a_share_counts_like_that_many_copies_of_the_cells():
+    few, many = numbers(30, 4, seed=1), numbers(60, 4, seed=2) + 1
+    groups = [torch.arange(len(one)) % 5 for one in (few, many)]
+    shared = fit_shared_statistics([(few, groups[0], 1.0), (many, groups[1], 3.0)], 0.1, 4.0)
+    copies = torch.cat([few.repeat(2, 1), many.repeat(3, 1)])
+    group = torch.cat([groups[0].repeat(2), 5 + groups[1].repeat(3)])
+    whole = fit_shared_statistics([(copies, group, 7.0)], 0.1, 4.0)
+    torch.testing.assert_close(shared.mean, whole.mean)
+    torch.testing.assert_close(shared.matrix, whole.matrix)
+    rows = copies - torch.stack([copies[group == one].mean(0) for one in group])
+    within = whole.matrix @ (rows.T @ rows / len(rows)) @ whole.matrix
+    assert torch.linalg.eigvalsh(within).max() < 1
+
+
+def test_a_universe_that_lacks_facts_does_not_point_one_way_once_its_kind_was_seen():
+    known, offset = numbers(200, 6, seed=1), 4 * torch.eye(6)[0]
+    bare, unseen = (numbers(200, 6, seed=one) + offset for one in (2, 3))
+    date = torch.zeros(200, dtype=torch.int64)
+    present = torch.ones(200, dtype=torch.bool)
+    alone, both = (
+        fit_shared_statistics([(one, date, 1.0) for one in sources], 0.05, 16.0)
+        for sources in ((known,), (known, bare))
+    )
+    cosines = [float(mean_cosine(one.apply(unseen, present))) for one in (alone, both)]
+    assert cosines[0] > 0.5 and abs(cosines[1]) < 0.1

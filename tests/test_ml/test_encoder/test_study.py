@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from ml.checkpoint import load_checkpoint
 from ml.chronos.embed import DEFAULT_MODEL, embed_prices
-from ml.encoder import card, study
+from ml.encoder import card, study, study_data, whiten
 from ml.encoder.controls import random_chronos
 from ml.encoder.dataset import CellTable, build_cells, load_chronos
 from ml.encoder.study import (
@@ -24,7 +25,8 @@ from ml.encoder.study import (
 )
 from ml.encoder.train import ResumeError
 from ml.encoder.trained import load_encoder
-from ml.features.compact_panels import save_compact
+from ml.features.catalog import FEATURE_COLUMNS
+from ml.features.compact_panels import load_compact, save_compact
 from tests.test_ml.test_encoder.conftest import make_panel
 
 
@@ -36,7 +38,7 @@ def shared_market(panel):
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    for i, name in enumerate(("m0", "select", "heldout", "panel-stocks")):
+    for i, name in enumerate(("m0", "select", "heldout", "panel-stocks", "n0")):
         save_compact(
             [shared_market(make_panel(assets=16, seed=i, source=f"simulated:{i}"))], folder / f"{name}.npz"
         )
@@ -162,3 +164,46 @@ def test_the_card_shows_seeds_and_controls(ended, tmp_path, capsys):
     assert "wrote" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="no run of the set 'simulated'"):
         card.main(["--study", str(output), "--set", "simulated", "--folder", str(tmp_path / "other")])
+
+
+def test_statistics_fitted_anew_keep_the_weights_and_stand_in_the_card(
+    ended, data, chronos, tmp_path, monkeypatch, capsys
+):
+    _, output = ended
+    monkeypatch.setattr(whiten, "load_chronos", lambda model, device: chronos)
+    chosen, refitted = output / choose(output)["main"], tmp_path / "refitted"
+    given = ["--data", str(data), "--checkpoint", str(chosen), "--output", str(refitted)]
+    assert whiten.main(given) == 0
+    before, after = load_checkpoint(chosen), load_checkpoint(refitted)
+    changed = [one for one in before.tensors if not np.array_equal(before.tensors[one], after.tensors[one])]
+    assert changed == ["statistics.matrix", "statistics.mean"]
+    assert load_encoder(refitted).compatibility_id != load_encoder(chosen).compatibility_id
+    assert [one["name"] for one in after.metrics["held_out"]] == [one.name for one in splits(data, 128)]
+    assert after.metrics["history"] == before.metrics["history"]
+
+    (output / "results.json").write_text(json.dumps(collect(output)))
+    arguments = ["--study", str(output), "--folder", str(tmp_path / "encoder"), "--refitted"]
+    assert card.main([*arguments, str(refitted)]) == 0
+    assert "fused, chosen seed as served" in (tmp_path / "encoder" / "README.md").read_text()
+    capsys.readouterr()
+    other = next(one for one in ("main-fused-0", "main-fused-1") if output / one != chosen)
+    with pytest.raises(SystemExit, match="refit the chosen run"):
+        card.main([*arguments, str(output / other)])
+
+
+def test_the_data_of_a_study_is_written_by_one_command(tmp_path, monkeypatch, capsys):
+    markets = {
+        "m0": study_data.Market(12, 2, 5, 40),
+        "n0": study_data.Market(12, 2, 5, 40, is_bare=True),
+    }
+    monkeypatch.setattr(study_data, "MARKETS", markets)
+    assert study_data.main(["--output", str(tmp_path)]) == 0
+    (known,), (bare,) = (load_compact(tmp_path / f"{name}.npz") for name in markets)
+    assert known.source == bare.source == "simulated:5"
+    assert len(known.dates) == len(bare.dates) == 504
+    assert "m0.npz" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        study_data.main(["--output", str(tmp_path), "--panel", "stocks"])
+    cap = FEATURE_COLUMNS.index("liquidity__market_cap_log_usd")
+    spread = [float(np.nanstd(one.features[..., cap])) for one in (known, bare)]
+    assert spread[0] > 0.5 and spread[1] == 0
