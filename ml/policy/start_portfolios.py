@@ -4,6 +4,8 @@ What belongs here: draws from a seed. What does not: what a portfolio is (``env_
 and dates (``windows.py``).
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import torch
@@ -28,11 +30,17 @@ HELD_SHARE: Final = 0.6  # assets that a portfolio holds at the start
 CASH_MAX: Final = 0.25
 START_LOTS: Final = 4
 OLDEST_DAYS: Final = 800
+FLOW_MAX, NEED_MIN, NEED_MAX = 0.01, 0.05, 0.30
 DRIFT_ANN, VOLATILITY_ANN = 0.08, 0.25  # of the path from a lot's basis to the start price
 
 
 def random_portfolios(
-    window: MarketWindow, per_universe: int, seed: int, *, no_short_gains_share: float = 0.0
+    window: MarketWindow,
+    per_universe: int,
+    seed: int,
+    *,
+    no_short_gains_share: float = 0.0,
+    flow_share: float = 0.0,
 ) -> PortfolioParams:
     """Draw portfolios for each universe of a window.
 
@@ -45,6 +53,9 @@ def random_portfolios(
         The same seed, window sizes and prices give the same portfolios on every device.
     no_short_gains_share : float
         Share of portfolios under the mask.
+    flow_share : float
+        Share of portfolios that save or spend up to 1 % of their first value every fourth week, half of which need
+        5 to 30 % of it at once in one week.
 
     Returns
     -------
@@ -82,7 +93,7 @@ def random_portfolios(
     state = STATE_RATE_MAX * uniform(count)
     initial = 10 ** (4 + 2.5 * uniform(count))
     limit = torch.where(uniform(count) < SEPARATE_SHARE, LOSS_LIMIT_SEPARATE_USD, LOSS_LIMIT_USD)
-    return PortfolioParams(
+    params = PortfolioParams(
         group=group,
         initial_usd=initial,
         short_rate=federal[:, 0] + state,
@@ -95,4 +106,18 @@ def random_portfolios(
         lot_shares=shares,
         lot_basis=price[..., None] / past,
         lot_day=(window.fill_day[:, 0].cpu()[group][:, None, None] - age).int(),
-    ).to(device)
+    )
+    if flow_share > 0:  # drawn last, so that all else is the same without flows
+        params = replace(params, weekly_flow=_flows(uniform, count, window.sizes[1], flow_share))
+    return params.to(device)
+
+
+def _flows(uniform: Callable[..., torch.Tensor], count: int, weeks: int, share: float) -> torch.Tensor:
+    """Deposits and withdrawals (B, T)."""
+    has_flow, needs_cash = uniform(count) < share, uniform(count) < 0.5
+    regular = FLOW_MAX * (2 * uniform(count) - 1)
+    week, first = torch.arange(weeks), (4 * uniform(count)).floor()
+    flow = regular[:, None] * (week % 4 == first[:, None])
+    need = NEED_MIN + (NEED_MAX - NEED_MIN) * uniform(count)
+    flow -= (need * needs_cash)[:, None] * (week == (weeks * uniform(count)).floor()[:, None])
+    return flow * has_flow[:, None]

@@ -176,7 +176,8 @@ def _open_gains(exact, env: TaxLotEnv, day: int) -> tuple[np.ndarray, np.ndarray
     table = first_long_days()
     is_long = table[lots[c.O_START].astype(np.int64) - table[0]] <= day
     size = exact.accounts
-    return tuple(np.bincount(account, gain * chosen, size) for chosen in (~is_long, is_long))
+    short, long = (np.bincount(account, gain * chosen, size) for chosen in (~is_long, is_long))
+    return short, long
 
 
 def _net(short, long, short_rate, long_rate, limit):

@@ -109,15 +109,12 @@ class NumbaKernel:
         account = new(len(portfolios.cash), c.ACCOUNT_COLUMNS)
         account[:, c.CASH] = portfolios.cash.to(account.dtype)
         ring = new(blocks, assets, self._fills, c.RING_COLUMNS, WIDTH)
-        return c.Books(*lots, ring, account, lots[0].sum(2))
+        return c.Books(lots[0], lots[1], lots[2], ring, account, lots[0].sum(2))
 
     def lots(self, books: c.Books) -> tuple[torch.Tensor, ...]:
         """Copies of shares, basis and day of the lots, (B, N, K)."""
-        count, (_, assets, lots, _) = len(books.account), books.shares.shape
-        return tuple(
-            x.permute(0, 3, 1, 2).reshape(-1, assets, lots)[:count]
-            for x in (books.shares, books.basis, books.day)
-        )
+        tables = (books.shares, books.basis, books.day)
+        return tuple(x.permute(0, 3, 1, 2).flatten(0, 1)[: len(books.account)] for x in tables)
 
     def value(self, books: c.Books, t: int) -> torch.Tensor:
         """Value the portfolios at decision t; what is seen of the assets, (B, 9, N)."""
@@ -165,8 +162,9 @@ class NumbaKernel:
 def _in_blocks(values: torch.Tensor) -> torch.Tensor:
     """Tables (B, N, K) as (C, N, K, 16); lanes behind the last portfolio are zeros."""
     count, assets, lots = values.shape
-    padded = torch.nn.functional.pad(values, (0, 0, 0, 0, 0, -count % WIDTH))
-    return padded.reshape(-1, WIDTH, assets, lots).permute(0, 2, 3, 1).contiguous()
+    blocks = -(-count // WIDTH)
+    padded = torch.nn.functional.pad(values, (0, 0, 0, 0, 0, blocks * WIDTH - count))
+    return padded.reshape(blocks, WIDTH, assets, lots).permute(0, 2, 3, 1).contiguous()
 
 
 def _arrays(bundle: Any) -> Any:

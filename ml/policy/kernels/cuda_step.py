@@ -5,6 +5,7 @@ What belongs here: compiling, arguments, layout of the state on the device. What
 
 import ctypes
 import functools
+import importlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,7 +79,7 @@ def compiled(architecture: str, given: dict[str, str]) -> bytes:
     CudaError
         With the compiler's log.
     """
-    from cuda.bindings import nvrtc  # comes with torch for CUDA
+    nvrtc = _bindings("nvrtc")
 
     program = _done(nvrtc.nvrtcCreateProgram(SOURCE.read_bytes(), b"step.cu", 0, [], []))
     options = [f"--gpu-architecture={architecture}", "--std=c++17", *(f"-D{k}={v}" for k, v in given.items())]
@@ -91,6 +92,23 @@ def compiled(architecture: str, given: dict[str, str]) -> bytes:
     _done(nvrtc.nvrtcGetCUBIN(program, code))
     _done(nvrtc.nvrtcDestroyProgram(program))
     return code
+
+
+def _bindings(name: str) -> Any:
+    """A module of CUDA's Python bindings, which come with torch for CUDA.
+
+    Raises
+    ------
+    CudaError
+        If they are not installed.
+    """
+    try:
+        return importlib.import_module(f"cuda.bindings.{name}")
+    except ImportError as error:
+        raise CudaError(
+            f"cuda.bindings.{name} cannot be imported ({error}): the GPU's kernel needs torch for CUDA 13 and its "
+            "cuda-bindings; step on the CPU without them"
+        ) from error
 
 
 def _done(answer: tuple[Any, ...]) -> Any:
@@ -109,8 +127,7 @@ def _done(answer: tuple[Any, ...]) -> Any:
 @functools.cache
 def _loaded(device: int, dtype: torch.dtype, lots: int, fills: int, assets: int, resident: int) -> Any:
     """The kernel on a device; torch has made its context."""
-    from cuda.bindings import driver
-
+    driver = _bindings("driver")
     major, minor = torch.cuda.get_device_capability(device)
     code = compiled(f"sm_{major}{minor}", defines(dtype, lots, fills, assets, resident))
     module = _done(driver.cuModuleLoadData(code))
@@ -135,7 +152,7 @@ class CudaKernel:
         account = lots[0].new_zeros(count, c.ACCOUNT_COLUMNS)
         account[:, c.CASH] = portfolios.cash.to(account.dtype)
         ring = lots[0].new_zeros(count, self._fills, c.RING_COLUMNS, assets)
-        return c.Books(*lots, ring, account, lots[0].new_zeros(0))
+        return c.Books(lots[0], lots[1], lots[2], ring, account, lots[0].new_zeros(0))
 
     def lots(self, books: c.Books) -> tuple[torch.Tensor, ...]:
         """Shares, basis and day of the lots, (B, N, K): views of the running state."""
@@ -189,10 +206,10 @@ class CudaKernel:
         self, books: c.Books, outputs: c.Outputs, target: torch.Tensor, t: int, *, trades: bool
     ) -> None:
         """Put the kernel on torch's current stream."""
-        from cuda.bindings import driver
-
         count, lots, assets = books.shares.shape
         device = books.shares.device
+        if count == 0:
+            return
         with torch.cuda.device(device):
             index = torch.cuda.current_device()
             function = _loaded(index, books.shares.dtype, lots, self._fills, assets, self.resident)
@@ -202,4 +219,4 @@ class CudaKernel:
             blocks = -(-count // together)
             stream = torch.cuda.current_stream().cuda_stream
             shape = (blocks, 1, 1, threads * together, 1, 1, 0, stream)
-            _done(driver.cuLaunchKernel(function, *shape, ctypes.addressof(pointers), 0))
+            _done(_bindings("driver").cuLaunchKernel(function, *shape, ctypes.addressof(pointers), 0))

@@ -6,18 +6,21 @@ this type the vectors are written down. The code that uses it reads as for one p
 of branches.
 """
 
-# numba reads what stands here at compile time; its registries are no Python to a type checker.
-# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
-
 import operator
 from typing import Any, Final
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.core.typing.templates import AbstractTemplate, signature
+from numba.core.typing.templates import infer_global as _infer_global
+from numba.extending import intrinsic as _intrinsic
+from numba.extending import lower_builtin as _lower_builtin
+from numba.extending import models, register_model
 
+infer_global: Any = _infer_global
+intrinsic: Any = _intrinsic
+lower_builtin: Any = _lower_builtin
 WIDTH: Final = 16
 """Lanes: a 512-bit register of float32; narrower machines take two or four registers."""
 _FLAGS: Final = ("nsz", "contract")
@@ -40,7 +43,7 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(dmm, fe_type, _vector(fe_type.dtype))
 
 
-def _element(dtype: types.Type) -> ir.Type:
+def _element(dtype: Any) -> ir.Type:
     if isinstance(dtype, types.Float):
         return ir.FloatType() if dtype.bitwidth == 32 else ir.DoubleType()
     return ir.IntType(1 if dtype == types.boolean else dtype.bitwidth)
@@ -236,7 +239,7 @@ def _pointer(context: Any, builder: Any, array_type: Any, array: Any, place_type
     """Where the row of 16 begins that the leading indices name."""
     struct = context.make_array(array_type)(context, builder, array)
     shape = cgutils.unpack_tuple(builder, struct.shape, array_type.ndim)
-    offset = None
+    offset: Any = None
     for axis in range(array_type.ndim - 1):
         index = builder.extract_value(place, axis)
         index = context.cast(builder, index, place_type.types[axis], types.intp)
@@ -248,7 +251,7 @@ def _is_table(array: Any, place: Any) -> bool:
     return (
         isinstance(array, types.Array)
         and array.layout == "C"
-        and isinstance(place, types.BaseTuple)
+        and isinstance(place, types.Tuple | types.UniTuple)
         and len(place.types) == array.ndim - 1
     )
 

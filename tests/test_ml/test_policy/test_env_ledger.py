@@ -102,7 +102,7 @@ def test_years_equal_the_exact_ledger_to_the_cent(trades: list[Trade]) -> None:
 
 
 def test_random_portfolios_end_where_the_exact_ledger_ends() -> None:
-    found = compare("weekly", 25, EnvConfig())
+    found = compare("weekly", 25, EnvConfig(dtype=torch.float64))
     assert found.difference_bp.std() > 0.01  # folding and matching do differ
     assert found.quantile(0.5) < 10 and found.quantile(0.95) < 30
 

@@ -8,6 +8,7 @@ import torch
 from ml.policy.env import StepResult, TaxLotEnv
 from ml.policy.env_config import EnvConfig, PortfolioParams
 from ml.policy.market_window import MarketWindow
+from ml.policy.start_portfolios import random_portfolios
 from tests.test_ml.test_policy.env_worlds import (
     delisted,
     make_window,
@@ -52,6 +53,14 @@ def test_a_portfolio_knows_nothing_of_its_neighbours() -> None:
             assert torch.equal(one.reward[rows], other.reward)
             assert torch.equal(one.state.harvestable[rows], other.state.harvestable)
             assert all(torch.equal(value[rows], other.info[name]) for name, value in one.info.items())
+
+
+def test_a_batch_may_be_empty() -> None:
+    window = make_window(weeks=2)
+    params = chosen(random_params(window, 2, seed=0), torch.zeros(0, dtype=torch.int64))
+    env = TaxLotEnv(window, params, DOUBLE)
+    assert env.step(torch.zeros(0, 6)).reward.shape == (0, 6)
+    assert env.lot_book.shares.shape == (0, 5, 4)
 
 
 @pytest.mark.parametrize("assets", [1, 3, 33])
@@ -117,3 +126,20 @@ def test_a_withdrawal_is_cut_to_what_tax_leaves() -> None:
     assert info["flow"].item() == pytest.approx(-10.5)
     assert (env.cash.item(), env.pretax_value.item()) == (0.0, 0.0)
     assert torch.isfinite(env.step(hold).reward).all()
+
+
+def test_drawn_flows_are_paid_and_change_nothing_else() -> None:
+    window = make_window(groups=2, weeks=30, assets=4, seed=1)
+    without, params = random_portfolios(window, 40, 1), random_portfolios(window, 40, 1, flow_share=0.5)
+    assert without.weekly_flow is None
+    assert torch.equal(without.lot_basis, params.lot_basis)
+    assert torch.equal(without.no_short_gains, params.no_short_gains)
+    flow = params.weekly_flow
+    assert flow is not None
+    assert 0.3 < (flow != 0).any(1).double().mean() < 0.7
+    assert (flow > 0).any() and (flow < -0.05).any()
+    env, generator, paid = TaxLotEnv(window, params, DOUBLE), torch.Generator().manual_seed(0), []
+    for _ in range(env.weeks):
+        paid.append(env.step(random_target(env.state(), generator)).info["flow"])
+        assert (env.cash >= 0).all()
+    torch.testing.assert_close(torch.stack(paid, 1), flow, rtol=0, atol=1e-9)
