@@ -50,24 +50,30 @@ def save_compact(panels: Sequence[FeaturePanel], file: Path) -> None:
     """
     arrays: dict[str, np.ndarray] = {"count": np.array(len(panels))}
     for i, panel in enumerate(panels):
-        arrays |= {
-            f"{i}.dates": panel.dates.astype("datetime64[D]"),
-            f"{i}.asset_ids": np.array(panel.asset_ids, dtype=str),
-            f"{i}.source": np.array(panel.source),
-            f"{i}.is_present": np.packbits(panel.is_present),
-            f"{i}.is_stale": np.packbits(panel.is_stale),
-        }
-        for name, values in (
-            ("channels", panel.channels[:, :, :-1].transpose(2, 1, 0)),
-            ("market", panel.channels[:, :, -1]),
-            ("features", panel.features[panel.is_present].T),
-        ):
-            if name == "market":
-                values = _shared_market(values, panel.source)
-            half = np.ascontiguousarray(values, dtype=np.float16).view(np.uint8).reshape(-1, 2)
-            # High and low bytes apart: the high ones of neighbouring days are alike and pack well.
-            arrays[f"{i}.{name}"] = np.ascontiguousarray(half.T)
+        arrays |= {f"{i}.{name}": value for name, value in pack_panel(panel).items()}
     np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def pack_panel(panel: FeaturePanel) -> dict[str, np.ndarray]:
+    """The arrays of one panel, by name."""
+    arrays: dict[str, np.ndarray] = {
+        "dates": panel.dates.astype("datetime64[D]"),
+        "asset_ids": np.array(panel.asset_ids, dtype=str),
+        "source": np.array(panel.source),
+        "is_present": np.packbits(panel.is_present),
+        "is_stale": np.packbits(panel.is_stale),
+    }
+    for name, values in (
+        ("channels", panel.channels[:, :, :-1].transpose(2, 1, 0)),
+        ("market", panel.channels[:, :, -1]),
+        ("features", panel.features[panel.is_present].T),
+    ):
+        if name == "market":
+            values = _shared_market(values, panel.source)
+        half = np.ascontiguousarray(values, dtype=np.float16).view(np.uint8).reshape(-1, 2)
+        # High and low bytes apart: the high ones of neighbouring days are alike and pack well.
+        arrays[name] = np.ascontiguousarray(half.T)
+    return arrays
 
 
 def load_compact(file: Path) -> list[FeaturePanel]:
@@ -81,25 +87,26 @@ def load_compact(file: Path) -> list[FeaturePanel]:
     with np.load(file) as stored:
         if "count" not in stored.files:
             raise PanelError(f"{file} holds no compact panels: write it with ml.features.compact_panels")
-        return [_panel(stored, i) for i in range(int(stored["count"]))]
+        return [unpack_panel(stored, f"{i}.") for i in range(int(stored["count"]))]
 
 
-def _panel(stored: np.lib.npyio.NpzFile, i: int) -> FeaturePanel:
-    dates, asset_ids = stored[f"{i}.dates"], tuple(str(one) for one in stored[f"{i}.asset_ids"])
+def unpack_panel(stored: np.lib.npyio.NpzFile, prefix: str) -> FeaturePanel:
+    """The panel of :func:`pack_panel`'s arrays, whose names begin with a prefix."""
+    dates, asset_ids = stored[f"{prefix}dates"], tuple(str(one) for one in stored[f"{prefix}asset_ids"])
     shape = (len(dates), len(asset_ids))
     size = shape[0] * shape[1]
     present, stale = (
-        np.unpackbits(stored[f"{i}.{name}"], count=size).astype(bool).reshape(shape)
+        np.unpackbits(stored[f"{prefix}{name}"], count=size).astype(bool).reshape(shape)
         for name in ("is_present", "is_stale")
     )
-    rows = _values(stored[f"{i}.features"]).reshape(-1, int(present.sum())).T
+    rows = _values(stored[f"{prefix}features"]).reshape(-1, int(present.sum())).T
     features = np.full((*shape, rows.shape[1]), np.nan, np.float32)
     features[present] = rows
-    own = _values(stored[f"{i}.channels"]).reshape(-1, shape[1], shape[0]).transpose(2, 1, 0)
-    market = np.broadcast_to(_values(stored[f"{i}.market"])[:, None, None], (*shape, 1))
+    own = _values(stored[f"{prefix}channels"]).reshape(-1, shape[1], shape[0]).transpose(2, 1, 0)
+    market = np.broadcast_to(_values(stored[f"{prefix}market"])[:, None, None], (*shape, 1))
     return FeaturePanel(
         dates, asset_ids, features, np.concatenate([own, market], axis=2), present, stale,
-        str(stored[f"{i}.source"]),
+        str(stored[f"{prefix}source"]),
     )  # fmt: skip
 
 

@@ -3,6 +3,9 @@
 ``--packaged FILE.npz`` adds a stored panel up to 2016-12-30 to the training data. ``--state DIR`` keeps a training
 state there and continues it if one is found. ``--evaluate`` trains nothing: it plays the checkpoint in ``--output``
 on held-out simulated markets and writes ``evaluation.json`` and the card beside it.
+
+For a machine that has neither markets nor Chronos: ``--write-spans DIR`` writes what training and evaluation read and
+ends, ``--spans DIR`` reads it instead of drawing anew.
 """
 
 import argparse
@@ -21,53 +24,56 @@ from ml.encoder.dataset import load_chronos
 from ml.encoder.embed import EncoderServer
 from ml.features.panel import FeaturePanel
 from ml.features.panel_file import load_panel
-from ml.features.simulated_panel import simulated_panels
+from ml.models import ENCODER, WEIGHTS
 from ml.policy.card import evaluate_policy, policy_card
 from ml.policy.config import PROFILES, LossWeights, TrainConfig
-from ml.policy.embeddings import draw_windows
-from ml.policy.train import train_policy
+from ml.policy.market_window import MarketWindow
+from ml.policy.spans import Span, cut_windows, draw_spans, load_spans, save_spans
+from ml.policy.train import train_on_windows
 from ml.policy.trained import load_policy
 
 # Profile -> (markets, assets, years) of the simulated training panels, and of the held-out ones.
-MARKETS: Final = {"quick": (3, 50, 6), "full": (24, 200, 10)}
-HELD_OUT: Final = {"quick": (2, 50, 5), "full": (12, 120, 8)}
+MARKETS: Final = {"quick": (3, 50, 6), "full": (12, 60, 10)}
+HELD_OUT: Final = {"quick": (2, 50, 5), "full": (4, 60, 8)}
 _FIRST_SEED: Final = 7_000
 _HELD_OUT_SEED: Final = 880_001
-_PORTFOLIOS: Final = {"quick": 4, "full": 32}
+_HELD_OUT_SPANS: Final = 12
+_TRAINING_SPANS, _HELD_OUT_FILE = "training.npz", "held_out.npz"
+_PORTFOLIOS: Final = {"quick": 4, "full": 16}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     given = _parser().parse_args(arguments)
     config = _changed(PROFILES[given.profile], given)
-    encoder = EncoderServer.load(given.encoder)
-    branch = load_chronos(device=given.device)
     began = time.monotonic()
+    if given.write_spans:
+        return _write_spans(given, config)
+    if given.output is None:
+        raise SystemExit("--output DIR is needed: the checkpoint folder to write, or with --evaluate to read")
+    source = _Stored(given, config) if given.spans else _Drawn(given, config)
     if not given.evaluate:
-        panels = _panels(given.profile, given.packaged)
-        print(f"{len(panels)} markets after {time.monotonic() - began:.0f} s", flush=True)
-        windows = draw_windows(panels, encoder, config, seed=given.seed, chronos=branch)
+        windows, names = source.training()
         print(f"{windows.sizes[0]} universes after {time.monotonic() - began:.0f} s", flush=True)
-        trained = train_policy(
-            panels, encoder, config, device=given.device, seed=given.seed, on_progress=_print_row,
-            resume_folder=given.state, windows=windows,
+        trained = train_on_windows(
+            windows, source.encoder_id, names, config, device=given.device, seed=given.seed, on_progress=_print_row,
+            resume_folder=given.state,
         )  # fmt: skip
         digest = trained.save(given.output, {"seconds": round(time.monotonic() - began, 1)})
         print(f"wrote {given.output} (digest {digest[:12]})", flush=True)
     policy = load_policy(given.output)
-    if policy.encoder_compatibility_id != encoder.compatibility_id:
+    if policy.encoder_compatibility_id != source.encoder_id:
         raise SystemExit(
-            f"{given.output} was trained on the encoder {policy.encoder_compatibility_id[:12]}, {given.encoder} is "
-            f"{encoder.compatibility_id[:12]}: pass --encoder with the one it names"
+            f"{given.output} was trained on the encoder {policy.encoder_compatibility_id[:12]}, these embeddings are "
+            f"of {source.encoder_id[:12]}: pass --encoder or --spans of the one it names"
         )
-    count, assets, years = HELD_OUT[given.profile]
-    held_out = simulated_panels(count, assets=assets, years=years, first_seed=_HELD_OUT_SEED)
-    windows = draw_windows(held_out, encoder, config, seed=_HELD_OUT_SEED, chronos=branch)
+    windows = source.held_out()
+    spans = windows.sizes[0] // config.universes_per_range
     found = evaluate_policy(
         policy.model.to(given.device),
         windows.to(given.device),
         per_universe=_PORTFOLIOS[given.profile],
-        clusters=np.repeat(np.arange(config.ranges), config.universes_per_range),
+        clusters=np.repeat(np.arange(spans), config.universes_per_range),
     )
     (given.output / "evaluation.json").write_text(json.dumps(found, indent=1) + "\n")
     (given.output / "README.md").write_text(policy_card(given.output, found))
@@ -81,10 +87,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", choices=sorted(PROFILES), default="quick")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--encoder", type=Path, required=True, help="checkpoint folder of the encoder")
+    parser.add_argument(
+        "--encoder", type=Path, default=WEIGHTS / ENCODER, help="checkpoint folder of the encoder"
+    )
     parser.add_argument("--packaged", type=Path, help="a stored panel of real prices (.npz)")
     parser.add_argument("--state", type=Path, help="folder of the training state")
-    parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to write")
+    parser.add_argument("--output", type=Path, help="checkpoint folder to write")
+    parser.add_argument("--write-spans", type=Path, metavar="DIR", help="write what is trained on, and end")
+    parser.add_argument(
+        "--spans", type=Path, metavar="DIR", help="train and evaluate on what --write-spans wrote"
+    )
     parser.add_argument("--evaluate", action="store_true", help="evaluate the checkpoint in --output")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                         help="another value of the profile: iterations=20, weights.experts=[0.5,0.0]")  # fmt: skip
@@ -110,8 +122,77 @@ def _changed(config: TrainConfig, given: argparse.Namespace) -> TrainConfig:
     return config
 
 
+class _Drawn:
+    """Universes of markets that are simulated, and embedded, here."""
+
+    def __init__(self, given: argparse.Namespace, config: TrainConfig) -> None:
+        self._given, self._config = given, config
+        self._encoder = EncoderServer.load(given.encoder, given.device)
+        self._branch = load_chronos(device=given.device)
+        self.encoder_id = self._encoder.compatibility_id
+
+    def training_spans(self) -> list[Span]:
+        panels = _panels(self._given.profile, self._given.packaged)
+        return self._spans(panels, self._config, self._given.seed)
+
+    def held_out_spans(self) -> list[Span]:
+        # Imported here: a machine that reads stored spans may have no data frames.
+        from ml.features.simulated_panel import simulated_panels
+
+        count, assets, years = HELD_OUT[self._given.profile]
+        panels = simulated_panels(count, assets=assets, years=years, first_seed=_HELD_OUT_SEED)
+        ranges = min(self._config.ranges, _HELD_OUT_SPANS)
+        return self._spans(panels, replace(self._config, ranges=ranges), _HELD_OUT_SEED)
+
+    def training(self) -> tuple[MarketWindow, tuple[str, ...]]:
+        return _cut(self.training_spans(), self._config)
+
+    def held_out(self) -> MarketWindow:
+        return _cut(self.held_out_spans(), self._config)[0]
+
+    def _spans(self, panels: list[FeaturePanel], config: TrainConfig, seed: int) -> list[Span]:
+        return draw_spans(panels, self._encoder, config, seed=seed, chronos=self._branch)
+
+
+class _Stored:
+    """Universes of spans that another machine embedded."""
+
+    def __init__(self, given: argparse.Namespace, config: TrainConfig) -> None:
+        self._config = config
+        self._training, self.encoder_id = load_spans(given.spans / _TRAINING_SPANS)
+        self._held_out, other = load_spans(given.spans / _HELD_OUT_FILE)
+        if other != self.encoder_id:
+            raise SystemExit(
+                f"{given.spans}: {_TRAINING_SPANS} and {_HELD_OUT_FILE} are of two encoders, {self.encoder_id[:12]} "
+                f"and {other[:12]}: write them anew with --write-spans"
+            )
+
+    def training(self) -> tuple[MarketWindow, tuple[str, ...]]:
+        return _cut(self._training, self._config)
+
+    def held_out(self) -> MarketWindow:
+        return _cut(self._held_out, self._config)[0]
+
+
+def _cut(spans: list[Span], config: TrainConfig) -> tuple[MarketWindow, tuple[str, ...]]:
+    return cut_windows(spans, config), tuple(sorted({one.panel.source for one in spans}))
+
+
+def _write_spans(given: argparse.Namespace, config: TrainConfig) -> int:
+    drawn = _Drawn(given, config)
+    given.write_spans.mkdir(parents=True, exist_ok=True)
+    for name, spans in ((_TRAINING_SPANS, drawn.training_spans()), (_HELD_OUT_FILE, drawn.held_out_spans())):
+        file = given.write_spans / name
+        save_spans(spans, file, drawn.encoder_id)
+        print(f"wrote {file}: {len(spans)} spans, {file.stat().st_size / 2**20:.1f} MiB", flush=True)
+    print(f"next: python -m ml.policy --spans {given.write_spans} --output DIR")
+    return 0
+
+
 def _panels(profile: str, packaged: Path | None) -> list[FeaturePanel]:
     """Training panels: simulated markets, and real prices to the cut-off if given."""
+    from ml.features.simulated_panel import simulated_panels
+
     count, assets, years = MARKETS[profile]
     panels = simulated_panels(count, assets=assets, years=years, first_seed=_FIRST_SEED)
     if packaged:

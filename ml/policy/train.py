@@ -5,6 +5,7 @@ losses (``warm_start.py``, ``ppo.py``). Deterministic on the CPU for a fixed num
 iteration seeds its own generators, so that a resumed run equals an unbroken one.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from ml.encoder.dataset import ChronosBranch, load_chronos
 from ml.features.panel import FeaturePanel
 from ml.policy.baseline import universe_baseline
 from ml.policy.config import TrainConfig
-from ml.policy.embeddings import Embedder, draw_windows
 from ml.policy.episodes import Action, Actor, Episode, blend, draw_players, fixed_router, play
 from ml.policy.gae import generalised_advantages, normalised_by_objective
 from ml.policy.market_window import MarketWindow
@@ -31,6 +31,7 @@ from ml.policy.model import MoEPolicy
 from ml.policy.objectives import OBJECTIVE_SPECS
 from ml.policy.observation import Observation
 from ml.policy.ppo import PpoBatch, act_distribution, descend, ppo_loss, target_weights
+from ml.policy.spans import Embedder, draw_windows
 from ml.policy.trained import TrainedPolicy
 from ml.policy.warm_start import shared_actor, wandering_actor, warm_loss
 from ml.types import OBJECTIVES
@@ -39,6 +40,7 @@ Progress = Callable[[dict[str, Any]], None]
 WARM_START, PPO = "warm_start", "ppo"
 _EVALUATION = 10**6  # seeds of evaluation lie apart from those of iterations
 _RAMP_UPDATES = 20
+_STATE_EVERY_SECONDS = 60.0
 _PASS_DECISIONS = 8192  # of one pass without gradients
 
 
@@ -93,22 +95,55 @@ def train_policy(
     if windows is None:
         branch = chronos or load_chronos(device=str(device))
         windows = draw_windows(panels, encoder, config, seed=seed, chronos=branch)
+    sources = tuple(sorted({one.source for one in panels}))
+    return train_on_windows(
+        windows, encoder.compatibility_id, sources, config, device=device, seed=seed, on_progress=on_progress,
+        resume_folder=resume_folder,
+    )  # fmt: skip
+
+
+def train_on_windows(
+    windows: MarketWindow,
+    encoder_compatibility_id: str,
+    sources: tuple[str, ...],
+    config: TrainConfig,
+    *,
+    device: str | torch.device = "cpu",
+    seed: int = 0,
+    on_progress: Progress | None = None,
+    resume_folder: Path | None = None,
+) -> TrainedPolicy:
+    """Train on universes that are cut already; arguments and errors as in :func:`train_policy`.
+
+    Parameters
+    ----------
+    windows : MarketWindow
+    encoder_compatibility_id : str
+        Of the encoder that embedded them.
+    sources : tuple of str
+        Of their panels.
+    config, device, seed, on_progress, resume_folder
+        As in :func:`train_policy`.
+    """
     run = _Run(windows.to(device), config, seed)
     if resume_folder is not None and resume_folder.exists():
         run.load(resume_folder)
+    saved = time.monotonic()
     while run.step < run.steps:
         row = run.one_iteration()
         if on_progress is not None:
             on_progress(row)
-        if resume_folder is not None and (run.step % config.save_every == 0 or run.step == run.steps):
+        is_due = run.step % config.save_every == 0 or time.monotonic() - saved > _STATE_EVERY_SECONDS
+        if resume_folder is not None and (is_due or run.step == run.steps):
             run.save(resume_folder)
+            saved = time.monotonic()
     check_collapse(run.history[-1], run.load_by_objective)
     return TrainedPolicy(
         run.model.eval().cpu(),
         config,
-        encoder.compatibility_id,
+        encoder_compatibility_id,
         seed,
-        tuple(sorted({one.source for one in panels})),
+        sources,
         run.history,
         run.load_by_objective.tolist(),
         run.summary(),

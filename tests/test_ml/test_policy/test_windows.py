@@ -7,7 +7,7 @@ import torch
 from ml.features.catalog import FEATURE_COLUMNS
 from ml.policy.config import TrainConfig
 from ml.policy.dividends import dividend_ratio
-from ml.policy.embeddings import draw_windows
+from ml.policy.spans import draw_windows
 from ml.policy.env import LotValues
 from ml.policy.experts import expert_targets
 from ml.policy.panels import AccountPanel
