@@ -16,6 +16,7 @@ from ml.encoder.dataset import ChronosBranch, chronos_for
 from ml.features.compact_panels import pack_panel, unpack_panel
 from ml.features.panel import FeaturePanel, PanelError
 from ml.policy.config import TrainConfig
+from ml.policy.dividends import dividend_ratio
 from ml.policy.market_window import MarketWindow
 from ml.policy.windows import decision_sessions, join_windows, make_windows, possible_starts
 
@@ -59,12 +60,15 @@ class Span:
         float32.
     seed : int
         Draws the span's universes.
+    dividends : ndarray of shape (D, N)
+        Paid at each session, as a share of its close.
     """
 
     panel: FeaturePanel
     sessions: np.ndarray
     embeddings: np.ndarray
     seed: int
+    dividends: np.ndarray
 
 
 def draw_spans(
@@ -95,9 +99,8 @@ def draw_spans(
         start = int(rng.choice(possible_starts(panel, config.weeks)))
         sessions = decision_sessions(panel.dates)[start : start + config.weeks + 1]
         inputs = (None, None) if chronos is None else chronos_for(panel, sessions, chronos)
-        spans.append(
-            Span(panel, sessions, encoder.embed_panel(panel, sessions, *inputs), int(rng.integers(2**31)))
-        )
+        embeddings = encoder.embed_panel(panel, sessions, *inputs)
+        spans.append(Span(panel, sessions, embeddings, int(rng.integers(2**31)), dividend_ratio(panel)))
     return spans
 
 
@@ -113,6 +116,7 @@ def cut_windows(spans: Sequence[Span], config: TrainConfig) -> MarketWindow:
                 assets=config.assets,
                 seed=span.seed,
                 sessions=span.sessions,
+                dividends=span.dividends,
             )
             for span in spans
         ]
@@ -177,6 +181,7 @@ def save_spans(spans: Sequence[Span], file: Path, encoder_compatibility_id: str)
             f"{i}.sessions": sessions.astype(np.int32),
             f"{i}.embeddings": span.embeddings.astype(np.float16),
             f"{i}.seed": np.array(span.seed),
+            f"{i}.dividends": span.dividends[first:last].astype(np.float16),
         }
     np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -198,6 +203,7 @@ def load_spans(file: Path) -> tuple[list[Span], str]:
                 stored[f"{i}.sessions"].astype(np.int64),
                 stored[f"{i}.embeddings"].astype(np.float32),
                 int(stored[f"{i}.seed"]),
+                stored[f"{i}.dividends"].astype(np.float64),
             )
             for i in range(int(stored["count"]))
         ]

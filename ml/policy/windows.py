@@ -75,6 +75,7 @@ def make_windows(
     assets: int,
     seed: int,
     sessions: np.ndarray | None = None,
+    dividends: np.ndarray | None = None,
 ) -> MarketWindow:
     """Draw universes and dates from a panel.
 
@@ -89,6 +90,9 @@ def make_windows(
     seed : int
     sessions : ndarray of shape (S,), optional
         Positions of the embedded sessions, ascending; windows lie within them. By default every session.
+    dividends : ndarray of shape (D, N), optional
+        As :func:`ml.policy.dividends.dividend_ratio` gives them; by default from the panel, which then needs features
+        at every session.
 
     Returns
     -------
@@ -112,7 +116,8 @@ def make_windows(
         raise WindowError(
             f"panel {panel.source!r}: no {weeks + 1} decision sessions in a row are embedded; embed more"
         )
-    market = _Market(panel, embeddings, place)
+    paid = dividend_ratio(panel) if dividends is None else dividends
+    market = _Market(panel, embeddings, place, paid)
     parts = []
     for _ in range(groups):
         start = int(rng.choice(starts))
@@ -145,7 +150,9 @@ class _Market:
     dividend_ratio: np.ndarray
     last_seen: np.ndarray
 
-    def __init__(self, panel: FeaturePanel, embeddings: np.ndarray, place: np.ndarray) -> None:
+    def __init__(
+        self, panel: FeaturePanel, embeddings: np.ndarray, place: np.ndarray, dividends: np.ndarray
+    ) -> None:
         expected = (int(place.max()) + 1, len(panel.asset_ids), EMBEDDING_SIZE)
         if embeddings.shape != expected:
             raise WindowError(
@@ -154,7 +161,7 @@ class _Market:
         self.panel, self.embeddings, self.place = panel, embeddings, place
         returns = panel.total_return_log.astype(np.float64)
         known = np.isfinite(returns)
-        self.dividend_ratio = np.where(known, dividend_ratio(panel), 0.0)
+        self.dividend_ratio = np.where(known, dividends, 0.0)
         self.index_log = np.cumsum(np.where(known, returns, 0.0) - np.log1p(self.dividend_ratio), axis=0)
         sessions = np.arange(len(panel.dates))[:, None]
         self.last_seen = np.where(known, sessions, -1).max(axis=0)

@@ -18,6 +18,8 @@ FLOORS = {  # set -> objective right, stated slots right, places invented, hosti
     2: (59, 58, 1, 16),
     3: (58, 56, 3, 15),
     4: (55, 62, 3, 16),
+    5: (53, 48, 3, 16),
+    6: (54, 57, 7, 16),
 }
 
 

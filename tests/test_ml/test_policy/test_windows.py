@@ -7,11 +7,11 @@ import torch
 from ml.features.catalog import FEATURE_COLUMNS
 from ml.policy.config import TrainConfig
 from ml.policy.dividends import dividend_ratio
-from ml.policy.spans import draw_windows
 from ml.policy.env import LotValues
 from ml.policy.experts import expert_targets
 from ml.policy.panels import AccountPanel
 from ml.policy.regime import regime_features
+from ml.policy.spans import draw_windows
 from ml.policy.teachers import teacher_targets
 from ml.policy.windows import WindowError, decision_sessions, join_windows, make_windows, take_groups
 from tests.test_ml.test_policy.policy_helpers import ASSETS, SESSIONS, FeatureEmbedder, make_panel
