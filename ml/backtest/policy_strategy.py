@@ -177,10 +177,11 @@ def policy_strategies(
     try:
         server = EncoderServer.load(encoder)
         embeddings = SessionEmbeddings(panel.features, server, load_chronos(chronos))
-        return [
+        found: list[Strategy] = [
             _strategy(choice, _seed_of(choices, i), server, embeddings, panel, windows)
             for i, choice in enumerate(choices)
         ]
+        return found
     except (CheckpointError, CompatibilityError) as problem:
         raise StrategyError(f"--policy: {problem}") from problem
 
