@@ -93,10 +93,10 @@ class PolicyStrategy:
         What its decisions depend on besides code and data: policy, encoder and Chronos; part of each trial's id.
     """
 
-    schedule: Final = "weekly"
-    lot_method: Final = "tax_order"
-    objectives: Final = OBJECTIVES
-    min_trade_ratio: Final = MIN_TRADE_RATIO
+    schedule: str = "weekly"
+    lot_method: str = "tax_order"
+    objectives: tuple[str, ...] = OBJECTIVES
+    min_trade_ratio: float = MIN_TRADE_RATIO
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class PolicyStrategy:
         settings: str,
     ) -> None:
         self.name = POLICY_NAME
-        self.seeds = (seed,)
+        self.seeds: tuple[int, ...] = (seed,)
         self.only_windows, self.settings = only_windows, settings
         self._server, self._embeddings = server, embeddings
 

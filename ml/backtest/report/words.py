@@ -86,6 +86,9 @@ def caveats_section(trials: TrialSet, notes: Sequence[str]) -> Section:
             "that failed or were bought are missing. Levels of growth and Sharpe ratio are too high for every "
             "strategy, most for those that buy what fell (equal weight, harvesting). Differences between "
             "strategies suffer less, and not nothing.",
+            "Dividends. Every asset counts as a share of an accumulating fund: its price follows total return, its "
+            "dividends are reinvested inside and taxed only when shares are sold. After-tax growth is too high for "
+            "every strategy that holds stocks; differences between strategies suffer less.",
             *(note for note in notes if note != SURVIVORSHIP),
             "Taxes are those of the stated profiles only. One law, the schedule of 2026 without indexing "
             "back, holds for all years, so that rates are not those that people paid then; each year's own "
