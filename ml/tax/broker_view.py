@@ -104,8 +104,20 @@ def broker_view(
 
 
 def _differing_households(inputs: LedgerInputs, result: LedgerResult) -> list[str]:
-    """Return the households with a match that a broker cannot see."""
-    accounts = result.wash_sales.filter(_UNSEEN).select("account_id").unique()
+    """Return the households with a match that a broker cannot see, or that it may judge otherwise.
+
+    Under A9 purchases that are all closed on the day of the loss replace nothing if nothing is left: of the household
+    for the taxpayer, of the account for its broker. A match with shares that are sold on the day of the loss is
+    therefore looked at again.
+    """
+    washes, gains = result.wash_sales, result.realized_gains
+    closed = gains.select(
+        pl.col("account_id").alias("replacement_account_id"),
+        pl.col("lot_id").alias("replacement_transaction_id"),
+        "trade_date",
+    ).unique()
+    same_day = washes.join(closed, on=closed.columns, how="semi")
+    accounts = pl.concat([part.select("account_id") for part in (washes.filter(_UNSEEN), same_day)]).unique()
     found = inputs.accounts.join(accounts, on="account_id", how="semi")
     return found.get_column("household_id").unique().sort().to_list()
 
@@ -207,6 +219,11 @@ def _explain(row: Mapping[str, Any], washed: _Lines, moves: _Lines) -> str:
         parts.append(
             f"the broker disallows {_usd(seen - own)} more, against a purchase of this account"
             " that the return does not match with this sale"
+        )
+    if own > seen and not parts:
+        parts.append(
+            "all of this account's recent shares were closed that day, so that its broker sees no replacement; the"
+            " household still held some"
         )
     return "; ".join(parts or ["the broker applies a wash sale of this account otherwise than the return"])
 
