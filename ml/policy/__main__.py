@@ -6,6 +6,9 @@ on held-out simulated markets and writes ``evaluation.json`` and the card beside
 
 For a machine that has neither markets nor Chronos: ``--write-spans DIR`` writes what training and evaluation read and
 ends, ``--spans DIR`` reads it instead of drawing anew.
+
+``torchrun --nproc-per-node N -m ml.policy ...`` trains with N processes (a GPU each with ``--device cuda``), which
+share universes and batches; the first evaluates and writes.
 """
 
 import argparse
@@ -28,6 +31,7 @@ from ml.models import ENCODER, WEIGHTS
 from ml.policy.card import evaluate_policy, policy_card
 from ml.policy.config import PROFILES, LossWeights, TrainConfig
 from ml.policy.market_window import MarketWindow
+from ml.policy.parallel import Workers, leave
 from ml.policy.spans import Span, cut_windows, draw_spans, load_spans, save_spans
 from ml.policy.train import train_on_windows
 from ml.policy.trained import load_policy
@@ -51,14 +55,19 @@ def main(arguments: list[str] | None = None) -> int:
         return _write_spans(given, config)
     if given.output is None:
         raise SystemExit("--output DIR is needed: the checkpoint folder to write, or with --evaluate to read")
+    workers = Workers.joined(given.device)
+    given.device = workers.device(given.device)
     source = _Stored(given, config) if given.spans else _Drawn(given, config)
     if not given.evaluate:
         windows, names = source.training()
         print(f"{windows.sizes[0]} universes after {time.monotonic() - began:.0f} s", flush=True)
         trained = train_on_windows(
             windows, source.encoder_id, names, config, device=given.device, seed=given.seed, on_progress=_print_row,
-            resume_folder=given.state,
+            resume_folder=given.state, workers=workers,
         )  # fmt: skip
+        leave()
+        if workers.rank:
+            return 0
         digest = trained.save(given.output, {"seconds": round(time.monotonic() - began, 1)})
         print(f"wrote {given.output} (digest {digest[:12]})", flush=True)
     policy = load_policy(given.output)

@@ -15,6 +15,7 @@ from ml.policy.config import LossWeights
 from ml.policy.dirichlet import MaskedDirichlet
 from ml.policy.model import MoEPolicy, PolicyOutput, split_weights
 from ml.policy.observation import Observation
+from ml.policy.parallel import ALONE, Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ def descend(
     loss: torch.Tensor,
     rate: float,
     clip_norm: float,
+    workers: Workers = ALONE,
 ) -> None:
     """Take one step of the optimiser.
 
@@ -169,10 +171,13 @@ def descend(
         Learning rate of this step.
     clip_norm : float
         Largest norm of the gradient over all parameters.
+    workers : Workers
+        The gradient is the mean over all of them.
     """
     for group in optimiser.param_groups:
         group["lr"] = rate
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
+    workers.average_gradients(model.parameters())
     torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimiser.step()

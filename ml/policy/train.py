@@ -30,6 +30,7 @@ from ml.policy.measures import (
 from ml.policy.model import MoEPolicy
 from ml.policy.objectives import OBJECTIVE_SPECS
 from ml.policy.observation import Observation
+from ml.policy.parallel import ALONE, Workers
 from ml.policy.ppo import PpoBatch, act_distribution, descend, ppo_loss, target_weights
 from ml.policy.spans import Embedder, draw_windows
 from ml.policy.trained import TrainedPolicy
@@ -112,6 +113,7 @@ def train_on_windows(
     seed: int = 0,
     on_progress: Progress | None = None,
     resume_folder: Path | None = None,
+    workers: Workers = ALONE,
 ) -> TrainedPolicy:
     """Train on universes that are cut already; arguments and errors as in :func:`train_policy`.
 
@@ -124,8 +126,12 @@ def train_on_windows(
         Of their panels.
     config, device, seed, on_progress, resume_folder
         As in :func:`train_policy`.
+    workers : Workers
+        The processes that train together; ``config`` is that of all of them. The first alone reports and saves.
     """
-    run = _Run(windows.to(device), config, seed)
+    run = _Run(windows.to(device), config, seed, workers)
+    if workers.rank:
+        on_progress = None
     if resume_folder is not None and resume_folder.exists():
         run.load(resume_folder)
     saved = time.monotonic()
@@ -134,7 +140,7 @@ def train_on_windows(
         if on_progress is not None:
             on_progress(row)
         is_due = run.step % config.save_every == 0 or time.monotonic() - saved > _STATE_EVERY_SECONDS
-        if resume_folder is not None and (is_due or run.step == run.steps):
+        if resume_folder is not None and workers.rank == 0 and (is_due or run.step == run.steps):
             run.save(resume_folder)
             saved = time.monotonic()
     check_collapse(run.history[-1], run.load_by_objective)
@@ -153,8 +159,11 @@ def train_on_windows(
 class _Run:
     """Network, optimiser, step and history of one run; a step is one rollout and what is learned of it."""
 
-    def __init__(self, windows: MarketWindow, config: TrainConfig, seed: int) -> None:
+    def __init__(
+        self, windows: MarketWindow, config: TrainConfig, seed: int, workers: Workers = ALONE
+    ) -> None:
         self.windows, self.config, self.seed = windows, config, seed
+        self.workers, self.own = workers, workers.share(config)
         self.device = windows.decision_price.device
         with torch.random.fork_rng(devices=[]):  # the caller's generator stays as it was
             torch.manual_seed(seed)
@@ -193,11 +202,13 @@ class _Run:
         return row
 
     def _generator(self, purpose: int) -> torch.Generator:
-        seed = np.random.SeedSequence([self.seed, self.step, purpose]).generate_state(1, np.uint64)[0]
+        seed = np.random.SeedSequence(self.workers.seed([self.seed, self.step, purpose])).generate_state(
+            1, np.uint64
+        )[0]
         return torch.Generator(self.device).manual_seed(int(seed >> 1))
 
     def _episode_seed(self, step: int) -> int:
-        return int(np.random.SeedSequence([self.seed, step, 0]).generate_state(1)[0])
+        return int(np.random.SeedSequence(self.workers.seed([self.seed, step, 0])).generate_state(1)[0])
 
     def _warm_round(self) -> dict[str, Any]:
         """Show the teachers' answers in many states, and learn them.
@@ -206,7 +217,7 @@ class _Run:
         al. 2011): its samples spread small weights over all assets, which no teacher does.
         """
         config = self.config
-        players = draw_players(self.windows, config, self._episode_seed(self.step))
+        players = draw_players(self.windows, self.own, self._episode_seed(self.step))
         actor = wandering_actor(len(players.mix), self._generator(1))
         if self.step:
             actor = shared_actor(actor, self._sampling_actor())
@@ -216,7 +227,7 @@ class _Run:
         terms: dict[str, torch.Tensor] = {}
         for update in range(config.warm_steps):
             rows = torch.randint(
-                episode.decisions, (config.warm_batch,), generator=chooser, device=self.device
+                episode.decisions, (self.own.warm_batch,), generator=chooser, device=self.device
             )
             loss, terms = warm_loss(self.model, episode.seen(rows), teacher[rows])
             done = (self.step * config.warm_steps + update) / (config.warm_rounds * config.warm_steps)
@@ -229,7 +240,7 @@ class _Run:
         }
 
     def _descend(self, loss: torch.Tensor, rate: float) -> None:
-        descend(self.model, self.optimiser, loss, rate, self.config.clip_norm)
+        descend(self.model, self.optimiser, loss, rate, self.config.clip_norm, self.workers)
 
     def _sampling_actor(self) -> Actor:
         generator = self._generator(3)
@@ -243,7 +254,7 @@ class _Run:
 
     def _rollout(self, purpose: int) -> Episode:
         seed = self._episode_seed(self.step if purpose == 0 else _EVALUATION - purpose)
-        return play(draw_players(self.windows, self.config, seed), self._sampling_actor())
+        return play(draw_players(self.windows, self.own, seed), self._sampling_actor())
 
     def _own_reward(self, episode: Episode) -> torch.Tensor:
         """Rewards less what the other portfolios of the universe earned, (T, B, 6)."""
@@ -269,18 +280,18 @@ class _Run:
         total = mix.sum((0, 1)).clamp(min=1e-12)
         mean = (mix * returns).sum((0, 1)) / total
         scale = ((mix * (returns - mean) ** 2).sum((0, 1)) / total).sqrt().clamp(min=1e-4)
+        scale = self.workers.mean(scale)
         self.model.return_scale.copy_(scale)
         targets = (returns / scale).flatten(0, 1)
         optimiser = torch.optim.Adam(self.model.values.parameters(), lr=self.config.warm_rate)
         chooser = self._generator(4)
         for _ in range(self.config.warm_steps // 3 + 1):
-            rows = torch.randint(
-                episode.decisions, (self.config.batch,), generator=chooser, device=self.device
-            )
+            rows = torch.randint(episode.decisions, (self.own.batch,), generator=chooser, device=self.device)
             seen = episode.seen(rows)
             loss = (seen.mix * (self.model(seen).value - targets[rows]) ** 2).sum(-1).mean()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
+            self.workers.average_gradients(self.model.values.parameters())
             optimiser.step()
 
     def _ppo_iteration(self) -> dict[str, Any]:
@@ -306,10 +317,10 @@ class _Run:
         sums: dict[str, torch.Tensor] = {}
         updates = 0
         for epoch in range(config.epochs):
-            if epoch and float(sums["kl"]) > config.target_kl * updates:
+            if epoch and float(self.workers.mean(sums["kl"])) > config.target_kl * updates:
                 break
             order = torch.randperm(episode.decisions, generator=chooser, device=self.device)
-            for rows in order.split(config.batch):
+            for rows in order.split(self.own.batch):
                 batch = PpoBatch(episode.seen(rows), **{name: x[rows] for name, x in flat.items()})
                 loss, terms = ppo_loss(self.model, batch, config.weights, config.clip, done)
                 # Adam's first steps are as large as its rate, whatever the gradient: they ramp up.
@@ -332,7 +343,9 @@ class _Run:
 
     def _evaluation(self) -> dict[str, float]:
         """Measures of the deterministic policy, and of the blended experts on the same portfolios."""
-        seed = self._episode_seed(_EVALUATION)
+        seed = int(
+            np.random.SeedSequence([self.seed, _EVALUATION, 0]).generate_state(1)[0]
+        )  # the same in all
         players = draw_players(self.windows, self.config, seed)
 
         def policy(seen: Observation, teacher: torch.Tensor) -> Action:
