@@ -172,7 +172,7 @@ def output_folder(lake: LakeResource, config: BacktestConfig) -> Path:
 def _plan(config: BacktestConfig) -> tuple["BacktestPanel", list["Plan"]]:
     from dagster_project.backtest_data import backtest_panel
     from ml.backtest.registry import baseline_names, chosen_strategies
-    from ml.backtest.trials import Choices, plan_trials
+    from ml.backtest.trials import Choices, chosen_windows, plan_trials
     from ml.backtest.walk_forward import make_windows
 
     until = dt.date.fromisoformat(config.until) if config.until else None
@@ -182,7 +182,7 @@ def _plan(config: BacktestConfig) -> tuple["BacktestPanel", list["Plan"]]:
     )
     windows = make_windows(panel)
     strategies = chosen_strategies(config.strategies, config.own_strategies)
-    strategies += _policies(config, panel, windows)
+    strategies += _policies(config, panel, chosen_windows(windows, choices))
     return panel, plan_trials(windows, strategies, baseline_names(), choices)
 
 
@@ -195,13 +195,10 @@ def _policies(
     from ml.encoder.dataset import DEFAULT_MODEL
     from ml.models import ENCODER, WEIGHTS
 
-    open_windows = [w for w in windows if config.open_test is not None or not w.is_test]
-    if config.windows:
-        open_windows = [w for w in open_windows if w.name in config.windows]
     encoder = Path(config.encoder) if config.encoder else WEIGHTS / ENCODER
     chronos = Path(config.chronos) if config.chronos else DEFAULT_MODEL
     choices = [PolicyChoice.parse(text) for text in config.policies]
-    return policy_strategies(choices, encoder, panel, open_windows, chronos)
+    return policy_strategies(choices, encoder, panel, windows, chronos)
 
 
 def _progress(context: dg.AssetExecutionContext) -> Callable[[int, int, str], None]:

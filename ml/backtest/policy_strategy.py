@@ -24,6 +24,7 @@ from ml.features.panel import FeaturePanel
 from ml.models import CompatibilityError
 from ml.policy.regime import regime_features
 from ml.policy.serve import AccountTax, PolicyServer
+from ml.policy.state import year_fraction
 from ml.types import OBJECTIVES
 
 POLICY_NAME: Final = "policy"
@@ -130,17 +131,13 @@ class PolicyStrategy:
 
 def account_tax(state: DecisionState) -> AccountTax:
     """The tax state of the accounts as the policy reads it: money in shares of value."""
-    fill = state.fill_date.astype("datetime64[D]")
-    year = fill.astype("datetime64[Y]")
-    days = (fill - year.astype("datetime64[D]")).astype(int)
-    length = ((year + 1).astype("datetime64[D]") - year.astype("datetime64[D]")).astype(int)
     return AccountTax(
         short_rate=state.short_rate,
         long_rate=state.long_rate,
         short_net=state.short_net_usd / state.value_usd,
         long_net=state.long_net_usd / state.value_usd,
         carryover=state.carryover_usd / state.value_usd,
-        year_fraction=float(days / length),
+        year_fraction=float(year_fraction(state.fill_date)),
         is_locked=state.is_locked,
     )
 

@@ -141,7 +141,7 @@ def plan_trials(
     ValueError
         A window or profile that is not there, or a test window without its tag.
     """
-    wanted = _chosen_windows(windows, choices)
+    wanted = chosen_windows(windows, choices)
     unknown = [name for name in choices.profiles if name not in PROFILES]
     if unknown:
         raise ValueError(f"profile {unknown[0]!r} is unknown: use {', '.join(PROFILES)}")
@@ -162,7 +162,14 @@ def _runs_in(strategy: Strategy, window: Window, baselines: frozenset[str]) -> b
     return window.name != "thirty_years" or strategy.name in baselines
 
 
-def _chosen_windows(windows: Sequence[Window], choices: Choices) -> list[Window]:
+def chosen_windows(windows: Sequence[Window], choices: Choices) -> list[Window]:
+    """The windows that a run opens.
+
+    Raises
+    ------
+    ValueError
+        A window that is not there, or the test asked for by name without its tag.
+    """
     names = [w.name for w in windows]
     for name in choices.windows or ():
         if name not in names:

@@ -14,6 +14,7 @@ from ml.policy.env_config import WASH_DAYS, EnvConfig, PortfolioParams
 from ml.policy.kernels.layout import DELISTED, NO_SHORT_GAINS, TAXABLE, TRADEABLE, Holders, Market
 from ml.policy.market_window import REGIME_FEATURES, MarketWindow
 from ml.policy.objectives import DECISION_STEP_SESSIONS
+from ml.policy.state import year_fraction
 
 _VOLATILITY: Final = REGIME_FEATURES.index("market_volatility_63d_ann")
 _WEEKLY: Final = math.sqrt(DECISION_STEP_SESSIONS / 252)
@@ -48,7 +49,7 @@ class MarketRows:
         self.group = portfolios.group.long()
         days = window.fill_day.cpu().numpy().astype(np.int64)
         device = window.fill_day.device
-        self._year_fraction = torch.tensor(_year_fraction(days), dtype=dtype, device=device)
+        self._year_fraction = torch.tensor(year_fraction(days), dtype=dtype, device=device)
         self._listed = window.is_tradeable & ~window.is_delisted
         decision = window.decision_price.to(dtype).contiguous()
         paid = window.dividend
@@ -118,13 +119,6 @@ def _long_days(days: np.ndarray) -> np.ndarray:
         first = np.where(is_last, (month + 13).astype("datetime64[D]"), anniversary)
         found = np.where(first <= dates, days - back, found)
     return found
-
-
-def _year_fraction(days: np.ndarray) -> np.ndarray:
-    dates = days.astype("datetime64[D]")
-    years = dates.astype("datetime64[Y]")
-    start, after = years.astype("datetime64[D]"), (years + 1).astype("datetime64[D]")
-    return (dates - start).astype(np.int64) / ((after - start).astype(np.int64) - 1)
 
 
 def _year_ends(days: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import torch
 
 MAX_LOGIT: Final = 6.0  # beyond exp(-6) of a position is nothing left to sell
@@ -37,6 +38,20 @@ ACCOUNT_FEATURES: Final = (
     "year_fraction",  # 0 on 1 January, 1 on 31 December
     "log_assets",  # log(number of tradeable assets) / log(500)
 )
+
+
+def year_fraction(days: np.ndarray | np.datetime64) -> np.ndarray:
+    """Where in its year each day lies: 0 on 1 January, 1 on 31 December.
+
+    Parameters
+    ----------
+    days : ndarray or datetime64[D]
+        Days since 1970-01-01, or datetime64[D]; any shape.
+    """
+    dates = days.astype("datetime64[D]")
+    years = dates.astype("datetime64[Y]")
+    start, after = years.astype("datetime64[D]"), (years + 1).astype("datetime64[D]")
+    return (dates - start).astype(np.int64) / ((after - start).astype(np.int64) - 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,6 @@ def train_policy(
     on_progress: Progress | None = None,
     resume_folder: Path | None = None,
     chronos: ChronosBranch | None = None,
-    windows: MarketWindow | None = None,
 ) -> TrainedPolicy:
     """Train a policy.
 
@@ -81,8 +80,6 @@ def train_policy(
         Where the training state is kept; a state found there is continued.
     chronos : ChronosBranch, optional
         By default the shipped model.
-    windows : MarketWindow, optional
-        In place of drawing them from the panels.
 
     Raises
     ------
@@ -93,9 +90,8 @@ def train_policy(
     ResumeError
         The state in `resume_folder` is of another configuration or seed.
     """
-    if windows is None:
-        branch = chronos or load_chronos(device=str(device))
-        windows = draw_windows(panels, encoder, config, seed=seed, chronos=branch)
+    branch = chronos or load_chronos(device=str(device))
+    windows = draw_windows(panels, encoder, config, seed=seed, chronos=branch)
     sources = tuple(sorted({one.source for one in panels}))
     return train_on_windows(
         windows, encoder.compatibility_id, sources, config, device=device, seed=seed, on_progress=on_progress,
@@ -207,8 +203,11 @@ class _Run:
         )[0]
         return torch.Generator(self.device).manual_seed(int(seed >> 1))
 
-    def _episode_seed(self, step: int) -> int:
-        return int(np.random.SeedSequence(self.workers.seed([self.seed, step, 0])).generate_state(1)[0])
+    def _episode_seed(self, step: int, *, is_shared: bool = False) -> int:
+        """Seed of a step's portfolios: each worker's own, or the same in all."""
+        entropy = [self.seed, step, 0]
+        entropy = entropy if is_shared else self.workers.seed(entropy)
+        return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
     def _warm_round(self) -> dict[str, Any]:
         """Show the teachers' answers in many states, and learn them.
@@ -343,9 +342,7 @@ class _Run:
 
     def _evaluation(self) -> dict[str, float]:
         """Measures of the deterministic policy, and of the blended experts on the same portfolios."""
-        seed = int(
-            np.random.SeedSequence([self.seed, _EVALUATION, 0]).generate_state(1)[0]
-        )  # the same in all
+        seed = self._episode_seed(_EVALUATION, is_shared=True)
         players = draw_players(self.windows, self.config, seed)
 
         def policy(seen: Observation, teacher: torch.Tensor) -> Action:

@@ -5,7 +5,6 @@ What belongs here: embeddings, regime, tax state and wash locks of one session i
 """
 
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import polars as pl
@@ -14,6 +13,7 @@ from ml.policy.market_window import EMBEDDING_SIZE
 from ml.policy.panels import MarketPanel
 from ml.policy.regime import regime_features
 from ml.policy.serve import AccountTax
+from ml.policy.state import year_fraction
 from ml.recommend.book import Book
 from ml.recommend.inputs import NightInputs, RecommendSettings
 from ml.recommend.locks import wash_windows
@@ -96,13 +96,12 @@ def account_tax(
     homes = rows.select(pl.col("household_id").unique(maintain_order=True)).with_row_index("h")
     home = rows.join(homes, on="household_id", maintain_order="left")["h"].to_numpy().astype(np.int64)
     windows = wash_windows(inputs.wash_windows, homes, universe, session, settings.wash_window_days)
-    first = date(session.year, 1, 1).toordinal()
     return AccountTax(
         short_rate=np.where(deferred, 0.0, rates.short[chosen]),
         long_rate=np.where(deferred, 0.0, rates.long[chosen]),
         short_net=share[:, 0],
         long_net=share[:, 1],
         carryover=np.abs(share[:, 2:]).sum(axis=1),
-        year_fraction=(session.toordinal() - first) / (date(session.year, 12, 31).toordinal() - first),
+        year_fraction=float(year_fraction(np.datetime64(session))),
         is_locked=windows.loss_sold[home],
     )

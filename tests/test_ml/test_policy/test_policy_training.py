@@ -11,7 +11,7 @@ from ml.policy.episodes import Action, blend, draw_players, play
 from ml.policy.measures import CollapseError, active_share, check_collapse, episode_measures, load_measures
 from ml.policy.panels import AccountPanel
 from ml.policy.serve import AccountTax, PolicyServer
-from ml.policy.train import ResumeError, train_policy
+from ml.policy.train import ResumeError, train_on_windows
 from ml.policy.windows import make_windows
 from ml.types import OBJECTIVES
 from tests.test_ml.test_policy.policy_helpers import ASSETS, FeatureEmbedder, make_panel
@@ -33,6 +33,9 @@ CONFIG = TrainConfig(
 SHORT = replace(CONFIG, warm_rounds=1, warm_steps=4, iterations=2, universes=2, per_universe=6)
 
 
+IDENTITY = FeatureEmbedder.compatibility_id
+
+
 @pytest.fixture(scope="module")
 def panel():
     return make_panel(sessions=400)
@@ -46,7 +49,7 @@ def windows(panel):
 
 @pytest.fixture(scope="module")
 def trained(panel, windows):
-    return train_policy([panel], FeatureEmbedder(), CONFIG, seed=3, windows=windows)
+    return train_on_windows(windows, IDENTITY, (panel.source,), CONFIG, seed=3)
 
 
 @pytest.fixture
@@ -137,7 +140,7 @@ def test_shuffled_embeddings_change_the_weights(trained, night):
 
 def test_training_repeats_and_resumes_to_the_bit(panel, windows, tmp_path):
     def train(**kwargs):
-        return train_policy([panel], FeatureEmbedder(), SHORT, seed=1, windows=windows, **kwargs)
+        return train_on_windows(windows, IDENTITY, (panel.source,), SHORT, **{"seed": 1, **kwargs})
 
     whole = train()
     rows = []
@@ -153,15 +156,13 @@ def test_training_repeats_and_resumes_to_the_bit(panel, windows, tmp_path):
     assert resumed.compatibility_id == whole.compatibility_id
     assert resumed.history == whole.history
     with pytest.raises(ResumeError, match="seed"):
-        train_policy(
-            [panel], FeatureEmbedder(), SHORT, seed=2, windows=windows, resume_folder=tmp_path / "state"
-        )
+        train(seed=2, resume_folder=tmp_path / "state")
 
 
 def test_training_leaves_the_callers_generator_alone(panel, windows):
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    train_policy([panel], FeatureEmbedder(), replace(SHORT, iterations=1), seed=1, windows=windows)
+    train_on_windows(windows, IDENTITY, (panel.source,), replace(SHORT, iterations=1), seed=1)
     assert torch.equal(before, torch.get_rng_state())
 
 

@@ -7,10 +7,7 @@ from ml.models import WEIGHTS
 from ml.policy.serve import AccountTax, PolicyServer
 from ml.types import OBJECTIVES
 
-FOLDER = WEIGHTS / "policy"
-pytestmark = pytest.mark.skipif(
-    not FOLDER.exists(), reason="no policy ships yet: taxloom train --phase policy"
-)
+SHIPPED = ("policy", "policy-quick")  # the full one, and what `taxloom train` gives
 ACCOUNTS, ASSETS = 200, 30
 
 
@@ -26,29 +23,31 @@ def night(build):
     return market, rng.normal(size=(ASSETS, 64)).astype(np.float32), np.full(5, 0.12), accounts, tax
 
 
-def targets(night, objective, embeddings=None):
+def targets(night, name, objective, embeddings=None):
     market, vectors, regime, accounts, tax = night
     mix = np.tile(np.eye(6)[OBJECTIVES.index(objective)], (ACCOUNTS, 1))
     vectors = vectors if embeddings is None else embeddings
     mask = np.zeros(ACCOUNTS, dtype=bool)
-    return PolicyServer.load(FOLDER).targets(market, vectors, regime, accounts, tax, mix, mask)[0]
+    return PolicyServer.load(WEIGHTS / name).targets(market, vectors, regime, accounts, tax, mix, mask)[0]
 
 
+@pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_it_is_active(night, objective):
-    weights = targets(night, objective)
+def test_it_is_active(night, name, objective):
+    weights = targets(night, name, objective)
     active = 0.5 * (np.abs(weights[:, :-1] - 1 / ASSETS).sum(1) + weights[:, -1])
     assert active.mean() >= (0.05 if objective == "tax_loss_harvesting" else 0.2)
 
 
-def test_objectives_and_embeddings_matter(night):
+@pytest.mark.parametrize("name", SHIPPED)
+def test_objectives_and_embeddings_matter(night, name):
     current = night[3].current_weights[:, :-1]
 
     def actions(objective):
-        change = targets(night, objective)[:, :-1] - current
+        change = targets(night, name, objective)[:, :-1] - current
         return np.sign(change) * (np.abs(change) > 0.01)
 
     for other in ("capital_preservation", "tax_loss_harvesting", "long_term_gains_only"):
         assert (actions("short_term_alpha") != actions(other)).any(1).mean() > 0.2, other
-    shuffled = targets(night, "short_term_alpha", np.roll(night[1], 7, axis=0))
-    assert 0.5 * np.abs(shuffled - targets(night, "short_term_alpha")).sum(1).mean() > 0.02
+    shuffled = targets(night, name, "short_term_alpha", np.roll(night[1], 7, axis=0))
+    assert 0.5 * np.abs(shuffled - targets(night, name, "short_term_alpha")).sum(1).mean() > 0.02
