@@ -84,10 +84,16 @@ def run_plans(
         done, computed = done + len(plan.keys), computed + len(missing)
         paths += files
         if on_progress is not None:
-            what = f"{len(missing)} trials" if missing else "finished before"
-            on_progress(done, total, f"{plan.window.name} {plan.strategy.name}: {what}")
+            on_progress(
+                done, total, f"{plan.window.name} {plan.strategy.name}: {_said(len(missing), len(files))}"
+            )
     _write_manifest(folder, panel, paths)
     return RunReport(computed, total - computed, tuple(paths))
+
+
+def _said(computed: int, total: int) -> str:
+    before = f"{total - computed} finished before" if computed < total else ""
+    return ", ".join(part for part in (f"{computed} trials" if computed else "", before) if part)
 
 
 def _simulate(
