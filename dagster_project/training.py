@@ -71,16 +71,25 @@ def open_for_training(lake: LakeResource) -> tuple[Artifacts, NightReader]:
 
 
 def training_panels(
-    context: dg.AssetExecutionContext, reader: NightReader, config: TrainConfig
+    context: dg.AssetExecutionContext,
+    reader: NightReader,
+    config: TrainConfig,
+    trends_ann: Sequence[float] = (0.0,),
 ) -> list["FeaturePanel"]:
-    """The warehouse's panel up to ``config.until`` beside simulated ones, all from the run's seed."""
+    """The warehouse's panel up to ``config.until`` beside simulated ones, all from the run's seed.
+
+    ``trends_ann`` are the simulated markets' own trends, in turn.
+    """
     from ml.features.simulated_panel import simulated_panel
 
     until = min(dt.date.fromisoformat(config.until), reader.as_of_date)
     panels = [reader.panel(dt.date(1900, 1, 1), until, source=f"warehouse to {until}")]
     count, assets, years = SIMULATED_MARKETS[config.profile]
     for number in range(count):
-        panels.append(simulated_panel(assets=assets, years=years, seed=1000 * config.seed + number))
+        trend = trends_ann[number % len(trends_ann)]
+        panels.append(
+            simulated_panel(assets=assets, years=years, seed=1000 * config.seed + number, trend_ann=trend)
+        )
     cells = sum(int(panel.is_present.sum()) for panel in panels)
     context.log.info(f"progress: {len(panels)} markets, {cells:,} asset sessions")
     return panels

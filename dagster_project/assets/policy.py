@@ -1,5 +1,7 @@
 """Phase 2: training of the mixture-of-experts policy."""
 
+import datetime as dt
+
 import dagster as dg
 
 from dagster_project.chronos_model import load_branch
@@ -32,14 +34,15 @@ def policy_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, con
     """Embed the training panels, train, keep, record, promote."""
     from dagster_project.pictures import curves, heatmap
     from ml.encoder.embed import EncoderServer
-    from ml.policy.config import PROFILES
+    from ml.policy.config import PROFILES, TRENDS_ANN
     from ml.policy.train import train_policy
     from ml.runtime import fixed_threads
     from ml.types import EXPERTS, OBJECTIVES
 
     artifacts, reader = open_for_training(lake)
     encoder = artifacts.newest_trained("encoder")
-    panels = training_panels(context, reader, config)
+    panels = training_panels(context, reader, config, TRENDS_ANN)
+    until = min(dt.date.fromisoformat(config.until), reader.as_of_date)
     branch = load_branch(lake.settings(), config.chronos, context.log.info, config.device)
     with artifacts.staging("policy") as folder, fixed_threads(TRAINING_THREADS):
         trained = train_policy(
@@ -51,7 +54,7 @@ def policy_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, con
             on_progress=progress_logger(context),
             chronos=branch,
         )
-        trained.save(folder)
+        trained.save(folder, {"trained_until": until.isoformat()})
         model = artifacts.keep("policy", folder)
     metrics = metric_rows(trained.history, run_id=context.run_id, model=model, seed=config.seed)
     metadata = record_training(context, artifacts, model, metrics)

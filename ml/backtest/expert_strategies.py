@@ -25,7 +25,7 @@ class FixedRouter(Baseline):
         """Blend the experts by each account's objective."""
         mix = np.zeros((len(state.objectives), len(OBJECTIVES)))
         mix[np.arange(len(mix)), [OBJECTIVES.index(name) for name in state.objectives]] = 1.0
-        blended, _ = blend_targets(expert_targets(state.market, state.accounts), mix)
+        blended, _ = blend_targets(expert_targets(state.market, state.accounts, tax=state.tax), mix)
         return without_washes(blended, state)
 
 
@@ -40,7 +40,7 @@ class RandomRouter(Baseline):
             for seed in np.unique(state.seeds).tolist()
         }
         shares = np.array([drawn[seed] for seed in state.seeds.tolist()])
-        targets = expert_targets(state.market, state.accounts)
+        targets = expert_targets(state.market, state.accounts, tax=state.tax)
         return without_washes(np.einsum("ak,akn->an", shares, targets), state)
 
 

@@ -23,8 +23,7 @@ from ml.encoder.embed import EncoderServer
 from ml.features.panel import FeaturePanel
 from ml.models import CompatibilityError
 from ml.policy.regime import regime_features
-from ml.policy.serve import AccountTax, PolicyServer
-from ml.policy.state import year_fraction
+from ml.policy.serve import PolicyServer
 from ml.types import OBJECTIVES
 
 POLICY_NAME: Final = "policy"
@@ -122,24 +121,11 @@ class PolicyStrategy:
             self._embeddings.at(len(state.dates) - 1),
             regime_features(state.market_log, state.returns_log[-YEAR_SESSIONS:][:, state.is_tradeable]),
             state.accounts,
-            account_tax(state),
+            state.tax,
             mix,
             np.array([name == _LONG_ONLY for name in state.objectives]),
         )
         return without_washes(found, state)
-
-
-def account_tax(state: DecisionState) -> AccountTax:
-    """The tax state of the accounts as the policy reads it: money in shares of value."""
-    return AccountTax(
-        short_rate=state.short_rate,
-        long_rate=state.long_rate,
-        short_net=state.short_net_usd / state.value_usd,
-        long_net=state.long_net_usd / state.value_usd,
-        carryover=state.carryover_usd / state.value_usd,
-        year_fraction=float(year_fraction(state.fill_date)),
-        is_locked=state.is_locked,
-    )
 
 
 def policy_strategies(

@@ -25,6 +25,7 @@ from ml.backtest.strategies import DecisionState, Strategy, checked_targets
 from ml.backtest.walk_forward import Window, decision_sessions
 from ml.backtest.year_to_date import YearToDate
 from ml.features.panel import CHANNELS
+from ml.tax.rates import limits
 from ml.tax.units import USD
 
 TAX_MONTH_DAY: Final = (4, 15)
@@ -114,6 +115,7 @@ class _Run:
         accounts, assets, sessions = len(keys), len(panel.asset_ids), window.end - window.start + 1
         method = LOT_METHODS.index(strategy.lot_method)
         self.methods = np.full(accounts, method, np.int64)
+        self.loss_limit_usd = np.array([limits(p.filing_status).capital_loss / USD for p in self.profiles])
         is_bound = np.array([key.objective == _LONG_ONLY for key in keys])
         self.may_take_short_gains = ~is_bound | (method != TAX_ORDER)
         self.cost_ratio = np.array([key.cost_bp for key in keys]) / 10_000.0
@@ -203,6 +205,7 @@ class _Run:
             short_net_usd=short_net,
             long_net_usd=long_net,
             carryover_usd=carryover,
+            loss_limit_usd=self.loss_limit_usd,
             book=self.book,
         )
 

@@ -17,8 +17,10 @@ from ml.backtest.lot_book import SHARE, LotBook, first_long_day
 from ml.backtest.walk_forward import SCHEDULES
 from ml.features.catalog import FEATURE_COLUMNS
 from ml.features.panel import CHANNELS
+from ml.policy.account_state import AccountTax
 from ml.policy.panels import AccountPanel, MarketPanel
 from ml.policy.regime import regime_features
+from ml.policy.state import year_fraction
 from ml.types import OBJECTIVES
 
 YEAR_SESSIONS: Final = 252
@@ -68,6 +70,8 @@ class DecisionState:
         Results of the year's sales so far, by the account's own lots: before wash sales, which the ledger alone knows.
     carryover_usd : ndarray of shape (A,)
         Losses carried in from the years before, >= 0; of a year that is not settled yet, an estimate.
+    loss_limit_usd : ndarray of shape (A,)
+        What of a year's losses lowers other income.
     book : LotBook
         Open lots of the A accounts.
     """
@@ -89,6 +93,7 @@ class DecisionState:
     short_net_usd: np.ndarray
     long_net_usd: np.ndarray
     carryover_usd: np.ndarray
+    loss_limit_usd: np.ndarray
     book: LotBook
 
     @property
@@ -115,6 +120,20 @@ class DecisionState:
             returns,
             self.is_tradeable,
             float(regime[_VOLATILITY_63D]),
+        )
+
+    @cached_property
+    def tax(self) -> AccountTax:
+        """The tax state of the accounts as experts and policy read it: money in shares of value."""
+        return AccountTax(
+            short_rate=self.short_rate,
+            long_rate=self.long_rate,
+            short_net=self.short_net_usd / self.value_usd,
+            long_net=self.long_net_usd / self.value_usd,
+            carryover=self.carryover_usd / self.value_usd,
+            loss_limit=self.loss_limit_usd / self.value_usd,
+            year_fraction=float(year_fraction(self.fill_date)),
+            is_locked=self.is_locked,
         )
 
     @cached_property

@@ -5,6 +5,7 @@ formulas (``compute.py``), vintages and late rows, which only the warehouse has 
 """
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from multiprocessing import get_context
@@ -79,7 +80,13 @@ def compute_panel(
 
 
 def simulated_panel(
-    *, assets: int, years: int, seed: int, warmup_sessions: int = 252, is_bare: bool = False
+    *,
+    assets: int,
+    years: int,
+    seed: int,
+    warmup_sessions: int = 252,
+    is_bare: bool = False,
+    trend_ann: float = 0.0,
 ) -> FeaturePanel:
     """Simulate a market and compute its panel.
 
@@ -96,6 +103,8 @@ def simulated_panel(
     is_bare : bool
         The market as another vendor's price files tell it: nothing is known of shares outstanding, expenses,
         duration or qualified dividends, and an asset counts as listed at its first bar.
+    trend_ann : float
+        As in :func:`ml.simulate.market.simulate_market`.
 
     Returns
     -------
@@ -107,6 +116,7 @@ def simulated_panel(
         start_date=START_DATE,
         sessions=years * SESSIONS_A_YEAR + warmup_sessions,
         seed=seed,
+        trend_ann=trend_ann,
     )
     # The market fund has a bar on every session, known at the session's close.
     sessions = made.daily_bars.filter(pl.col("asset_id") == BENCHMARK_ASSET_ID).select(
@@ -134,7 +144,13 @@ def _bare(assets: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def simulated_panels(
-    count: int, *, assets: int, years: int, first_seed: int, workers: int | None = None
+    count: int,
+    *,
+    assets: int,
+    years: int,
+    first_seed: int,
+    workers: int | None = None,
+    trends_ann: Sequence[float] = (0.0,),
 ) -> list[FeaturePanel]:
     """Several simulated markets, each in a process of its own where there are cores.
 
@@ -146,18 +162,22 @@ def simulated_panels(
         Market i has the seed ``first_seed + i``.
     workers : int, optional
         Processes; by default half of the machine's cores. One: no other process is started.
+    trends_ann : sequence of float
+        ``trend_ann`` of the markets, in turn.
 
     Returns
     -------
     list of FeaturePanel
         In the order of their seeds; the same for every number of workers.
     """
-    seeds = range(first_seed, first_seed + count)
+    markets = [(first_seed + i, trends_ann[i % len(trends_ann)]) for i in range(count)]
     processes = min(count, workers or max(1, (os.cpu_count() or 1) // 2))
     if processes == 1:
-        return [simulated_panel(assets=assets, years=years, seed=seed) for seed in seeds]
+        return [simulated_panel(assets=assets, years=years, seed=s, trend_ann=t) for s, t in markets]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(simulated_panel, assets=assets, years=years, seed=seed) for seed in seeds]
+        waiting = [
+            pool.submit(simulated_panel, assets=assets, years=years, seed=s, trend_ann=t) for s, t in markets
+        ]
         return [one.result() for one in waiting]
 
 

@@ -1,8 +1,8 @@
 """``python -m ml.policy --encoder DIR --output DIR``: train on simulated markets, evaluate, write checkpoint and card.
 
-``--packaged FILE.npz`` adds a stored panel up to 2016-12-30 to the training data. ``--state DIR`` keeps a training
-state there and continues it if one is found. ``--evaluate`` trains nothing: it plays the checkpoint in ``--output``
-on held-out simulated markets and writes ``evaluation.json`` and the card beside it.
+``--packaged FILE.npz`` adds a stored panel to the training data, up to 2016-12-30 or an earlier ``--until``.
+``--state DIR`` keeps a training state there and continues it if one is found. ``--evaluate`` trains nothing: it plays
+the checkpoint in ``--output`` on held-out simulated markets and writes ``evaluation.json`` and the card beside it.
 
 For a machine that has neither markets nor Chronos: ``--write-spans DIR`` writes what training and evaluation read and
 ends, ``--spans DIR`` reads it instead of drawing anew.
@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ from ml.features.panel import FeaturePanel
 from ml.features.panel_file import load_panel
 from ml.models import ENCODER, WEIGHTS
 from ml.policy.card import evaluate_policy, policy_card
-from ml.policy.config import PROFILES, LossWeights, TrainConfig
+from ml.policy.config import PROFILES, TRENDS_ANN, LossWeights, TrainConfig
 from ml.policy.market_window import MarketWindow
 from ml.policy.parallel import Workers, leave
 from ml.policy.spans import Span, cut_windows, draw_spans, load_spans, save_spans
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     given.device = workers.device(given.device)
     source = _Stored(given, config) if given.spans else _Drawn(given, config)
     if not given.evaluate:
-        windows, names = source.training()
+        windows, names, until = source.training()
         print(f"{windows.sizes[0]} universes after {time.monotonic() - began:.0f} s", flush=True)
         trained = train_on_windows(
             windows, source.encoder_id, names, config, device=given.device, seed=given.seed, on_progress=_print_row,
@@ -68,7 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
         leave()
         if workers.rank:
             return 0
-        digest = trained.save(given.output, {"seconds": round(time.monotonic() - began, 1)})
+        digest = trained.save(
+            given.output, {"seconds": round(time.monotonic() - began, 1), "trained_until": until}
+        )
         print(f"wrote {given.output} (digest {digest[:12]})", flush=True)
     policy = load_policy(given.output)
     if policy.encoder_compatibility_id != source.encoder_id:
@@ -100,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
         "--encoder", type=Path, default=WEIGHTS / ENCODER, help="checkpoint folder of the encoder"
     )
     parser.add_argument("--packaged", type=Path, help="a stored panel of real prices (.npz)")
+    parser.add_argument(
+        "--until", type=date.fromisoformat, default=CUT_OFF, help="last day of them, YYYY-MM-DD"
+    )
     parser.add_argument("--state", type=Path, help="folder of the training state")
     parser.add_argument("--output", type=Path, help="checkpoint folder to write")
     parser.add_argument("--write-spans", type=Path, metavar="DIR", help="write what is trained on, and end")
@@ -141,7 +147,7 @@ class _Drawn:
         self.encoder_id = self._encoder.compatibility_id
 
     def training_spans(self) -> list[Span]:
-        panels = _panels(self._given.profile, self._given.packaged)
+        panels = _panels(self._given.profile, self._given.packaged, self._given.until)
         return self._spans(panels, self._config, self._given.seed)
 
     def held_out_spans(self) -> list[Span]:
@@ -149,11 +155,13 @@ class _Drawn:
         from ml.features.simulated_panel import simulated_panels
 
         count, assets, years = HELD_OUT[self._given.profile]
-        panels = simulated_panels(count, assets=assets, years=years, first_seed=_HELD_OUT_SEED)
+        panels = simulated_panels(
+            count, assets=assets, years=years, first_seed=_HELD_OUT_SEED, trends_ann=TRENDS_ANN
+        )
         ranges = min(self._config.ranges, _HELD_OUT_SPANS)
         return self._spans(panels, replace(self._config, ranges=ranges), _HELD_OUT_SEED)
 
-    def training(self) -> tuple[MarketWindow, tuple[str, ...]]:
+    def training(self) -> tuple[MarketWindow, tuple[str, ...], str | None]:
         return _cut(self.training_spans(), self._config)
 
     def held_out(self) -> MarketWindow:
@@ -176,15 +184,18 @@ class _Stored:
                 f"and {other[:12]}: write them anew with --write-spans"
             )
 
-    def training(self) -> tuple[MarketWindow, tuple[str, ...]]:
+    def training(self) -> tuple[MarketWindow, tuple[str, ...], str | None]:
         return _cut(self._training, self._config)
 
     def held_out(self) -> MarketWindow:
         return _cut(self._held_out, self._config)[0]
 
 
-def _cut(spans: list[Span], config: TrainConfig) -> tuple[MarketWindow, tuple[str, ...]]:
-    return cut_windows(spans, config), tuple(sorted({one.panel.source for one in spans}))
+def _cut(spans: list[Span], config: TrainConfig) -> tuple[MarketWindow, tuple[str, ...], str | None]:
+    """Universes, the names of their panels, and the last day of real prices among them."""
+    real = [str(one.panel.dates[-1]) for one in spans if not one.panel.source.startswith("simulated")]
+    names = tuple(sorted({one.panel.source for one in spans}))
+    return cut_windows(spans, config), names, max(real, default=None)
 
 
 def _write_spans(given: argparse.Namespace, config: TrainConfig) -> int:
@@ -198,15 +209,17 @@ def _write_spans(given: argparse.Namespace, config: TrainConfig) -> int:
     return 0
 
 
-def _panels(profile: str, packaged: Path | None) -> list[FeaturePanel]:
-    """Training panels: simulated markets, and real prices to the cut-off if given."""
+def _panels(profile: str, packaged: Path | None, until: date) -> list[FeaturePanel]:
+    """Training panels: simulated markets, and real prices up to a day if given."""
     from ml.features.simulated_panel import simulated_panels
 
     count, assets, years = MARKETS[profile]
-    panels = simulated_panels(count, assets=assets, years=years, first_seed=_FIRST_SEED)
+    panels = simulated_panels(
+        count, assets=assets, years=years, first_seed=_FIRST_SEED, trends_ann=TRENDS_ANN
+    )
     if packaged:
-        real = load_panel(packaged, f"packaged to {CUT_OFF}")
-        end = int(np.searchsorted(real.dates, np.datetime64(CUT_OFF), side="right"))
+        real = load_panel(packaged, f"packaged to {until}")
+        end = int(np.searchsorted(real.dates, np.datetime64(until), side="right"))
         panels.insert(0, real.take(slice(0, end)))
     return panels
 

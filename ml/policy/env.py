@@ -133,6 +133,7 @@ class TaxLotEnv:
         self._rates = tuple(
             rate.to(self.config.dtype) for rate in (portfolios.short_rate, portfolios.long_rate)
         )
+        self._loss_limit = portfolios.loss_limit_ratio.to(self.config.dtype)
         self._kernel: Kernel = kernel_for(
             self._rows.market, holders_of(portfolios, self.weeks, self.config), self.config
         )
@@ -195,6 +196,7 @@ class TaxLotEnv:
             short_net=share[:, c.SHORT_NET],
             long_net=share[:, c.LONG_NET],
             carryover=(account[:, c.SHORT_CARRY] + account[:, c.LONG_CARRY]) / value,
+            loss_limit=self._loss_limit / value,
             short_rate=self._rates[0],
             long_rate=self._rates[1],
             is_tax_deferred=self.portfolios.is_tax_deferred,

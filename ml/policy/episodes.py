@@ -165,7 +165,7 @@ def play(players: Players, act: Actor) -> Episode:
     with torch.no_grad():
         for week in range(env.weeks):
             seen = observe_window(players.window, week, group, state, players.mix)
-            teacher = teacher_targets(players.window, week, group, state, env.lot_values())
+            teacher = teacher_targets(players.window, week, group, state, env.lot_values().free)
             action = act(seen, teacher)
             result = env.step(action.target)
             state = result.state

@@ -48,8 +48,6 @@ class MarketWindow:
     expert_target : Tensor of shape (G, T + 1, 3, N + 1) or None
         Portfolios of momentum, growth anchor and defensive, cash last (``MarketPlan``): do not depend on
         the account; used by the warm start.
-    substitute : Tensor of shape (G, T + 1, N) or None
-        int64 position of each asset's most correlated tradeable other asset, -1 for none.
     dividend : Tensor of shape (G, T + 1, N) or None
         Cash per share paid at the fill on what is held before it, for prices that leave dividends out; taxed
         as qualified. None: none (the prices are total-return indices).
@@ -64,7 +62,6 @@ class MarketWindow:
     regime: torch.Tensor
     cash_return: torch.Tensor
     expert_target: torch.Tensor | None = None
-    substitute: torch.Tensor | None = None
     dividend: torch.Tensor | None = None
 
     @property

@@ -58,23 +58,23 @@ OBJECTIVE_SPECS: Final = {
 }
 
 # The fixed router: row = objective, column = expert (momentum, growth, defensive, tax_aware).
-# * short_term_alpha: the only short-horizon signal is momentum; the rest keeps it diversified.
-# * short_term_gain: momentum again, but held longer and after tax, so a fifth goes to tax_aware.
-# * long_term_gain: broad, low turnover; tax_aware because deferral compounds over years.
-# * capital_preservation: minimum variance and cash; some growth, since cash alone loses to inflation.
-# * tax_loss_harvesting: tax_aware decides; growth is where it drifts, so that it tracks the market.
-# * long_term_gains_only: growth and tax_aware alike; both trade little and wait for long-term lots.
+# * short_term_alpha: the only short-horizon signal is momentum; a little growth keeps it diversified.
+# * short_term_gain: momentum again, but after tax, so that more of it is held patiently.
+# * long_term_gain: broad, low turnover, tilted to winners; tax_aware because deferral compounds over years.
+# * capital_preservation: minimum variance and cash; little else, since every other expert is fully invested.
+# * tax_loss_harvesting: tax_aware decides; a little growth.
+# * long_term_gains_only: growth and tax_aware; both trade little and wait for long-term lots.
 EXPERT_MIX: Final = {
-    "short_term_alpha": (0.70, 0.10, 0.10, 0.10),
-    "short_term_gain": (0.50, 0.20, 0.10, 0.20),
-    "long_term_gain": (0.15, 0.60, 0.05, 0.20),
-    "capital_preservation": (0.00, 0.15, 0.75, 0.10),
-    "tax_loss_harvesting": (0.05, 0.25, 0.05, 0.65),
-    "long_term_gains_only": (0.05, 0.45, 0.05, 0.45),
+    "short_term_alpha": (0.80, 0.15, 0.00, 0.05),
+    "short_term_gain": (0.55, 0.35, 0.00, 0.10),
+    "long_term_gain": (0.35, 0.50, 0.00, 0.15),
+    "capital_preservation": (0.00, 0.05, 0.90, 0.05),
+    "tax_loss_harvesting": (0.00, 0.10, 0.00, 0.90),
+    "long_term_gains_only": (0.20, 0.50, 0.00, 0.30),
 }
 EXPERT_MIX_MATRIX: Final = np.array([EXPERT_MIX[name] for name in OBJECTIVES], dtype=np.float64)
 EXPERT_MIX_MATRIX.setflags(write=False)
-ROUTER_VERSION: Final = "fixed-1"
+ROUTER_VERSION: Final = "fixed-2"
 
 _HARVEST = OBJECTIVES.index("tax_loss_harvesting")
 _LONG_GAIN = OBJECTIVES.index("long_term_gain")

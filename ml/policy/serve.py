@@ -5,7 +5,6 @@ What does not: training, where embeddings come from, orders. No torch tensor cro
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 
 from ml.models import CompatibilityError
-from ml.policy.experts import is_harvestable
+from ml.policy.account_state import AccountTax, check_shape, portfolio_state, rows_of, sum_lots
 from ml.policy.market_window import EMBEDDING_SIZE, REGIME_FEATURES
 from ml.policy.model import PolicyOutput
 from ml.policy.observation import Observation, observe
@@ -27,33 +26,6 @@ from ml.types import ACTIONS, EXPERTS, OBJECTIVES
 __all__ = ["AccountTax", "PolicyServer", "regime_features"]
 
 _CELLS: Final = 32_768  # account-assets of one pass: bounds the memory
-
-
-@dataclass(frozen=True, slots=True)
-class AccountTax:
-    """Tax state of A accounts at one session, money in shares of account value.
-
-    Attributes
-    ----------
-    short_rate, long_rate : ndarray of shape (A,)
-        Marginal rates.
-    short_net, long_net : ndarray of shape (A,)
-        Net results of the year to date.
-    carryover : ndarray of shape (A,)
-        Losses carried over, >= 0.
-    year_fraction : float
-        0 on 1 January, 1 on 31 December.
-    is_locked : ndarray of shape (A, N)
-        bool: a loss of the asset was realised within 30 days.
-    """
-
-    short_rate: np.ndarray
-    long_rate: np.ndarray
-    short_net: np.ndarray
-    long_net: np.ndarray
-    carryover: np.ndarray
-    year_fraction: float
-    is_locked: np.ndarray
 
 
 class PolicyServer:
@@ -164,7 +136,7 @@ class PolicyServer:
         ValueError
             Arrays that do not fit together, or a mix that is no mix.
         """
-        state = portfolio_state(market, accounts, tax)
+        state = portfolio_state(market.tradeable, accounts, tax)
         targets = np.empty((len(mix), len(market.asset_ids) + 1))
         experts = np.empty((len(mix), len(EXPERTS)))
         for rows, output, seen in self._passes(market, embeddings, regime, state, mix, cells):
@@ -192,7 +164,7 @@ class PolicyServer:
 
         With a mix of one objective they say what the policy does under it.
         """
-        state = portfolio_state(market, accounts, tax)
+        state = portfolio_state(market.tradeable, accounts, tax)
         logits = np.empty((len(mix), len(market.asset_ids), len(ACTIONS)), np.float32)
         for rows, output, _ in self._passes(market, embeddings, regime, state, mix, cells):
             logits[rows] = output.logits.numpy()
@@ -209,9 +181,9 @@ class PolicyServer:
     ) -> Iterator[tuple[slice, PolicyOutput, Observation]]:
         """Run the network over chunks of accounts."""
         count, assets = state.weight.shape
-        _check_shape("embeddings", embeddings, (assets, EMBEDDING_SIZE))
-        _check_shape("regime", regime, (len(REGIME_FEATURES),))
-        _check_shape("mix", mix, (count, len(OBJECTIVES)))
+        check_shape("embeddings", embeddings, (assets, EMBEDDING_SIZE))
+        check_shape("regime", regime, (len(REGIME_FEATURES),))
+        check_shape("mix", mix, (count, len(OBJECTIVES)))
         bad = ~((mix >= 0).all(axis=1) & (np.abs(mix.sum(axis=1) - 1) <= 1e-6))
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
@@ -225,82 +197,17 @@ class PolicyServer:
         with torch.inference_mode(), fixed_threads(self._threads):
             for start in range(0, count, chunk):
                 rows = slice(start, min(start + chunk, count))
-                part = _rows_of(state, rows)
+                part = rows_of(state, rows)
                 wanted = torch.from_numpy(np.asarray(mix[rows], np.float32))
                 seen = observe(part, vectors, world.expand(len(wanted), -1), wanted)
                 yield rows, self._model(seen), seen
-
-
-def portfolio_state(market: MarketPanel, accounts: AccountPanel, tax: AccountTax) -> PortfolioState:
-    """Aggregate the night's lots into what the policy sees; float64 tensors on the CPU.
-
-    A lot of unknown basis counts in the weight and has neither gain nor loss.
-
-    Raises
-    ------
-    ValueError
-        If panels and tax state do not fit together.
-    """
-    count, assets = len(accounts.account_ids), len(market.asset_ids)
-    _check_shape("current_weights", accounts.current_weights, (count, assets + 1))
-    _check_shape("tax.is_locked", tax.is_locked, (count, assets))
-    for name in ("short_rate", "long_rate", "short_net", "long_net", "carryover"):
-        _check_shape(f"tax.{name}", getattr(tax, name), (count,))
-    gain = _lot_gain(accounts)
-    is_long = np.asarray(accounts.lot_is_long_term, dtype=bool)
-    flat = np.asarray(accounts.lot_account) * assets + np.asarray(accounts.lot_asset)
-
-    def summed(values: np.ndarray) -> torch.Tensor:
-        total = np.bincount(flat, weights=values, minlength=count * assets)
-        return torch.from_numpy(total.reshape(count, assets))
-
-    taxable = ~np.asarray(accounts.is_tax_deferred, dtype=bool)[accounts.lot_account]
-    days_left = np.full(count * assets, np.inf)
-    waiting = ~is_long & (gain > 0)
-    np.minimum.at(days_left, flat[waiting], np.asarray(accounts.lot_days_to_long_term)[waiting])
-    days_left[~np.isfinite(days_left)] = 0.0
-    weights = torch.from_numpy(np.array(accounts.current_weights, dtype=np.float64))
-
-    def column(values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.array(values, dtype=np.float64))
-
-    return PortfolioState(
-        weight=weights[:, :-1],
-        short_gain=summed(np.maximum(gain, 0) * ~is_long),
-        short_loss=summed(np.maximum(-gain, 0) * ~is_long),
-        long_gain=summed(np.maximum(gain, 0) * is_long),
-        long_loss=summed(np.maximum(-gain, 0) * is_long),
-        harvestable=summed(np.asarray(accounts.lot_weight) * (is_harvestable(accounts) & taxable)),
-        days_to_long=torch.from_numpy(days_left.reshape(count, assets)).clamp(max=366),
-        is_locked=torch.from_numpy(np.array(tax.is_locked, dtype=bool)),
-        is_tradeable=torch.from_numpy(np.array(market.tradeable, dtype=bool)).expand(count, -1),
-        cash_weight=weights[:, -1],
-        short_net=column(tax.short_net),
-        long_net=column(tax.long_net),
-        carryover=column(tax.carryover),
-        short_rate=column(tax.short_rate),
-        long_rate=column(tax.long_rate),
-        is_tax_deferred=torch.from_numpy(np.array(accounts.is_tax_deferred, dtype=bool)),
-        year_fraction=torch.full((count,), float(tax.year_fraction), dtype=torch.float64),
-    )
-
-
-def _lot_gain(accounts: AccountPanel) -> np.ndarray:
-    """Unrealised result of each lot in shares of account value; 0 where the basis is unknown; (L,)."""
-    ratio = np.asarray(accounts.lot_gain_ratio, dtype=np.float64)
-    known = np.isfinite(ratio) & (ratio > -1.0)
-    ratio = np.where(known, ratio, 0.0)
-    return np.asarray(accounts.lot_weight, dtype=np.float64) * ratio / (1.0 + ratio)
 
 
 def _short_gain_weight(accounts: AccountPanel, assets: int) -> np.ndarray:
     """Weight in lots whose sale would realise a short-term gain, (A, N)."""
     ratio = np.asarray(accounts.lot_gain_ratio, dtype=np.float64)
     bound = ~np.asarray(accounts.lot_is_long_term, dtype=bool) & ~(ratio <= 0)
-    count = len(accounts.account_ids)
-    flat = np.asarray(accounts.lot_account)[bound] * assets + np.asarray(accounts.lot_asset)[bound]
-    weight = np.asarray(accounts.lot_weight, dtype=np.float64)[bound]
-    total = np.bincount(flat, weights=weight, minlength=count * assets).reshape(count, assets)
+    total = sum_lots(accounts, np.asarray(accounts.lot_weight, dtype=np.float64) * bound, assets)
     return np.minimum(total, accounts.current_weights[:, :-1])
 
 
@@ -313,12 +220,3 @@ def _raised_to(targets: np.ndarray, floor: np.ndarray) -> np.ndarray:
     above[:, -1] += np.where(total[:, 0] > 0, 0.0, 1.0)
     scaled = floor + np.maximum(left, 0.0) * above / np.where(total > 0, total, 1.0)
     return scaled / scaled.sum(axis=1, keepdims=True)
-
-
-def _rows_of(state: PortfolioState, rows: slice) -> PortfolioState:
-    return PortfolioState(**{name: getattr(state, name)[rows] for name in PortfolioState.__slots__})
-
-
-def _check_shape(name: str, values: np.ndarray, expected: tuple[int, ...]) -> None:
-    if np.shape(values) != expected:
-        raise ValueError(f"{name} has shape {np.shape(values)}, expected {expected}")

@@ -13,6 +13,11 @@ import numpy as np
 import torch
 
 MAX_LOGIT: Final = 6.0  # beyond exp(-6) of a position is nothing left to sell
+HARVEST_YEARS: Final = 2.0  # years of the deduction against income for which losses are realised ahead
+HARVEST_OUT_SHARE: Final = (
+    0.25  # assets out of the portfolio at a time; else a fall of all would crowd the rest
+)
+HARVEST_LEAST_PART: Final = 0.1  # of a position's losses; less is not worth the trade
 POSITION_FEATURES: Final = (
     "weight",  # w
     "relative_weight",  # w N / (1 + w N): against equal weight, in [0, 1)
@@ -23,7 +28,7 @@ POSITION_FEATURES: Final = (
     "long_loss",
     "days_to_long",  # days until the first short-term gain lot turns long-term / 365; 0 = none
     "is_locked",  # a loss of the asset was realised within 30 days: buying would wash it
-    "harvest",  # log(share of the position without harvestable lots, at least exp(-6)) / 6: 0 = nothing to harvest
+    "harvest",  # log(share of the position not worth harvesting, at least exp(-6)) / 6: 0 = nothing to harvest
     "is_held",
     "is_tradeable",
 )
@@ -68,9 +73,9 @@ class PortfolioState:
         Value of the lots whose loss counts (5 % of cost and 50 USD, taxable accounts), a part of ``weight``.
     is_locked, is_tradeable : Tensor of shape (B, N)
         bool.
-    cash_weight, short_net, long_net, carryover, short_rate, long_rate, is_tax_deferred, year_fraction :
+    cash_weight, short_net, long_net, carryover, loss_limit, short_rate, long_rate, is_tax_deferred, year_fraction :
         Tensor of shape (B,)
-        Nets and carryover in shares of V.
+        Nets, carryover and the yearly deduction of losses against income in shares of V.
     """
 
     weight: torch.Tensor
@@ -86,16 +91,52 @@ class PortfolioState:
     short_net: torch.Tensor
     long_net: torch.Tensor
     carryover: torch.Tensor
+    loss_limit: torch.Tensor
     short_rate: torch.Tensor
     long_rate: torch.Tensor
     is_tax_deferred: torch.Tensor
     year_fraction: torch.Tensor
 
+    @property
+    def loss_room(self) -> torch.Tensor:
+        """Losses that tax can soon use, (B,) in shares of V, >= 0.
+
+        The year's gains less losses carried in, and two years' deduction against income (IRC 1211(b), 1212(b)).
+        A loss beyond it lowers no tax for years and costs a trade now.
+        """
+        used = self.short_net + self.long_net - self.carryover
+        return (used + HARVEST_YEARS * self.loss_limit).clamp(min=0)
+
+    def worth_harvesting(self) -> torch.Tensor:
+        """Weight of each position in loss lots worth realising now, (B, N): a part of ``harvestable``.
+
+        Deepest first (losses over the position's value), while tax can use them (:attr:`loss_room`) and at most a
+        quarter of the assets, at least one, is sold or waits out its wash window. Equally deep positions share.
+        """
+        held = self.harvestable * self.is_tradeable
+        loss = (self.short_loss + self.long_loss) * (held > 0)
+        depth = torch.where(held > 0, loss / self.weight.clamp(min=1e-9), -1.0)
+        order = depth.argsort(dim=1, descending=True)
+        sorted_depth = depth.gather(1, order).neg().contiguous()
+        first = torch.searchsorted(sorted_depth, depth.neg().contiguous())
+        after = torch.searchsorted(sorted_depth, depth.neg().contiguous(), right=True)
+        deeper = torch.nn.functional.pad(loss.gather(1, order).cumsum(1), (1, 0))
+        before = deeper.gather(1, first)
+        level = deeper.gather(1, after) - before
+        part = ((self.loss_room[:, None] - before) / level.clamp(min=1e-12)).clamp(0, 1)
+        part = torch.where(part < HARVEST_LEAST_PART, 0, part)
+        # A locked asset is out already: selling more of it takes no further place.
+        is_out = self.is_locked & self.is_tradeable
+        waiting = torch.nn.functional.pad((is_out & (held > 0)).gather(1, order).int().cumsum(1), (1, 0))
+        place = after - waiting.gather(1, after)
+        allowed = (HARVEST_OUT_SHARE * self.is_tradeable.sum(1)).floor().clamp(min=1) - is_out.sum(1)
+        return torch.where(is_out | (place <= allowed[:, None]), held * part, 0)
+
     def position_features(self) -> torch.Tensor:
         """:data:`POSITION_FEATURES` scaled; (B, N, 12) float32."""
         count = self.is_tradeable.sum(1, keepdim=True).clamp(min=1)
         relative = self.weight * count
-        kept = 1 - self.harvestable / self.weight.clamp(min=1e-9)
+        kept = 1 - self.worth_harvesting() / self.weight.clamp(min=1e-9)
         gain = self.short_gain + self.long_gain - self.short_loss - self.long_loss
         columns = [
             self.weight,
@@ -107,7 +148,7 @@ class PortfolioState:
             ),
             self.days_to_long / 365,
             self.is_locked.float(),
-            # The logit that sells just those lots: an expert that harvests needs no more than this column.
+            # The logit that sells just what is worth it: an expert that harvests needs no more than this column.
             torch.log(kept.clamp(min=math.exp(-MAX_LOGIT), max=1)) / MAX_LOGIT,
             (self.weight > 0).float(),
             self.is_tradeable.float(),

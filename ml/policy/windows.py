@@ -17,7 +17,7 @@ import torch
 from ml.features.catalog import FEATURE_COLUMNS
 from ml.features.panel import CHANNELS, FeaturePanel
 from ml.policy.dividends import dividend_ratio
-from ml.policy.experts import SAME_SERIES_CORRELATION, plan_market
+from ml.policy.experts import plan_market
 from ml.policy.market_window import EMBEDDING_SIZE, REGIME_FEATURES, MarketWindow
 from ml.policy.panels import MarketPanel
 from ml.policy.regime import SESSIONS_PER_YEAR, regime_features
@@ -97,7 +97,7 @@ def make_windows(
     Returns
     -------
     MarketWindow
-        On the CPU, float32; with the experts' portfolios and substitutes.
+        On the CPU, float32; with the experts' portfolios.
 
     Raises
     ------
@@ -214,11 +214,10 @@ class _Market:
             "is_tradeable": padded(tradeable, False, np.bool_),
             "is_delisted": padded(delisted, False, np.bool_),
             "embedding": padded(np.where(tradeable[..., None], embedding, 0.0), 0.0, np.float32),
-            "regime": np.stack([plan[2] for plan in plans]).astype(np.float32),
+            "regime": np.stack([plan[1] for plan in plans]).astype(np.float32),
             "cash_return": cash.astype(np.float32),
             "dividend": padded(self._paid(sessions, columns, base), 0.0, np.float32),
             "expert_target": padded_targets.astype(np.float32),
-            "substitute": padded(np.stack([plan[1] for plan in plans]), -1, np.int64),
         }
 
     def _paid(self, sessions: np.ndarray, columns: np.ndarray, base: np.ndarray) -> np.ndarray:
@@ -231,8 +230,8 @@ class _Market:
 
     def _plan(
         self, session: int, columns: np.ndarray, tradeable: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Portfolios of three experts (3, n + 1), substitutes (n,) and regime (5,) at one session."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Portfolios of three experts (3, n + 1) and the regime (5,) at one session."""
         panel = self.panel
         recent = slice(max(0, session + 1 - SESSIONS_PER_YEAR), session + 1)
         returns = panel.total_return_log[recent][:, columns].astype(np.float64)
@@ -246,11 +245,4 @@ class _Market:
             tradeable,
             float(regime[REGIME_FEATURES.index("market_volatility_63d_ann")]),
         )
-        plan = plan_market(seen)
-        every = np.arange(len(columns))
-        closeness = plan.risk.correlation_block(every, every)
-        usable = (tradeable & plan.risk.has_history)[None, :] & (closeness < SAME_SERIES_CORRELATION)
-        usable &= ~np.eye(len(columns), dtype=bool)
-        best = np.where(usable, closeness, -np.inf).argmax(axis=1)
-        substitute = np.where(usable.any(axis=1), best, -1)
-        return np.stack([plan.momentum, plan.growth_anchor, plan.defensive]), substitute, regime
+        return plan_market(seen).portfolios, regime

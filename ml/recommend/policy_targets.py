@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from ml.policy.account_state import AccountTax
+from ml.policy.env_config import LOSS_LIMIT_SEPARATE_USD, LOSS_LIMIT_USD
 from ml.policy.market_window import EMBEDDING_SIZE
 from ml.policy.panels import MarketPanel
 from ml.policy.regime import regime_features
-from ml.policy.serve import AccountTax
 from ml.policy.state import year_fraction
 from ml.recommend.book import Book
 from ml.recommend.inputs import NightInputs, RecommendSettings
@@ -102,6 +103,18 @@ def account_tax(
         short_net=share[:, 0],
         long_net=share[:, 1],
         carryover=np.abs(share[:, 2:]).sum(axis=1),
+        loss_limit=np.where(deferred, 0.0, _loss_limit_usd(rows, inputs.users, session.year) / value),
         year_fraction=float(year_fraction(np.datetime64(session))),
         is_locked=windows.loss_sold[home],
     )
+
+
+def _loss_limit_usd(accounts: pl.DataFrame, users: pl.DataFrame, year: int) -> np.ndarray:
+    """What of a year's losses lowers other income, by the owner's filing status; (R,)."""
+    known = users.filter(pl.col("tax_year").fill_null(year) <= year).sort("tax_year", nulls_last=False)
+    latest = known.unique("user_id", keep="last").select(
+        "user_id", is_separate=pl.col("filing_status") == "married_separate"
+    )
+    separate = accounts.select("user_id").join(latest, on="user_id", how="left", maintain_order="left")
+    is_separate = separate["is_separate"].fill_null(False).to_numpy()
+    return np.where(is_separate, LOSS_LIMIT_SEPARATE_USD, LOSS_LIMIT_USD)

@@ -12,6 +12,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from ml.policy.account_state import AccountTax
 from ml.policy.experts import MarketPlan, expert_targets, plan_market
 from ml.policy.objectives import effective_mix, expert_weights
 from ml.policy.panels import AccountPanel, MarketPanel
@@ -95,7 +96,8 @@ class TargetMaker:
             panel = account_panel(book, chosen, ids, deferred, len(self.universe.asset_ids))
             why = self._ask_policy(accounts, chosen, mix, no_short_gains, rates, book, panel, found)
             if why is not None:
-                self._ask_experts(session, chosen, mix, panel, found, why)
+                tax = account_tax(accounts, chosen, book, rates, self.inputs, self.universe, self.settings)
+                self._ask_experts(session, chosen, mix, panel, tax, found, why)
         return found
 
     def _ask_policy(
@@ -132,12 +134,13 @@ class TargetMaker:
         chosen: np.ndarray,
         mix: np.ndarray,
         panel: AccountPanel,
+        tax: AccountTax,
         found: "Targets",
         why: str,
     ) -> None:
         market, plan, _ = self._market(session)
         if self.targets_of is None:
-            portfolios = expert_targets(market, panel, plan)
+            portfolios = expert_targets(market, panel, plan, tax)
         else:
             portfolios = self.targets_of(market, panel)
         found.experts[chosen] = expert_weights(mix[chosen])

@@ -25,10 +25,13 @@ _SECTOR_SCALE = np.array(
 )
 _SECTOR_DURATION = np.array((-8.0, -5.0, -4.0, -1.0, 5.0, 2.0, -8.0, -1.0, 5.0, 12.0, 8.0))
 
+_USUAL_OWN_VOLATILITY = 0.0110  # a session, of the middle equity
+
 # Columns of the trait table that the price kernel reads.
 TRAITS = (
     "beta sector sector_loading duration commodity crypto own_volatility drift nu alpha gamma garch_beta "
-    "jump_scale yield_ratio pays phase price shares turnover volume_link listed_at merged_at splits carry bounce"
+    "jump_scale yield_ratio pays phase price shares turnover volume_link listed_at merged_at splits carry bounce "
+    "trend"
 ).split()
 T = {name: i for i, name in enumerate(TRAITS)}
 
@@ -67,9 +70,10 @@ def asset_id(number: int) -> str:
     return f"SIM{number + 1:05d}"
 
 
-def draw_assets(assets: int, sessions: int, seed: int) -> AssetTraits:
+def draw_assets(assets: int, sessions: int, seed: int, trend_ann: float = 0.0) -> AssetTraits:
     """Return the traits of ``assets`` assets; asset i does not depend on how many there are.
 
+    ``trend_ann`` as in :func:`ml.simulate.market.simulate_market`.
     Late listings fall into the first 750 sessions, or the first half of a horizon shorter than 1500.
     """
     keys = spawned_keys(seed, ASSET_SPAWN, assets)
@@ -84,6 +88,7 @@ def draw_assets(assets: int, sessions: int, seed: int) -> AssetTraits:
     table = np.zeros((assets, len(TRAITS)))
     table[:, T["sector"]] = sector
     _draw_risk(table, keys, kind, thematic)
+    table[:, T["trend"]] = trend_ann / 252 * table[:, T["own_volatility"]] / _USUAL_OWN_VOLATILITY
     _draw_income(table, keys, kind)
     _draw_life(table, keys, kind, sessions)
     fund = table[MARKET_FUND] if assets else None

@@ -15,8 +15,8 @@ from ml.simulate.market_factors import COMMODITY, CRYPTO, FIRST_SECTOR, MARKET, 
 # Columns of a bar, of an asset's state, of an event; kinds of events.
 OPEN, HIGH, LOW, CLOSE, ADJUSTED, VOLUME = range(6)
 (S_CLOSE, S_ADJUSTED, S_VARIANCE, S_MEAN_PRICE, S_SHARES, S_VOLUME, S_DIVIDEND, S_SPLIT_AT, S_SPLIT_RATIO,
- S_OPENED, S_OWN) = range(11)  # fmt: skip
-STATE_COLUMNS = 11
+ S_OPENED, S_OWN, S_TREND) = range(12)  # fmt: skip
+STATE_COLUMNS = 12
 E_SESSION, E_KIND, E_VALUE, E_KNOWN, E_SHARES = range(5)
 DIVIDEND, SPLIT, MERGER = 0, 1, 2
 ANNOUNCED_BEFORE = 15
@@ -25,22 +25,23 @@ _SPLIT_ABOVE, _REVERSE_BELOW = 180.0, 3.0
 _OVERNIGHT = 0.25
 _YIELD_MOVE = 0.0052  # relative price change per year of duration times the yield factor, in percent
 _OWN_JUMP_CHANCE = 0.002
+_TREND_KEPT = 0.5 ** (1.0 / 252.0)  # of an own trend from one session to the next: half is left after a year
 
 (_BETA, _SECTOR, _SECTOR_LOADING, _DURATION, _COMMODITY, _CRYPTO, _OWN, _DRIFT, _NU, _ALPHA, _GAMMA, _GARCH,
  _JUMP, _YIELD, _PAYS, _PHASE, _PRICE, _SHARES, _TURNOVER, _LINK, _LISTED, _MERGED, _SPLITS, _CARRY,
- _BOUNCE) = (
+ _BOUNCE, _TREND) = (
     TRAIT[name]
     for name in (
         "beta sector sector_loading duration commodity crypto own_volatility drift nu alpha gamma garch_beta "
         "jump_scale yield_ratio pays phase price shares turnover volume_link listed_at merged_at splits carry "
-        "bounce"
+        "bounce trend"
     ).split()
 )  # fmt: skip
 
 
 @inner
 def _own_return(key, t, p, state):
-    """Return the asset's own return of session t (GJR-GARCH-t and jumps) and move its variance."""
+    """Return the asset's own return of session t (GJR-GARCH-t, jumps, own trend) and move its variance."""
     z = student_shock(uniform(key, t, 100, 0), uniform(key, t, 101, 0), p[_NU])
     h = state[S_VARIANCE]
     e = math.sqrt(h) * z
@@ -54,7 +55,12 @@ def _own_return(key, t, p, state):
     now = p[_OWN] * e + jump
     own = now + p[_BOUNCE] * state[S_OWN]
     state[S_OWN] = now
-    return own
+    if p[_TREND] > 0:
+        shock = (
+            math.sqrt(1.0 - _TREND_KEPT * _TREND_KEPT) * p[_TREND] * inverse_normal(uniform(key, t, 109, 0))
+        )
+        state[S_TREND] = _TREND_KEPT * state[S_TREND] + shock
+    return own + state[S_TREND]
 
 
 @inner

@@ -34,6 +34,7 @@ def state_of(
         "short_rate": np.full(accounts, 0.3),
         "long_rate": np.full(accounts, 0.15),
         "value_usd": np.full(accounts, 100_000.0),
+        "loss_limit_usd": np.full(accounts, 3_000.0),
         **{name: np.zeros(accounts) for name in ("short_net_usd", "long_net_usd", "carryover_usd")},
     } | fields
     return DecisionState(

@@ -10,7 +10,6 @@ import torch
 from ml.backtest.policy_strategy import (
     PolicyChoice,
     PolicyStrategy,
-    account_tax,
     policy_strategies,
     trained_until,
 )
@@ -127,8 +126,8 @@ def test_choices_name_a_window_or_none(text, window) -> None:
 def test_account_tax_is_in_shares_of_value(panel) -> None:
     cash = np.append(np.zeros(len(panel.asset_ids)), 1.0)[None]
     state = state_of(panel, cash, short_net_usd=np.array([-5_000.0]), carryover_usd=np.array([1_000.0]))
-    tax = account_tax(state)
-    assert (tax.short_net[0], tax.carryover[0]) == (-0.05, 0.01)
+    tax = state.tax
+    assert (tax.short_net[0], tax.carryover[0], tax.loss_limit[0]) == (-0.05, 0.01, 0.03)
     assert 0 <= tax.year_fraction < 1
 
 

@@ -1,10 +1,13 @@
 """Each expert does what its name says; all hold the simplex, stale assets and symmetry."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ml.policy.account_state import AccountTax
 from ml.policy.experts import expert_targets, plan_market
 from ml.types import EXPERTS
 
@@ -88,41 +91,57 @@ class TestInvariants:
 
 
 class TestMomentum:
-    def test_winners_by_volatility_scaled_return(self, build):
-        market = build.market(
-            assets=6,
-            risk__volatility_252d_ann=[0.2, 0.4, 0.2, 0.2, 0.2, 0.2],
-            momentum__return_252d_ex_21d_log=[0.3, 0.5, 0.2, -0.1, 0.1, 0.05],
-        )
-        row = expert_targets(market, build.accounts([[0] * 6 + [1.0]]))[0, MOMENTUM]
-        # Scores 1.5, 1.25, 1.0 ...; two slots of six; weights by inverse volatility 5 : 2.5.
-        np.testing.assert_allclose(row, [2 / 3, 1 / 3, 0, 0, 0, 0, 0], atol=1e-12)
+    def test_winners_in_equal_parts_and_a_ramp_behind_them(self, build):
+        market = build.market(assets=10, momentum__return_252d_ex_21d_log=np.arange(10) / 100)
+        row = expert_targets(market, build.accounts([[0] * 10 + [1.0]]))[0, MOMENTUM]
+        # Ranks (from the best) 0.05, 0.15, 0.25, 0.35: the ramp from 0.2 to 0.4 gives 1, 1, 3/4, 1/4.
+        np.testing.assert_allclose(row[6:10], np.array([0.25, 0.75, 1, 1]) / 3, atol=1e-12)
+        assert row[:6].sum() == 0 and row[-1] == pytest.approx(0, abs=1e-12)
 
-    def test_losers_leave_their_slots_in_cash(self, build):
-        market = build.market(assets=4, momentum__return_252d_ex_21d_log=[0.2, -0.1, -0.2, -0.3])
-        row = expert_targets(market, build.accounts([[0, 0, 0, 0, 1.0]]))[0, MOMENTUM]
-        np.testing.assert_allclose(row, [0.5, 0, 0, 0, 0.5], atol=1e-12)
-
-    def test_ties_at_the_cut_are_all_taken(self, build):
-        market = build.market(
-            assets=3, risk__volatility_252d_ann=[0.2] * 3, momentum__return_252d_ex_21d_log=[0.2] * 3
-        )
+    def test_ties_share(self, build):
+        market = build.market(assets=3, momentum__return_252d_ex_21d_log=[0.2] * 3)
         row = expert_targets(market, build.accounts([[0, 0, 0, 1.0]]))[0, MOMENTUM]
         np.testing.assert_allclose(row, [1 / 3, 1 / 3, 1 / 3, 0], atol=1e-12)
+
+    def test_what_is_held_moves_a_tenth_a_week(self, build):
+        market = build.market(assets=10, momentum__return_252d_ex_21d_log=np.arange(10) / 100)
+        current = np.zeros(11)
+        current[0], current[9] = 0.6, 0.4
+        row = expert_targets(market, build.accounts([current]))[0, MOMENTUM]
+        goal = plan_market(market).momentum
+        np.testing.assert_allclose(row, current + 0.1 * (goal - current), atol=1e-12)
+
+    def test_bills_and_unknown_years_are_no_winners(self, build):
+        market = build.market(
+            assets=3, class__cash=[1.0, 0, 0], momentum__return_252d_ex_21d_log=[0.9, np.nan, 0.1]
+        )
+        row = expert_targets(market, build.accounts([[0, 0, 0, 1.0]]))[0, MOMENTUM]
+        np.testing.assert_allclose(row, [0, 0, 1, 0], atol=1e-12)
 
 
 class TestGrowth:
     def test_new_cash_goes_to_the_anchor_at_once(self, build, market):
         row = expert_targets(market, build.accounts([[0] * 6 + [1.0]]))[0, GROWTH]
         np.testing.assert_allclose(row, plan_market(market).growth_anchor, atol=1e-12)
-        assert row[-1] == pytest.approx(0.02)
-        assert (row[:-1] > 0.08).all()
+        assert row[-1] == pytest.approx(0.005)
 
-    def test_turnover_is_low_once_invested(self, build, market):
-        current = np.array([0.5, 0.48, 0, 0, 0, 0, 0.02])
-        row = expert_targets(market, build.accounts([current]))[0, GROWTH]
+    def test_the_best_year_weighs_twice_the_middle_one(self, build):
+        market = build.market(assets=5, momentum__return_252d_ex_21d_log=[0.1, 0.2, 0.3, 0.4, np.nan])
         anchor = plan_market(market).growth_anchor
-        np.testing.assert_allclose(row, current + 0.05 * (anchor - current), atol=1e-12)
+        np.testing.assert_allclose(anchor[:-1] / anchor[4], [0.25, 0.75, 1.25, 1.75, 1.0], atol=1e-12)
+
+    def test_positions_drift_and_only_free_lots_are_trimmed(self, build, market):
+        current = np.array([0.5, 0.4, 0.095, 0, 0, 0, 0.005])
+        short = [(0, 0, 0.5, 0.3, 5e4, 100), (0, 1, 0.4, 0.3, 4e4, 100)]
+        held = expert_targets(market, build.accounts([current], short))[0, GROWTH]
+        np.testing.assert_allclose(held, current, atol=1e-12)
+        long = [(0, 0, 0.5, 0.3, 5e4, -1), (0, 1, 0.4, 0.3, 4e4, 100)]
+        row = expert_targets(market, build.accounts([current], long))[0, GROWTH]
+        goal = plan_market(market).growth_anchor
+        trimmed = 0.25 * (0.5 - 1.5 * goal[0])
+        assert row[0] == pytest.approx(0.5 - trimmed)
+        assert row[1] == pytest.approx(0.4)
+        assert row[2:6].sum() == pytest.approx(0.095 + trimmed)
 
     def test_bills_and_currencies_are_not_growth(self, build):
         market = build.market(
@@ -132,7 +151,7 @@ class TestGrowth:
             class__currency=[0, 0, 1.0],
         )
         row = expert_targets(market, build.accounts([[0, 0, 0, 1.0]]))[0, GROWTH]
-        np.testing.assert_allclose(row, [0.98, 0, 0, 0.02], atol=1e-12)
+        np.testing.assert_allclose(row, [0.995, 0, 0, 0.005], atol=1e-12)
 
 
 class TestDefensive:
@@ -165,30 +184,22 @@ class TestDefensive:
 
 
 class TestTaxAware:
-    @pytest.fixture
-    def paired(self, build):
-        """Assets 0 and 1 move together, 2 and 3 on their own."""
-        rng = np.random.default_rng(0)
-        returns = rng.normal(0, 0.01, (252, 4))
-        returns[:, 1] = returns[:, 0] + rng.normal(0, 0.002, 252)
-        return build.market(assets=4, returns=returns)
+    """Accounts of 10,000 USD: two years' deduction of 3,000 USD each is 60 % of them."""
 
-    def test_loss_moves_to_the_most_correlated_substitute(self, build, paired):
-        accounts = build.accounts([[0.3, 0.2, 0.2, 0.28, 0.02]], [(0, 0, 0.3, -0.2, 3000.0, 100)])
-        row = expert_targets(paired, accounts)[0, TAX_AWARE]
-        np.testing.assert_allclose(row, [0.0, 0.5, 0.2, 0.28, 0.02], atol=1e-12)
-
-    def test_substitute_is_not_itself_harvested(self, build, paired):
-        lots = [(0, 0, 0.3, -0.2, 3000.0, 100), (0, 1, 0.2, -0.2, 2000.0, 100)]
-        row = expert_targets(paired, build.accounts([[0.3, 0.2, 0.2, 0.28, 0.02]], lots))[0, TAX_AWARE]
-        assert row[0] == 0.0
-        assert row[1] == 0.0
-        assert row[2:4].sum() == pytest.approx(0.98)
+    def test_proceeds_go_to_what_is_short_of_equal_weight(self, build):
+        market = build.market(assets=4)
+        accounts = build.accounts([[0.4, 0.3, 0.2, 0.095, 0.005]], [(0, 0, 0.4, -0.2, 4000.0, 100)])
+        row = expert_targets(market, accounts)[0, TAX_AWARE]
+        goal = 0.995 / 3
+        short = np.array([goal - 0.3, goal - 0.2, goal - 0.095])
+        np.testing.assert_allclose(
+            row, [0, *(np.array([0.3, 0.2, 0.095]) + 0.4 * short / short.sum()), 0.005]
+        )
 
     @pytest.mark.parametrize(
         ("gain", "value", "sold"),
         [
-            (-0.20, 3000.0, True),
+            (-0.20, 1900.0, True),
             (-0.05, 951.0, True),  # loss 50.05
             (-0.05, 949.0, False),  # loss 49.95
             (-0.049, 9000.0, False),
@@ -197,26 +208,22 @@ class TestTaxAware:
             (0.30, 3000.0, False),
         ],
     )
-    def test_thresholds(self, build, paired, gain, value, sold):
+    def test_thresholds(self, build, gain, value, sold):
         lots = [(0, 0, 0.19, gain, value, 5)]
         accounts = build.accounts([[0.19, 0.2, 0.19, 0.19, 0.23]], lots)
-        row = expert_targets(paired, accounts)[0, TAX_AWARE]
+        row = expert_targets(build.market(assets=4), accounts)[0, TAX_AWARE]
         assert bool(row[0] == 0.0) == sold
 
-    def test_without_a_substitute_the_proceeds_stay_in_cash(self, build):
-        market = build.market(assets=1)
-        accounts = build.accounts([[0.9, 0.1]], [(0, 0, 0.9, -0.5, 900.0, 5)])
-        np.testing.assert_allclose(expert_targets(market, accounts)[0, TAX_AWARE], [0.0, 1.0], atol=1e-12)
+    def test_alone_the_proceeds_stay_in_cash(self, build):
+        accounts = build.accounts([[0.9, 0.1]], [(0, 0, 0.9, -0.2, 900.0, 5)])
+        row = expert_targets(build.market(assets=1), accounts)[0, TAX_AWARE]
+        np.testing.assert_allclose(row, [0.0, 1.0], atol=1e-12)
 
-    def test_the_same_series_under_another_id_is_no_substitute(self, build):
-        rng = np.random.default_rng(1)
-        returns = rng.normal(0, 0.01, (252, 3))
-        returns[:, 1] = returns[:, 0]
-        market = build.market(assets=3, returns=returns)
-        accounts = build.accounts([[0.4, 0.0, 0.58, 0.02]], [(0, 0, 0.4, -0.2, 4000.0, 5)])
-        np.testing.assert_allclose(
-            expert_targets(market, accounts)[0, TAX_AWARE], [0.0, 0.0, 0.98, 0.02], atol=1e-12
-        )
+    def test_a_locked_asset_is_not_bought(self, build):
+        market, accounts = build.market(assets=4), build.accounts([[0.2, 0.2, 0.2, 0.1, 0.3]])
+        tax = replace(AccountTax.untouched(accounts), is_locked=np.array([[False, False, False, True]]))
+        row = expert_targets(market, accounts, tax=tax)[0, TAX_AWARE]
+        np.testing.assert_allclose(row, [*[0.895 / 3] * 3, 0.1, 0.005], atol=1e-12)
 
     def test_short_term_gain_is_held_and_long_term_overweight_trimmed(self, build):
         market = build.market(assets=20)
@@ -225,22 +232,18 @@ class TestTaxAware:
         lots = [(0, 0, 0.98, 0.5, 9800.0, 200), (1, 0, 0.98, 0.5, 9800.0, -10)]
         rows = expert_targets(market, build.accounts(weights, lots))[:, TAX_AWARE]
         assert rows[0, 0] == pytest.approx(0.98)
-        # A quarter of what stands above 20 %, spread evenly over all twenty (itself included).
-        freed = 0.25 * 0.78
-        assert rows[1, 0] == pytest.approx(0.98 - freed + freed / 20)
-        np.testing.assert_allclose(rows[1, 1:-1], freed / 20, atol=1e-12)
+        # A quarter of what stands above one and a half equal weights, spread over the other nineteen.
+        freed = 0.25 * (0.98 - 1.5 * 0.995 / 20)
+        assert rows[1, 0] == pytest.approx(0.98 - freed)
+        np.testing.assert_allclose(rows[1, 1:-1], (freed + 0.015) / 19, atol=1e-12)
 
     def test_tax_deferred_accounts_harvest_nothing_and_trim_any_lot(self, build):
         market = build.market(assets=20)
         weights = np.zeros((1, 21))
         weights[:, 0], weights[:, 1], weights[:, -1] = 0.88, 0.1, 0.02
-        lots = [(0, 0, 0.88, 0.5, 8800.0, 200), (0, 1, 0.1, -0.4, 1000.0, 200)]
+        lots = [(0, 0, 0.88, 0.5, 8800.0, 200), (0, 1, 0.04, -0.4, 400.0, 200)]
         row = expert_targets(market, build.accounts(weights, lots, [True]))[0, TAX_AWARE]
-        assert row[1] > 0.1
-        assert row[0] < 0.88
-
-    def test_new_cash_avoids_what_is_being_harvested(self, build, paired):
-        accounts = build.accounts([[0.3, 0.1, 0.1, 0.1, 0.4]], [(0, 0, 0.3, -0.2, 3000.0, 100)])
-        row = expert_targets(paired, accounts)[0, TAX_AWARE]
-        share = 0.38 / 3
-        np.testing.assert_allclose(row, [0, 0.4 + share, 0.1 + share, 0.1 + share, 0.02], atol=1e-12)
+        limit = 1.5 * 0.995 / 20
+        # The whole first lot is free to trim, and of the second position a quarter above the limit.
+        assert row[0] == pytest.approx(0.88 - 0.25 * (0.88 - limit))
+        assert row[1] == pytest.approx(0.1 - 0.25 * (0.1 - limit))

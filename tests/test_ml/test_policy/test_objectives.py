@@ -30,7 +30,7 @@ def test_router_rows_are_simplices_led_by_the_obvious_expert():
 
 
 def test_blend_by_hand():
-    # Half alpha, half preservation: experts (.35, .125, .425, .10).
+    # Half alpha, half preservation: experts (.40, .10, .45, .05).
     mix = np.array([[0.5, 0, 0, 0.5, 0, 0]])
     targets = np.zeros((1, 4, 3))
     targets[0, 0] = [1, 0, 0]
@@ -38,8 +38,8 @@ def test_blend_by_hand():
     targets[0, 2] = [0, 0, 1]
     targets[0, 3] = [0.5, 0.5, 0]
     blended, experts = blend_targets(targets, mix)
-    np.testing.assert_allclose(experts, [[0.35, 0.125, 0.425, 0.10]], atol=1e-15)
-    np.testing.assert_allclose(blended, [[0.40, 0.175, 0.425]], atol=1e-15)
+    np.testing.assert_allclose(experts, [[0.40, 0.10, 0.45, 0.05]], atol=1e-15)
+    np.testing.assert_allclose(blended, [[0.425, 0.125, 0.45]], atol=1e-15)
 
 
 def test_tax_deferred_accounts_move_harvesting_to_growth():

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from ml.policy.account_state import AccountTax
 from ml.policy.config import LossWeights, PolicyConfig, TrainConfig
 from ml.policy.episodes import Action, blend, draw_players, play
 from ml.policy.measures import CollapseError, active_share, check_collapse, episode_measures, load_measures
 from ml.policy.panels import AccountPanel
-from ml.policy.serve import AccountTax, PolicyServer
+from ml.policy.serve import PolicyServer
 from ml.policy.train import ResumeError, train_on_windows
 from ml.policy.windows import make_windows
 from ml.types import OBJECTIVES
@@ -68,7 +69,7 @@ def night(build, panel):
     market = build.market(assets=ASSETS)
     ones, zeros = np.ones(count), np.zeros(count)
     locked = np.zeros((count, ASSETS), dtype=bool)
-    tax = AccountTax(0.4 * ones, 0.2 * ones, zeros, zeros, zeros, 0.5, locked)
+    tax = AccountTax(0.4 * ones, 0.2 * ones, zeros, zeros, zeros, 0.15 * ones, 0.5, locked)
     return market, embeddings, np.full(5, 0.12), build.accounts(weights, lots), tax, zeros > 1
 
 

@@ -6,10 +6,11 @@ import torch
 
 from ml.checkpoint import CheckpointError
 from ml.models import CompatibilityError, describe_model
+from ml.policy.account_state import AccountTax, portfolio_state
 from ml.policy.config import PolicyConfig, TrainConfig
 from ml.policy.experts import AccountPanel, MarketPanel
 from ml.policy.model import MoEPolicy
-from ml.policy.serve import AccountTax, PolicyServer, portfolio_state
+from ml.policy.serve import PolicyServer
 from ml.policy.trained import TrainedPolicy
 
 ACCOUNTS, ASSETS = 40, 8
@@ -33,6 +34,7 @@ def night(build):
         short_net=rng.normal(0, 0.02, ACCOUNTS),
         long_net=rng.normal(0, 0.02, ACCOUNTS),
         carryover=rng.uniform(0, 0.02, ACCOUNTS),
+        loss_limit=np.full(ACCOUNTS, 0.06),
         year_fraction=0.4,
         is_locked=rng.random((ACCOUNTS, ASSETS)) < 0.1,
     )
@@ -101,8 +103,8 @@ def test_lots_become_what_the_policy_sees(build):
     ]
     accounts = build.accounts([[0.3, 0.4, 0.0, 0.3]], lots)
     zero = np.zeros(1)
-    tax = AccountTax(zero, zero, zero, zero, zero, 0.25, np.array([[False, True, False]]))
-    state = portfolio_state(market, accounts, tax)
+    tax = AccountTax(zero, zero, zero, zero, zero, zero, 0.25, np.array([[False, True, False]]))
+    state = portfolio_state(market.tradeable, accounts, tax)
     assert state.short_gain[0].tolist() == pytest.approx([0.2 * 0.2 + 0.05, 0, 0])
     assert state.long_loss[0].tolist() == pytest.approx([0, 0.1, 0])
     assert state.days_to_long[0].tolist() == [30, 0, 0]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ml.models import WEIGHTS
-from ml.policy.serve import AccountTax, PolicyServer
+from ml.policy.account_state import AccountTax
+from ml.policy.serve import PolicyServer
 from ml.types import OBJECTIVES
 
 SHIPPED = ("policy", "policy-quick")  # the full one, and what `taxloom train` gives
@@ -19,7 +20,7 @@ def night(build):
     accounts = build.random(4, ACCOUNTS, ASSETS)
     ones, zeros = np.ones(ACCOUNTS), np.zeros(ACCOUNTS)
     locked = np.zeros((ACCOUNTS, ASSETS), dtype=bool)
-    tax = AccountTax(0.4 * ones, 0.2 * ones, zeros, zeros, zeros, 0.5, locked)
+    tax = AccountTax(0.4 * ones, 0.2 * ones, zeros, zeros, zeros, 0.15 * ones, 0.5, locked)
     return market, rng.normal(size=(ASSETS, 64)).astype(np.float32), np.full(5, 0.12), accounts, tax
 
 

@@ -7,12 +7,10 @@ import torch
 from ml.features.catalog import FEATURE_COLUMNS
 from ml.policy.config import TrainConfig
 from ml.policy.dividends import dividend_ratio
-from ml.policy.env import LotValues
-from ml.policy.experts import expert_targets
-from ml.policy.panels import AccountPanel
+from ml.policy.experts import plan_market
+from ml.policy.panels import MarketPanel
 from ml.policy.regime import regime_features
 from ml.policy.spans import draw_windows
-from ml.policy.teachers import teacher_targets
 from ml.policy.windows import WindowError, decision_sessions, join_windows, make_windows, take_groups
 from tests.test_ml.test_policy.policy_helpers import ASSETS, SESSIONS, FeatureEmbedder, make_panel
 
@@ -76,10 +74,9 @@ def test_the_past_does_not_see_the_future(panel, embeddings):
     later = make_windows(
         replace(panel, channels=channels), embeddings, groups=1, weeks=5, assets=ASSETS, seed=2
     )
-    for name in ("decision_price", "fill_price", "regime", "expert_target", "substitute"):
+    for name in ("decision_price", "fill_price", "regime", "expert_target"):
         assert torch.equal(getattr(window, name)[:, :3], getattr(later, name)[:, :3]), name
-        if name != "substitute":
-            assert not torch.equal(getattr(window, name)[:, 3:], getattr(later, name)[:, 3:]), name
+        assert not torch.equal(getattr(window, name)[:, 3:], getattr(later, name)[:, 3:]), name
 
 
 def test_delisted_assets_are_said_so(panel, embeddings):
@@ -121,49 +118,29 @@ def test_the_regime_by_hand():
     assert np.array_equal(found, regime_features(market, returns[:, [2, 1, 0]]))
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_teachers_equal_the_experts(build, seed):
-    """Same targets as ``expert_targets`` where no substitute is itself harvested."""
-    assets, accounts = 8, 60
-    tradeable = np.arange(assets) != 3 if seed % 2 else np.ones(assets, dtype=bool)
-    market = build.market(seed=seed, assets=assets, tradeable=tradeable)
-    panel: AccountPanel = build.random(seed, accounts, assets)
-    from ml.policy.experts import SAME_SERIES_CORRELATION, plan_market
-    from ml.policy.market_window import MarketWindow
-    from ml.policy.serve import AccountTax, portfolio_state
-
-    zeros = np.zeros(accounts)
-    tax = AccountTax(zeros, zeros, zeros, zeros, zeros, 0.5, np.zeros((accounts, assets), dtype=bool))
-    state = portfolio_state(market, panel, tax)
+def test_windows_hold_what_the_experts_hold(panel, embeddings):
+    """The market side in a window is ``plan_market``'s at the same session; the columns are in random order."""
+    window = make_windows(panel, embeddings, groups=1, weeks=20, assets=ASSETS, seed=3)
+    assert window.expert_target is not None
+    decisions = decision_sessions(panel.dates)
+    fills = panel.dates[decisions + 1].astype("datetime64[D]").astype(int)
+    session = int(decisions[np.flatnonzero(fills == int(window.fill_day[0, 7]))[0]])
+    recent = slice(max(0, session + 1 - 252), session + 1)
+    returns = panel.total_return_log[recent].astype(np.float64)
+    regime = regime_features(panel.channels[recent, 0, 4], returns)
+    market = MarketPanel.from_matrix(
+        panel.dates[session].astype(object),
+        panel.asset_ids,
+        panel.features[session].astype(np.float64),
+        FEATURE_COLUMNS,
+        returns,
+        np.ones(ASSETS, dtype=bool),
+        float(regime[1]),
+    )
     plan = plan_market(market)
-    closeness = plan.risk.correlation_block(np.arange(assets), np.arange(assets))
-    usable = tradeable[None] & (closeness < SAME_SERIES_CORRELATION) & ~np.eye(assets, dtype=bool)
-    substitute = np.where(usable, closeness, -np.inf).argmax(1)
-    portfolios = np.stack([plan.momentum, plan.growth_anchor, plan.defensive])
-    empty = torch.zeros(1, 1, assets)
-    window = MarketWindow(
-        empty, empty, empty[..., 0].int(), empty > 0, empty > 0, empty, empty, empty[..., 0],
-        torch.from_numpy(portfolios)[None, None], torch.from_numpy(substitute)[None, None],
-    )  # fmt: skip
-    loss = -panel.lot_gain_ratio * panel.lot_value_usd / (1 + panel.lot_gain_ratio)
-    deferred = panel.is_tax_deferred[panel.lot_account]
-    harvest = (panel.lot_gain_ratio <= -0.05) & (loss >= 50) & ~deferred
-    gain = panel.lot_gain_ratio
-    free = deferred | (gain <= 0) | (panel.lot_is_long_term & np.isfinite(gain))
-    flat = panel.lot_account * assets + panel.lot_asset
-
-    def summed(chosen):
-        total = np.bincount(flat[chosen], panel.lot_weight[chosen], minlength=accounts * assets)
-        return torch.from_numpy(total.reshape(accounts, assets))
-
-    lots = LotValues(summed(harvest), summed(free))
-    ours = teacher_targets(window, 0, torch.zeros(accounts, dtype=torch.int64), state, lots).numpy()
-    theirs = expert_targets(market, panel)
-    harvested = lots.harvestable.numpy() * tradeable
-    shared = ((harvested > 0) & (harvested[:, substitute] > 0)).any(1)
-    assert shared.mean() < 0.9
-    assert np.abs(ours[:, :3] - theirs[:, :3]).max() < 1e-9
-    assert np.abs(ours[~shared, 3] - theirs[~shared, 3]).max() < 1e-9
+    for ours, theirs in zip(window.expert_target[0, 7].numpy(), plan.portfolios, strict=True):
+        np.testing.assert_allclose(np.sort(ours[:-1]), np.sort(theirs[:-1]), atol=1e-6)
+        assert ours[-1] == pytest.approx(theirs[-1], abs=1e-6)
 
 
 def test_dividends_leave_the_price_and_keep_the_total_return(panel, embeddings):
