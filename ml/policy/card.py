@@ -71,6 +71,7 @@ def evaluate_policy(
                 **row.against_best.as_dict(),
                 "is_best": row.is_best,
                 "is_within": row.is_within,
+                "has_rival": row.has_rival,
             }
             for row in diagonal(ours, clusters)
         ],
@@ -155,6 +156,7 @@ def _diagonal_lines(rows: list[dict[str, Any]]) -> list[str]:
         lines.append(
             f"* {row['objective']}: {row['mean']:+.2f} ({row['lower95']:+.2f} to {row['upper95']:+.2f}) against "
             f"{row['best_other']}"
+            + ("" if row["has_rival"] else " (void like every other: it chose short-term gains)")
         )
     return lines
 

@@ -124,6 +124,9 @@ class TrainConfig:
     clip_norm : float
     save_every : int
         Iterations between training states.
+    validate_every : int
+        PPO: iterations between validations; the network that did best on spans left out of training is kept, the
+        warm start's among them.
     """
 
     profile: str = "quick"
@@ -150,6 +153,7 @@ class TrainConfig:
     universe_baseline: bool = True
     clip_norm: float = 0.5
     save_every: int = 10
+    validate_every: int = 1
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -175,6 +179,5 @@ PROFILES: Final = {
         warm_batch=2048,
         batch=8192,
         warm_rate=2e-3,
-        rate=3e-4,
     ),
 }

@@ -79,7 +79,8 @@ class Episode:
         As in :class:`Observation`; embeddings and regimes stay in the window.
     teacher : Tensor of shape (T, B, 4, N + 1)
     target, share : Tensor of shape (T, B, N + 1)
-    log_prob, turnover : Tensor of shape (T, B)
+    log_prob, turnover, short_gain : Tensor of shape (T, B)
+        The last: net short-term gain of the week in units of the first value, where no sale was forced.
     reward : Tensor of shape (T, B, 6)
     last : Observation
         At the end, for the bootstrap.
@@ -95,6 +96,7 @@ class Episode:
     share: torch.Tensor
     log_prob: torch.Tensor
     turnover: torch.Tensor
+    short_gain: torch.Tensor
     reward: torch.Tensor
     last: Observation
 
@@ -179,6 +181,7 @@ def play(players: Players, act: Actor) -> Episode:
                 "share": action.share,
                 "log_prob": action.log_prob,
                 "turnover": result.info["turnover"],
+                "short_gain": result.info["short_realized"].relu() * (result.info["involuntary"] <= 0),
                 "reward": result.reward,
             }
             for name, values in row.items():

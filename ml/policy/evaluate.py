@@ -28,6 +28,8 @@ BASIS_POINTS: Final = 1e4
 _DRAWS: Final = 2000
 _LEVEL: Final = 0.95
 _UNIVERSES_A_PASS: Final = 32
+_NO_GAIN_BP: Final = 1e-3  # rounding of float32
+_LONG_ONLY: Final = OBJECTIVES.index("long_term_gains_only")
 
 ActorFor = Callable[[torch.Tensor], Actor]
 """Mixes (B, 6) of the portfolios -> the rule that acts for them."""
@@ -46,11 +48,19 @@ class Scores:
         Mean ``0.5 sum |w - 1/N|`` under each objective.
     turnover : ndarray of shape (6,)
         Mean share of value traded a week.
+    short_gain : ndarray of shape (6,)
+        Mean net short-term gain chosen in a week, in basis points of the first value.
     """
 
     reward: np.ndarray
     active_share: np.ndarray
     turnover: np.ndarray
+    short_gain: np.ndarray
+
+    @property
+    def is_void(self) -> np.ndarray:
+        """Conditionings (rows) that count nothing for ``long_term_gains_only``: they chose short-term gains."""
+        return self.short_gain > _NO_GAIN_BP
 
     @property
     def table(self) -> np.ndarray:
@@ -145,7 +155,7 @@ def score(actor_for: ActorFor, window: MarketWindow, per_universe: int, seed: in
     groups = window.sizes[0]
     count = len(OBJECTIVES)
     reward = np.zeros((count, count, groups))
-    share, turnover = np.zeros((count, groups)), np.zeros((count, groups))
+    share, turnover, short_gain = (np.zeros((count, groups)) for _ in range(3))
     for start in range(0, groups, _UNIVERSES_A_PASS):
         chosen = torch.arange(
             start, min(start + _UNIVERSES_A_PASS, groups), device=window.decision_price.device
@@ -161,7 +171,9 @@ def score(actor_for: ActorFor, window: MarketWindow, per_universe: int, seed: in
             active = active_share(episode.target, episode.is_tradeable).mean(0)
             share[row, start : start + len(chosen)] = _by_universe(active, len(chosen))
             turnover[row, start : start + len(chosen)] = _by_universe(episode.turnover.mean(0), len(chosen))
-    return Scores(reward, share.mean(1), turnover.mean(1))
+            gain = _by_universe(episode.short_gain.mean(0), len(chosen))
+            short_gain[row, start : start + len(chosen)] = gain * BASIS_POINTS
+    return Scores(reward, share.mean(1), turnover.mean(1), short_gain.mean(1))
 
 
 def _by_universe(values: torch.Tensor, groups: int) -> np.ndarray:
@@ -213,32 +225,41 @@ class DiagonalRow:
         The other conditioning with the highest score in this objective's column.
     against_best : Difference
         Own conditioning less the best other's.
+    has_rival : bool
+        False: every other conditioning is void in this column, and the comparison is with the best of those.
     """
 
     objective: str
     best_other: str
     against_best: Difference
+    has_rival: bool = True
 
     @property
     def is_best(self) -> bool:
         """Strictly the best conditioning."""
-        return self.against_best.mean > 0
+        return self.against_best.mean > 0 or not self.has_rival
 
     @property
     def is_within(self) -> bool:
         """Best, or within the paired 95 % interval of the best."""
-        return self.against_best.upper95 >= 0
+        return self.against_best.upper95 >= 0 or not self.has_rival
 
 
 def diagonal(scores: Scores, clusters: np.ndarray) -> list[DiagonalRow]:
-    """Compare each objective's own conditioning with the best other one, in its own column."""
+    """Compare each objective's own conditioning with the best other one, in its own column.
+
+    For ``long_term_gains_only`` a conditioning that chose short-term gains is void: it is no rival.
+    """
     rows = []
     for column, name in enumerate(OBJECTIVES):
         means = scores.table[:, column].copy()
-        means[column] = -np.inf
+        is_rival = np.arange(len(OBJECTIVES)) != column
+        if column == _LONG_ONLY:
+            is_rival &= ~scores.is_void
+        means[~is_rival & (is_rival.any() | (np.arange(len(means)) == column))] = -np.inf
         other = int(means.argmax())
         gap = paired(scores.reward[column, column], scores.reward[other, column], clusters)
-        rows.append(DiagonalRow(name, OBJECTIVES[other], gap))
+        rows.append(DiagonalRow(name, OBJECTIVES[other], gap, bool(is_rival.any())))
     return rows
 
 

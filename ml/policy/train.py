@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from ml.checkpoint import load_checkpoint, save_checkpoint
 from ml.encoder.dataset import ChronosBranch, load_chronos
 from ml.features.panel import FeaturePanel
 from ml.policy.baseline import universe_baseline
@@ -34,6 +33,8 @@ from ml.policy.parallel import ALONE, Workers
 from ml.policy.ppo import PpoBatch, act_distribution, descend, ppo_loss, target_weights
 from ml.policy.spans import Embedder, draw_windows
 from ml.policy.trained import TrainedPolicy
+from ml.policy.training_state import load_state, save_state
+from ml.policy.validation import Best, split_spans, validation_score
 from ml.policy.warm_start import shared_actor, wandering_actor, warm_loss
 from ml.types import OBJECTIVES
 
@@ -43,10 +44,6 @@ _EVALUATION = 10**6  # seeds of evaluation lie apart from those of iterations
 _RAMP_UPDATES = 20
 _STATE_EVERY_SECONDS = 60.0
 _PASS_DECISIONS = 8192  # of one pass without gradients
-
-
-class ResumeError(ValueError):
-    """A training state of another run; the message names what differs."""
 
 
 def train_policy(
@@ -125,11 +122,11 @@ def train_on_windows(
     workers : Workers
         The processes that train together; ``config`` is that of all of them. The first alone reports and saves.
     """
-    run = _Run(windows.to(device), config, seed, workers)
+    run = TrainingRun(windows.to(device), config, seed, workers)
     if workers.rank:
         on_progress = None
     if resume_folder is not None and resume_folder.exists():
-        run.load(resume_folder)
+        load_state(run, resume_folder)
     saved = time.monotonic()
     while run.step < run.steps:
         row = run.one_iteration()
@@ -137,7 +134,7 @@ def train_on_windows(
             on_progress(row)
         is_due = run.step % config.save_every == 0 or time.monotonic() - saved > _STATE_EVERY_SECONDS
         if resume_folder is not None and workers.rank == 0 and (is_due or run.step == run.steps):
-            run.save(resume_folder)
+            save_state(run, resume_folder)
             saved = time.monotonic()
     check_collapse(run.history[-1], run.load_by_objective)
     return TrainedPolicy(
@@ -152,13 +149,15 @@ def train_on_windows(
     )
 
 
-class _Run:
+class TrainingRun:
     """Network, optimiser, step and history of one run; a step is one rollout and what is learned of it."""
 
     def __init__(
         self, windows: MarketWindow, config: TrainConfig, seed: int, workers: Workers = ALONE
     ) -> None:
-        self.windows, self.config, self.seed = windows, config, seed
+        self.config, self.seed = config, seed
+        self.windows, self.left_out = split_spans(windows, config.universes_per_range)
+        self.best = Best()
         self.workers, self.own = workers, workers.share(config)
         self.device = windows.decision_price.device
         with torch.random.fork_rng(devices=[]):  # the caller's generator stays as it was
@@ -188,14 +187,27 @@ class _Run:
             if self.step == self.config.warm_rounds:
                 self.optimiser = torch.optim.Adam(self.model.parameters(), lr=self.config.rate)
                 self._fit_values()
+                self._validate()
             row = self._ppo_iteration()
         self.step += 1
         is_last_warm = self.step == self.config.warm_rounds
         row = {"step": self.step, "steps": self.steps, **row}
+        done = self.step - self.config.warm_rounds
+        if done > 0 and (done % self.config.validate_every == 0 or self.step == self.steps):
+            row["validation"] = self._validate()
+        if self.step == self.steps and self.best.step:
+            self.best.restore(self.model)
+            row["kept_step"] = self.best.step
         if is_last_warm or self.step == self.steps:
             row |= self._evaluation()
         self.history.append(row)
         return row
+
+    def _validate(self) -> float:
+        """Score on the spans left out; the best network is kept."""
+        score = validation_score(self.model, self.left_out, self.config)
+        self.best.offer(score, self.step, self.model)
+        return score
 
     def _generator(self, purpose: int) -> torch.Generator:
         seed = np.random.SeedSequence(self.workers.seed([self.seed, self.step, purpose])).generate_state(
@@ -373,47 +385,6 @@ class _Run:
         }
         experts = {n: float(x) for n, x in self.history[-1].items() if n.startswith("experts_")}
         return found | experts
-
-    def save(self, folder: Path) -> None:
-        """Write everything that continuing needs."""
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        for name, parameter in self.model.named_parameters():
-            state = self.optimiser.state.get(parameter, {})
-            tensors |= {f"adam.{key}.{name}": value for key, value in state.items()}
-        arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
-        save_checkpoint(folder, self._identity(), arrays, {"step": self.step, "history": self.history})
-
-    def _identity(self) -> dict[str, Any]:
-        """What must agree for a state to be continued, as JSON gives it back."""
-        train = self.config.as_dict()
-        train["weights"] = {k: list(v) if isinstance(v, tuple) else v for k, v in train["weights"].items()}
-        return {"train": train, "seed": self.seed, "universes": self.windows.sizes[0]}
-
-    def load(self, folder: Path) -> None:
-        """Continue from :meth:`save`.
-
-        Raises
-        ------
-        ResumeError
-        """
-        saved = load_checkpoint(folder)
-        ours = self._identity()
-        differing = sorted(name for name in ours if saved.config.get(name) != ours[name])
-        if differing:
-            raise ResumeError(f"{folder} holds a run with another {', '.join(differing)}: use another folder")
-        tensors = {name: torch.from_numpy(np.array(value)) for name, value in saved.tensors.items()}
-        prefix = "model."
-        self.model.load_state_dict(
-            {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        )
-        for name, parameter in self.model.named_parameters():
-            if f"adam.step.{name}" in tensors:
-                # Adam counts its steps on the CPU.
-                self.optimiser.state[parameter] = {
-                    key: tensors[f"adam.{key}.{name}"].to("cpu" if key == "step" else self.device)
-                    for key in ("step", "exp_avg", "exp_avg_sq")
-                }
-        self.step, self.history = int(saved.metrics["step"]), list(saved.metrics["history"])
 
 
 def _explained_variance(value: torch.Tensor, returns: torch.Tensor, mix: torch.Tensor) -> float:

@@ -102,9 +102,21 @@ def test_diagonal_names_the_best_other_conditioning():
     reward = np.zeros((6, 6, 4))
     reward[0, 0], reward[3, 0] = 2.0, 1.0
     reward[1, 1], reward[4, 1] = 0.0, 5.0
-    rows = diagonal(Scores(reward, np.zeros(6), np.zeros(6)), np.arange(4))
+    rows = diagonal(Scores(reward, np.zeros(6), np.zeros(6), np.zeros(6)), np.arange(4))
     assert rows[0].best_other == OBJECTIVES[3] and rows[0].is_best and rows[0].is_within
     assert rows[1].best_other == OBJECTIVES[4] and not rows[1].is_best and not rows[1].is_within
+
+
+def test_a_conditioning_that_chose_short_gains_is_no_rival_of_long_term_gains_only():
+    reward = np.zeros((6, 6, 4))
+    reward[2, 5], reward[3, 5], reward[5, 5] = 3.0, -1.0, 1.0
+    chose = np.array([1.0, 1.0, 1.0, 0.0, 1.0, 0.0])
+    row = diagonal(Scores(reward, np.zeros(6), np.zeros(6), chose), np.arange(4))[5]
+    assert row.best_other == OBJECTIVES[3] and row.is_best
+    alone = diagonal(Scores(reward, np.zeros(6), np.zeros(6), np.append(np.ones(5), 0)), np.arange(4))[5]
+    assert alone.best_other == OBJECTIVES[2] and not alone.has_rival and alone.is_best
+    free = diagonal(Scores(reward, np.zeros(6), np.zeros(6), np.zeros(6)), np.arange(4))[5]
+    assert free.best_other == OBJECTIVES[2] and not free.is_best
 
 
 def test_router_information_is_zero_for_a_blind_router_and_large_for_a_sharp_one(window, model):

@@ -12,7 +12,8 @@ from ml.policy.episodes import Action, blend, draw_players, play
 from ml.policy.measures import CollapseError, active_share, check_collapse, episode_measures, load_measures
 from ml.policy.panels import AccountPanel
 from ml.policy.serve import PolicyServer
-from ml.policy.train import ResumeError, train_on_windows
+from ml.policy.train import train_on_windows
+from ml.policy.training_state import ResumeError
 from ml.policy.windows import make_windows
 from ml.types import OBJECTIVES
 from tests.test_ml.test_policy.policy_helpers import ASSETS, FeatureEmbedder, make_panel
