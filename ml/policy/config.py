@@ -119,6 +119,8 @@ class TrainConfig:
     target_kl : float
         An iteration ends with the epoch in which the mean divergence from the rollout's policy passes it.
     gae_lambda : float
+    scales_by_objective : bool
+        Bring the advantages of each objective to one scale; else those of all together.
     universe_baseline : bool
         Take out of each reward what the universe's other portfolios with the objective earned.
     clip_norm : float
@@ -126,7 +128,7 @@ class TrainConfig:
         Iterations between training states.
     validate_every : int
         PPO: iterations between validations; the network that did best on spans left out of training is kept, the
-        warm start's among them.
+        warm start's among them. 0: no validation, the last network is kept.
     """
 
     profile: str = "quick"
@@ -150,6 +152,7 @@ class TrainConfig:
     clip: float = 0.2
     target_kl: float = 0.05
     gae_lambda: float = 0.95
+    scales_by_objective: bool = True
     universe_baseline: bool = True
     clip_norm: float = 0.5
     save_every: int = 10

@@ -56,3 +56,9 @@ def normalised_by_objective(advantage: torch.Tensor, mix: torch.Tensor) -> torch
     mean = (weight * advantage).sum(axes) / total
     deviation = ((weight * (advantage - mean) ** 2).sum(axes) / total).sqrt()
     return (weight * (advantage - mean) / deviation.clamp(min=1e-8)).sum(-1)
+
+
+def normalised(advantage: torch.Tensor, mix: torch.Tensor) -> torch.Tensor:
+    """Weigh advantages (..., B, K) by each portfolio's mix (B, K) and bring all to mean 0 and deviation 1, (..., B)."""
+    pursued = (mix * advantage).sum(-1)
+    return (pursued - pursued.mean()) / pursued.std(correction=0).clamp(min=1e-8)

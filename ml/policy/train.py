@@ -18,7 +18,7 @@ from ml.features.panel import FeaturePanel
 from ml.policy.baseline import universe_baseline
 from ml.policy.config import TrainConfig
 from ml.policy.episodes import Action, Actor, Episode, blend, draw_players, fixed_router, play
-from ml.policy.gae import generalised_advantages, normalised_by_objective
+from ml.policy.gae import generalised_advantages, normalised, normalised_by_objective
 from ml.policy.market_window import MarketWindow
 from ml.policy.measures import (
     check_collapse,
@@ -187,13 +187,15 @@ class TrainingRun:
             if self.step == self.config.warm_rounds:
                 self.optimiser = torch.optim.Adam(self.model.parameters(), lr=self.config.rate)
                 self._fit_values()
-                self._validate()
+                if self.config.validate_every:
+                    self._validate()
             row = self._ppo_iteration()
         self.step += 1
         is_last_warm = self.step == self.config.warm_rounds
         row = {"step": self.step, "steps": self.steps, **row}
         done = self.step - self.config.warm_rounds
-        if done > 0 and (done % self.config.validate_every == 0 or self.step == self.steps):
+        every = self.config.validate_every
+        if every and done > 0 and (done % every == 0 or self.step == self.steps):
             row["validation"] = self._validate()
         if self.step == self.steps and self.best.step:
             self.best.restore(self.model)
@@ -313,7 +315,8 @@ class TrainingRun:
         reward = self._own_reward(episode) / self.model.return_scale
         advantage, returns = generalised_advantages(reward, value, self.gamma, config.gae_lambda)
         mix = episode.players.mix
-        judged = normalised_by_objective(advantage, mix)
+        by_objective = config.scales_by_objective
+        judged = normalised_by_objective(advantage, mix) if by_objective else normalised(advantage, mix)
         teacher = blend(episode.teacher, mix).flatten(0, 1)
         flat = {
             "share": episode.share.flatten(0, 1),

@@ -56,7 +56,8 @@ def load_state(run: "TrainingRun", folder: Path) -> None:
             }
     if saved.metrics["best"] is not None:
         kept = {name: value.to(run.device) for name, value in _part(tensors, _BEST).items()}
-        run.best = Best(*saved.metrics["best"], kept)
+        score, step = saved.metrics["best"]
+        run.best = Best(float(score), int(step), kept)
     run.step, run.history = int(saved.metrics["step"]), list(saved.metrics["history"])
 
 

@@ -34,7 +34,9 @@ def planted(groups: int, seed: int, edge: float = EDGE) -> MarketWindow:
         embedding=torch.from_numpy(embedding).float(),
         regime=torch.from_numpy(rng.normal(0, 0.1, (groups, WEEKS + 1, 5))).float(),
         cash_return=torch.zeros(groups, WEEKS + 1),
-        expert_target=torch.from_numpy(np.broadcast_to(even, (groups, WEEKS + 1, 3, ASSETS + 1)).copy()).float(),
+        expert_target=torch.from_numpy(
+            np.broadcast_to(even, (groups, WEEKS + 1, 3, ASSETS + 1)).copy()
+        ).float(),
     )
 
 
