@@ -26,7 +26,7 @@ def windows_section(figures: Comparisons) -> Section | None:
     settings = [figures.trials.setting((w,)) for w in windows]
     if not windows or any(figures.benchmark(s) is None for s in settings):
         return None
-    for run in figures.runs(figures.trials.setting(windows)):
+    for run in figures.strategies(figures.trials.setting(windows)):
         each = [figures.run(s, *run.identity) for s in settings]
         if run.strategy == BENCHMARK or not all(each):
             continue
@@ -69,7 +69,7 @@ def sharpe_section(figures: Comparisons) -> Section | None:
             continue
         ratios = figures.trial_sharpes(windows)
         rows, best, count = [], 0.0, 0
-        for run in figures.runs(setting):
+        for run in figures.strategies(setting):
             if not np.isfinite(figures.sharpe(run).estimate):
                 continue
             row = figures.sharpe_row(run, peer, ratios)
@@ -108,7 +108,7 @@ def power_section(figures: Comparisons) -> Section | None:
     if figures.benchmark(setting) is None:
         return None
     rows = []
-    for run in figures.runs(setting):
+    for run in figures.strategies(setting):
         found = figures.alpha(run, setting)
         if found.standard_error > 0:
             cells = [Cell(number(detectable(found, years), 0)) for years in _POWER_YEARS]

@@ -114,15 +114,15 @@ def facts(figures: Comparisons) -> list[str]:
     trials = figures.trials
     setting = trials.setting(trials.long)
     out = []
-    others = figures.runs(setting)[1:] if figures.benchmark(setting) else []
+    others = figures.strategies(setting)[1:] if figures.benchmark(setting) else []
     if others:
-        adjusted = figures.step_down(figures.runs(setting), figures.runs(setting)[0])
+        adjusted = figures.step_down(figures.strategies(setting), figures.strategies(setting)[0])
         better = [
             r.label
             for r in others
             if adjusted.get(r.identity, 1) < 0.05 and figures.alpha(r, setting).estimate > 0
         ]
-        peer = figures.runs(setting)[0].label
+        peer = figures.strategies(setting)[0].label
         out.append(
             f"{sentence(describe(setting))}: {len(better)} of {len(others)} strategies are ahead of {peer} "
             f"after tax beyond doubt{': ' + ', '.join(better) if better else ''} (adjusted for looking at all "
