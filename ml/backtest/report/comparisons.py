@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from ml.backtest.report.selection import BENCHMARK, NO_OBJECTIVE, UNTAXED, Run, Setting, TrialSet
+from ml.backtest.report.selection import BENCHMARK, LONG_ONLY, NO_OBJECTIVE, UNTAXED, Run, Setting, TrialSet
 from ml.backtest.results import WITHOUT_HARVESTING
 from ml.backtest.statistics.intervals import Interval, minimum_detectable_effect, undefined
 from ml.backtest.statistics.multiple import SuperiorAbility, romano_wolf, superior_ability
@@ -157,6 +157,11 @@ class Comparisons:
         """The run's targets under the same objective and seed with nothing harvested, or None."""
         return self.run(setting, run.strategy + WITHOUT_HARVESTING, run.objective, run.seed)
 
+    def tax_alpha_against(self, run: Run, setting: Setting) -> str:
+        """The strategy that the judged tax alpha of a run is measured against."""
+        twin = self.twin(run, setting)
+        return BENCHMARK if twin is None else twin.strategy
+
     def judged(self, name: str, run: Run, setting: Setting) -> Interval:
         """A score as an objective is judged by it: tax alpha is the lead over the twin, where that was run."""
         twin = self.twin(run, setting) if name == TAX_ALPHA else None
@@ -267,7 +272,6 @@ class Comparisons:
         self, name: str, objective: str, run: Run, peer: Run | None, setting: Setting
     ) -> ObjectiveRow:
         own = self.judged(name, run, setting)
-        twin = self.twin(run, setting) if name == TAX_ALPHA else None
         nothing = undefined(len(run.log_returns))
         compares = SCORES[name].needs_benchmark
         return ObjectiveRow(
@@ -278,9 +282,15 @@ class Comparisons:
             nothing if peer is None or compares else self.score(name, peer, setting),
             # A score that compares is the difference itself.
             own if compares else self.ahead(name, run, peer, setting),
-            BENCHMARK if twin is None else twin.strategy,
-            objective == "long_term_gains_only" and any(map(chose_short_gains, run.results)),
+            self.tax_alpha_against(run, setting) if name == TAX_ALPHA else BENCHMARK,
+            objective == LONG_ONLY and any(map(chose_short_gains, run.results)),
         )
+
+
+def first_seed(rows: Sequence[ObjectiveRow]) -> list[ObjectiveRow]:
+    """The rows of the smallest seed."""
+    first = min((row.run.seed for row in rows), default=0)
+    return [row for row in rows if row.run.seed == first]
 
 
 def detectable(found: Interval, years: float) -> float:

@@ -18,6 +18,7 @@ BENCHMARK: Final = "equal_weight_monthly"
 NO_OBJECTIVE: Final = "none"
 ANALYTIC_EXPERTS: Final = "experts_fixed_router"
 POLICY: Final = "policy"  # begins the name of every policy
+LONG_ONLY: Final = "long_term_gains_only"
 UNTAXED: Final = "untaxed"
 TAXED_PROFILES: Final = ("P1", "P1_outside_20k", "P2", "P2_outside_20k")
 HEADLINE_PROFILE: Final = "P1"
