@@ -183,10 +183,12 @@ def cross_section(figures: Comparisons, windows: tuple[str, ...], key: str, titl
     if found is None:
         return None
     count = len(found.objectives)
+    alone = [row.own.objective for row in found.diagonal if row.own.counts and row.other is None]
     told = (
         f"Told its own objective, {found.strategy} is best by that objective's score in {len(found.best)} of {count}, "
         f"best or within the interval of the best in {len(found.within)} of {count}. An objective with two scores "
         "counts only if both do."
+        + (f" {', '.join(alone)} is best because every other score is void." if alone else "")
     )
     return Section(key, title, [told, _scores_table(found, setting), _diagonal_table(found, setting)])
 

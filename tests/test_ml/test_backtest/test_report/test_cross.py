@@ -111,6 +111,22 @@ def test_an_own_score_that_is_void_is_neither_best_nor_within(trials):
     assert found.against == "equal_weight_monthly"
 
 
+def test_an_objective_whose_others_are_all_void_says_so(with_policy):
+    others = {"short_term_alpha", "short_term_gain", "capital_preservation", "tax_loss_harvesting"}
+    chosen = [
+        replace(t, voluntary_short_gain_usd=t.voluntary_short_gain_usd + 1)
+        if t.key.objective in others
+        else t
+        for t in with_policy
+    ]
+    figures = Comparisons(TrialSet(chosen), draws=DRAWS)
+    row = _row(cross_table(figures, DEVELOPMENT), "after_tax_cagr_pct", "long_term_gains_only")
+    assert row.is_best and row.is_within and row.other is None
+    told, _, diagonal = cross_section(figures, DEVELOPMENT.windows, "cross", "x").parts
+    assert "long_term_gains_only is best because every other score is void." in told
+    assert dict(diagonal.rows)["long_term_gains_only"][-1].text == "best: all others are void"
+
+
 def test_the_first_of_several_seeds_is_shown_and_named(trials, with_policy):
     figures = Comparisons(TrialSet([*with_policy, *policy_trials(trials, seed=1)]), draws=DRAWS)
     found = cross_table(figures, DEVELOPMENT)
