@@ -1,14 +1,16 @@
-"""The four analytic experts as strategies: behind the fixed router, behind a random one, and frozen uniform.
+"""The four analytic experts as strategies: behind the fixed router and its twin, behind a random one, frozen uniform.
 
 What belongs here: turning the experts' portfolios into targets of a backtest. What does not: the experts
 (``ml.policy.experts``), the router's table (``ml.policy.objectives``).
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from ml.backtest.baselines import Baseline, around_stuck, equal_weights
+from ml.backtest.results import WITHOUT_HARVESTING
 from ml.backtest.strategies import NO_OBJECTIVE, DecisionState, Strategy
 from ml.policy.experts import expert_targets
 from ml.policy.objectives import blend_targets
@@ -18,14 +20,24 @@ from ml.types import EXPERTS, OBJECTIVES
 MIN_TRADE_RATIO: Final = 0.001
 
 
+@dataclass(frozen=True, slots=True)
 class FixedRouter(Baseline):
-    """Each objective's fixed mix of the four experts; what would wash a loss is not bought."""
+    """Each objective's fixed mix of the four experts; what would wash a loss is not bought.
+
+    Attributes
+    ----------
+    harvests : bool
+        False: the twin, whose experts see no loss worth harvesting and decide all else alike.
+    """
+
+    harvests: bool = True
 
     def targets(self, state: DecisionState) -> np.ndarray:
         """Blend the experts by each account's objective."""
         mix = np.zeros((len(state.objectives), len(OBJECTIVES)))
         mix[np.arange(len(mix)), [OBJECTIVES.index(name) for name in state.objectives]] = 1.0
-        blended, _ = blend_targets(expert_targets(state.market, state.accounts, tax=state.tax), mix)
+        tax = state.tax if self.harvests else state.tax.without_harvesting()
+        blended, _ = blend_targets(expert_targets(state.market, state.accounts, tax=tax), mix)
         return without_washes(blended, state)
 
 
@@ -80,8 +92,10 @@ def without_washes(targets: np.ndarray, state: DecisionState) -> np.ndarray:
 
 def expert_strategies() -> list[Strategy]:
     """The strategies of this module, decided weekly with named lots."""
+    name, settings = "experts_fixed_router", ("weekly", "tax_order", OBJECTIVES, (0,), MIN_TRADE_RATIO)
     return [
-        FixedRouter("experts_fixed_router", "weekly", "tax_order", OBJECTIVES, (0,), MIN_TRADE_RATIO),
+        FixedRouter(name, *settings),
+        FixedRouter(name + WITHOUT_HARVESTING, *settings, harvests=False),
         RandomRouter(
             "experts_random_router", "weekly", "tax_order", (NO_OBJECTIVE,), (0, 1, 2), MIN_TRADE_RATIO
         ),

@@ -14,6 +14,7 @@ import numpy as np
 
 from ml.backtest.expert_strategies import MIN_TRADE_RATIO, without_washes
 from ml.backtest.panel import BacktestPanel
+from ml.backtest.results import WITHOUT_HARVESTING
 from ml.backtest.strategies import YEAR_SESSIONS, DecisionState, Strategy, StrategyError
 from ml.backtest.walk_forward import Window
 from ml.checkpoint import CheckpointError, load_checkpoint
@@ -90,7 +91,11 @@ class PolicyStrategy:
     only_windows : tuple of str
         Where it may be judged.
     settings : str
-        What its decisions depend on besides code and data: policy, encoder and Chronos; part of each trial's id.
+        What its decisions depend on besides name, code and data: policy, encoder and Chronos; part of each trial's id.
+
+    Notes
+    -----
+    With ``harvests=False`` it is the policy's twin: the same policy, which sees no loss worth harvesting.
     """
 
     schedule: str = "weekly"
@@ -105,8 +110,11 @@ class PolicyStrategy:
         only_windows: tuple[str, ...],
         seed: int,
         settings: str,
+        *,
+        harvests: bool = True,
     ) -> None:
-        self.name = POLICY_NAME
+        self.name = POLICY_NAME if harvests else POLICY_NAME + WITHOUT_HARVESTING
+        self._harvests = harvests
         self.seeds: tuple[int, ...] = (seed,)
         self.only_windows, self.settings = only_windows, settings
         self._server, self._embeddings = server, embeddings
@@ -121,7 +129,7 @@ class PolicyStrategy:
             self._embeddings.at(len(state.dates) - 1),
             regime_features(state.market_log, state.returns_log[-YEAR_SESSIONS:][:, state.is_tradeable]),
             state.accounts,
-            state.tax,
+            state.tax if self._harvests else state.tax.without_harvesting(),
             mix,
             np.array([name == _LONG_ONLY for name in state.objectives]),
         )
@@ -135,7 +143,7 @@ def policy_strategies(
     windows: Sequence[Window],
     chronos: Path,
 ) -> list[Strategy]:
-    """Load checkpoints as strategies, each for the windows that begin after its training data end.
+    """Load checkpoints as strategies, each beside its twin, for the windows that begin after its training data end.
 
     Parameters
     ----------
@@ -161,8 +169,9 @@ def policy_strategies(
         server = EncoderServer.load(encoder)
         embeddings = SessionEmbeddings(panel.features, server, load_chronos(chronos))
         found: list[Strategy] = [
-            _strategy(choice, _seed_of(choices, i), server, embeddings, panel, windows)
+            strategy
             for i, choice in enumerate(choices)
+            for strategy in _with_twin(choice, _seed_of(choices, i), server, embeddings, panel, windows)
         ]
         return found
     except (CheckpointError, CompatibilityError) as problem:
@@ -181,14 +190,14 @@ def trained_until(folder: Path) -> date | None:
     return date.fromisoformat(named) if named else CUT_OFF
 
 
-def _strategy(
+def _with_twin(
     choice: PolicyChoice,
     seed: int,
     encoder: EncoderServer,
     embeddings: SessionEmbeddings,
     panel: BacktestPanel,
     windows: Sequence[Window],
-) -> PolicyStrategy:
+) -> list[PolicyStrategy]:
     server = PolicyServer.load(choice.folder, encoder.compatibility_id)
     until = trained_until(choice.folder)
     names = [window.name for window in windows]
@@ -206,7 +215,8 @@ def _strategy(
     settings = (
         f"policy {server.model_id} encoder {encoder.compatibility_id} chronos {encoder.chronos_model_id}"
     )
-    return PolicyStrategy(server, embeddings, tuple(allowed), seed, settings)
+    common = (server, embeddings, tuple(allowed), seed, settings)
+    return [PolicyStrategy(*common), PolicyStrategy(*common, harvests=False)]
 
 
 def _seed_of(choices: Sequence[PolicyChoice], place: int) -> int:

@@ -21,6 +21,9 @@ MANIFEST: Final = "run.json"
 # Every entry of the archive carries this time, so that the same trial is the same bytes.
 _ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
 
+# Ends the name of a strategy's twin: the same targets, with nothing harvested.
+WITHOUT_HARVESTING: Final = "_without_harvesting"
+
 # Columns that identify a trial, in the order of every table.
 KEY_COLUMNS: Final = ("window", "strategy", "objective", "cost_bp", "profile", "law", "seed")
 
@@ -35,7 +38,8 @@ class TrialKey:
         ``development_2002_2004`` to ``development_2014_2016``, ``test_2017_2022``, ``thirty_years``,
         ``paper_14_days``.
     strategy : str
-        For example ``equal_weight_monthly``; a user's function is ``module:function``.
+        For example ``equal_weight_monthly``; a user's function is ``module:function``; a twin ends with
+        :data:`WITHOUT_HARVESTING`.
     objective : str
         One of :data:`ml.types.OBJECTIVES`, or ``none`` where the strategy knows no objective.
     cost_bp : int

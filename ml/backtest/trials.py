@@ -22,7 +22,7 @@ import polars as pl
 import ml
 from ml.backtest.panel import BacktestPanel
 from ml.backtest.profiles import ACTUAL_FROM, LAW_2026, LAW_ACTUAL, PROFILES, TAXED_PROFILES
-from ml.backtest.results import FILE_SUFFIX, BacktestResult, TrialKey
+from ml.backtest.results import FILE_SUFFIX, WITHOUT_HARVESTING, BacktestResult, TrialKey
 from ml.backtest.strategies import Strategy
 from ml.backtest.walk_forward import Window
 
@@ -32,6 +32,8 @@ MAIN_PROFILES: Final = ("untaxed", *TAXED_PROFILES)
 FLAT_PROFILE: Final = "flat_35_15"
 # Equal weight with and without harvesting, the pair behind the comparison with the literature.
 HARVEST_PAIR: Final = ("equal_weight_monthly", "equal_weight_harvesting")
+# Twins are there to measure tax alpha of objectives, which these windows do not judge.
+NO_TWINS: Final = ("thirty_years", "paper_14_days")
 BASELINES_ONLY: Final = (
     "The window thirty_years is for baselines that learn nothing: it reaches into the years of the final test, so "
     "nothing that is trained or chosen may be judged on it."
@@ -43,7 +45,8 @@ _ENGINE: Final = (
         "baselines", "costs", "expert_strategies", "ledger", "lot_book", "optimizers", "panel", "profiles",
         "report_trial", "results", "simulate", "strategies", "trials", "walk_forward", "wealth", "year_to_date",
     )),
-    *(f"policy/{name}.py" for name in ("covariance", "experts", "objectives", "panels", "regime")),
+    *(f"policy/{name}.py" for name in (
+        "account_state", "covariance", "experts", "objectives", "panels", "regime", "state", "teachers")),
     "simplex.py", "types.py",
 )  # fmt: skip
 _ENGINE_FOLDERS: Final = ("tax", "tax/bulk", "tax/data")
@@ -157,7 +160,8 @@ def plan_trials(
 
 def _runs_in(strategy: Strategy, window: Window, baselines: frozenset[str]) -> bool:
     only = getattr(strategy, "only_windows", ())
-    if only and window.name not in only:
+    is_twin = strategy.name.endswith(WITHOUT_HARVESTING)
+    if (only and window.name not in only) or (is_twin and window.name in NO_TWINS):
         return False
     return window.name != "thirty_years" or strategy.name in baselines
 

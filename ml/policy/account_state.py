@@ -4,7 +4,7 @@ What belongs here: the tax state that a night or a backtest gives, aggregation o
 not: the state itself and its features (``state.py``), the environment's own lots (``env.py``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -57,6 +57,14 @@ class AccountTax:
         share = np.bincount(accounts.lot_account, accounts.lot_weight, count)
         limit = np.divide(LOSS_LIMIT_USD * share, worth, out=np.zeros(count), where=worth > 0)
         return cls(zeros, zeros, zeros, zeros, zeros, limit, 0.5, np.zeros((count, assets), dtype=bool))
+
+    def without_harvesting(self) -> "AccountTax":
+        """The same year, in which no further loss is worth realising.
+
+        With a yearly deduction of -inf :attr:`ml.policy.state.PortfolioState.loss_room` is 0 whatever the year's
+        gains, so that nothing is worth harvesting. All else that experts and policy see stays: rates, nets, locks.
+        """
+        return replace(self, loss_limit=np.full_like(self.loss_limit, -np.inf, dtype=np.float64))
 
 
 def portfolio_state(tradeable: np.ndarray, accounts: AccountPanel, tax: AccountTax) -> PortfolioState:

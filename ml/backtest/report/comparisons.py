@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from ml.backtest.report.selection import BENCHMARK, NO_OBJECTIVE, UNTAXED, Run, Setting, TrialSet
+from ml.backtest.report.selection import BENCHMARK, LONG_ONLY, NO_OBJECTIVE, UNTAXED, Run, Setting, TrialSet
+from ml.backtest.results import WITHOUT_HARVESTING
 from ml.backtest.statistics.intervals import Interval, minimum_detectable_effect, undefined
 from ml.backtest.statistics.multiple import SuperiorAbility, romano_wolf, superior_ability
 from ml.backtest.statistics.resample import DEFAULT_DRAWS
@@ -34,6 +35,7 @@ from ml.backtest.statistics.sharpe import (
 
 SEED: Final = 0
 ALL_CASH: Final = 0.99
+TAX_ALPHA: Final = "tax_alpha_bp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class ObjectiveRow:
     run : Run
     own, benchmark, ahead : Interval
         The run's, the benchmark's, their paired difference.
+    against : str
+        The strategy that a score which compares is compared with: of tax alpha the run's twin where it was run.
     is_void : bool
         ``long_term_gains_only`` with a short-term gain of its own choice.
     """
@@ -77,6 +81,7 @@ class ObjectiveRow:
     own: Interval
     benchmark: Interval
     ahead: Interval
+    against: str
     is_void: bool
 
 
@@ -104,6 +109,10 @@ class Comparisons:
         if setting not in self._runs:
             self._runs[setting] = self.trials.runs(setting)
         return self._runs[setting]
+
+    def strategies(self, setting: Setting) -> list[Run]:
+        """Runs under a setting that tables of strategies show: no twins."""
+        return [run for run in self.runs(setting) if not run.is_twin]
 
     def run(
         self, setting: Setting, strategy: str, objective: str = NO_OBJECTIVE, seed: int = 0
@@ -142,6 +151,33 @@ class Comparisons:
                 draws=self.draws,
                 seed=SEED,
             )
+        return self._found[key]
+
+    def twin(self, run: Run, setting: Setting) -> Run | None:
+        """The run's targets under the same objective and seed with nothing harvested, or None."""
+        return self.run(setting, run.strategy + WITHOUT_HARVESTING, run.objective, run.seed)
+
+    def tax_alpha_against(self, run: Run, setting: Setting) -> str:
+        """The strategy that the judged tax alpha of a run is measured against."""
+        twin = self.twin(run, setting)
+        return BENCHMARK if twin is None else twin.strategy
+
+    def judged(self, name: str, run: Run, setting: Setting) -> Interval:
+        """A score as an objective is judged by it: tax alpha is the lead over the twin, where that was run."""
+        twin = self.twin(run, setting) if name == TAX_ALPHA else None
+        return self.score(name, run, setting) if twin is None else self.ahead(name, run, twin, setting)
+
+    def judged_ahead(self, name: str, run: Run, peer: Run, setting: Setting) -> Interval:
+        """Paired difference of two runs' judged scores; of tax alpha, of their leads over their own twins."""
+        if name != TAX_ALPHA:
+            return self.ahead(name, run, peer, setting)
+        bases = [self.twin(r, setting) or self.benchmark(setting) for r in (run, peer)]
+        leads = [r.log_returns - b.log_returns for r, b in zip((run, peer), bases, strict=True) if b]
+        if len(leads) < 2:
+            return undefined(len(run.log_returns))
+        key = ("judged", run.identity, peer.identity, setting)
+        if key not in self._found:
+            self._found[key] = score_interval(name, *leads, draws=self.draws, seed=SEED)
         return self._found[key]
 
     def alpha(self, run: Run, setting: Setting) -> Interval:
@@ -235,7 +271,7 @@ class Comparisons:
     def _objective_row(
         self, name: str, objective: str, run: Run, peer: Run | None, setting: Setting
     ) -> ObjectiveRow:
-        own = self.score(name, run, setting)
+        own = self.judged(name, run, setting)
         nothing = undefined(len(run.log_returns))
         compares = SCORES[name].needs_benchmark
         return ObjectiveRow(
@@ -246,8 +282,15 @@ class Comparisons:
             nothing if peer is None or compares else self.score(name, peer, setting),
             # A score that compares is the difference itself.
             own if compares else self.ahead(name, run, peer, setting),
-            objective == "long_term_gains_only" and any(map(chose_short_gains, run.results)),
+            self.tax_alpha_against(run, setting) if name == TAX_ALPHA else BENCHMARK,
+            objective == LONG_ONLY and any(map(chose_short_gains, run.results)),
         )
+
+
+def first_seed(rows: Sequence[ObjectiveRow]) -> list[ObjectiveRow]:
+    """The rows of the smallest seed."""
+    first = min((row.run.seed for row in rows), default=0)
+    return [row for row in rows if row.run.seed == first]
 
 
 def detectable(found: Interval, years: float) -> float:

@@ -8,11 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from ml.backtest.report.comparisons import Comparisons, ObjectiveRow, detectable
+from ml.backtest.report.comparisons import TAX_ALPHA, Comparisons, ObjectiveRow, detectable, first_seed
 from ml.backtest.report.html import Cell, Section, Table, interval_cell, number, p_value_cell
 from ml.backtest.report.sections import Parts
 from ml.backtest.report.selection import BENCHMARK
-from ml.backtest.report.words import describe
+from ml.backtest.report.words import describe, tax_alpha_words
 from ml.backtest.statistics.multiple import sign_test
 from ml.backtest.statistics.score_definitions import SCORES
 
@@ -26,7 +26,7 @@ def windows_section(figures: Comparisons) -> Section | None:
     settings = [figures.trials.setting((w,)) for w in windows]
     if not windows or any(figures.benchmark(s) is None for s in settings):
         return None
-    for run in figures.runs(figures.trials.setting(windows)):
+    for run in figures.strategies(figures.trials.setting(windows)):
         each = [figures.run(s, *run.identity) for s in settings]
         if run.strategy == BENCHMARK or not all(each):
             continue
@@ -69,7 +69,7 @@ def sharpe_section(figures: Comparisons) -> Section | None:
             continue
         ratios = figures.trial_sharpes(windows)
         rows, best, count = [], 0.0, 0
-        for run in figures.runs(setting):
+        for run in figures.strategies(setting):
             if not np.isfinite(figures.sharpe(run).estimate):
                 continue
             row = figures.sharpe_row(run, peer, ratios)
@@ -108,7 +108,7 @@ def power_section(figures: Comparisons) -> Section | None:
     if figures.benchmark(setting) is None:
         return None
     rows = []
-    for run in figures.runs(setting):
+    for run in figures.strategies(setting):
         found = figures.alpha(run, setting)
         if found.standard_error > 0:
             cells = [Cell(number(detectable(found, years), 0)) for years in _POWER_YEARS]
@@ -127,13 +127,14 @@ def objectives_section(
 ) -> Section | None:
     """Scores by objective of the strategy that knows objectives."""
     setting = figures.trials.setting(windows)
-    rows = []
-    for row in figures.objective_rows(setting):
+    found, rows = figures.objective_rows(setting), []
+    for row in found:
         score = SCORES[row.score]
         digits = 0 if score.unit.startswith("bp") else 2
         cells = [
             Cell(
-                f"{score.label}, {score.unit}" + (" (void: chose a short-term gain)" if row.is_void else ""),
+                f"{score.label.partition(':')[0]}, {score.unit}"
+                + (" (void: chose a short-term gain)" if row.is_void else ""),
                 is_text=True,
             ),
             interval_cell(row.own, digits),
@@ -145,10 +146,11 @@ def objectives_section(
         rows.append((row.run.label, cells))
     if not rows:
         return None
+    alpha = [f"{tax_alpha_words(row.against)} " for row in first_seed(found) if row.score == TAX_ALPHA]
     table = Table(
         f"Each objective by its own score with 95 % intervals, {describe(setting)}; paired differences from "
-        f"{BENCHMARK}. Last column: the smallest true difference that these weeks would show four times in "
-        "five.",
+        f"{BENCHMARK}. {''.join(alpha)}Last column: the smallest true difference that these weeks would show four "
+        "times in five.",
         ("run", "score", "own", BENCHMARK, "difference", "verdict", "detectable"),
         rows,
     )

@@ -35,7 +35,7 @@ def profile_name(profile: str) -> str:
 
 def drawn(figures: Comparisons, setting: Setting) -> list[Run]:
     """Runs that a drawing shows: the benchmark, some fixed ones, and those that end highest and lowest."""
-    runs = figures.runs(setting)
+    runs = figures.strategies(setting)
     fixed = [r for r in runs if r.strategy in (BENCHMARK, figures.trials.harvester(), "cash", "buy_and_hold")]
     rest = sorted((r for r in runs if r not in fixed), key=lambda r: (-r.log_returns.sum(), r.label))
     spare = max(0, _LINES - len(fixed))
@@ -47,7 +47,7 @@ def long_section(figures: Comparisons) -> Section | None:
     """The longest window: before tax, after tax by profile, ahead of equal weight, drawings."""
     windows = figures.trials.long
     setting = figures.trials.setting(windows)
-    runs = figures.runs(setting)
+    runs = figures.strategies(setting)
     if not runs:
         return None
     parts: Parts = [
@@ -72,7 +72,7 @@ def before_tax_table(figures: Comparisons, windows: tuple[str, ...]) -> Table:
     """Growth, Sharpe ratio, risk and turnover without any tax."""
     setting = figures.trials.setting(windows, profile=UNTAXED)
     rows = []
-    for run in figures.runs(setting):
+    for run in figures.strategies(setting):
         scores = [
             figures.score(name, run, setting)
             for name in ("after_tax_cagr_pct", "max_drawdown_pct", "cvar95_pct")
@@ -121,7 +121,7 @@ def after_tax_table(figures: Comparisons, windows: tuple[str, ...]) -> Table:
                 for s in settings
             ],
         )
-        for run in figures.runs(settings[0])
+        for run in figures.strategies(settings[0])
     ]
     return Table(
         f"Growth after tax, % a year with 95 % intervals, {describe(settings[0], with_profile=False)}: all "
@@ -136,7 +136,7 @@ def ahead_parts(figures: Comparisons, windows: tuple[str, ...]) -> Parts:
     profiles = (UNTAXED, *figures.trials.profiles(windows))
     settings = [figures.trials.setting(windows, profile=p) for p in profiles]
     main = figures.trials.setting(windows)
-    peer, runs = figures.benchmark(main), figures.runs(main)
+    peer, runs = figures.benchmark(main), figures.strategies(main)
     if peer is None or len(runs) < 2:
         return [f"No comparison: {BENCHMARK} is not among the trials of these windows, or alone."]
     adjusted = figures.step_down(runs, peer)
@@ -181,7 +181,7 @@ def cost_section(figures: Comparisons) -> Section | None:
     if len(costs) > 1:
         rows = [
             (run.label, [_growth_cell(figures, run, s) for s in settings])
-            for run in figures.runs(settings[-1])
+            for run in figures.strategies(settings[-1])
         ]
         parts.append(
             Table(
@@ -208,7 +208,7 @@ def cost_paths(figures: Comparisons) -> Parts:
     growth = {
         (cost, run.identity, result.key.window): _yearly_log(result)
         for cost in costs
-        for run in figures.runs(figures.trials.setting(windows, cost_bp=cost))
+        for run in figures.strategies(figures.trials.setting(windows, cost_bp=cost))
         if run.strategy == chooser
         for result in run.results
     }
@@ -245,7 +245,8 @@ def _law_parts(figures: Comparisons) -> Parts:
         return []
     settings = [figures.trials.setting(both, law=law) for law in ("law_2026", "actual")]
     rows = [
-        (run.label, [_growth_cell(figures, run, s) for s in settings]) for run in figures.runs(settings[1])
+        (run.label, [_growth_cell(figures, run, s) for s in settings])
+        for run in figures.strategies(settings[1])
     ]
     if not rows:
         return []
@@ -267,7 +268,7 @@ def _growth_cell(figures: Comparisons, run: Run, setting: Setting) -> Cell:
 def paper_section(figures: Comparisons) -> Section | None:
     """The paper's setting, 14 days without cost or tax, beside the same days and the whole span here."""
     free = Setting((PAPER_14_DAYS,), UNTAXED, 0)
-    runs = figures.runs(free)
+    runs = figures.strategies(free)
     if not runs:
         return None
     ours = figures.trials.setting((PAPER_14_DAYS,))

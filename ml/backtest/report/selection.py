@@ -11,11 +11,14 @@ from typing import Final
 
 import numpy as np
 
-from ml.backtest.results import BacktestResult
+from ml.backtest.results import WITHOUT_HARVESTING, BacktestResult
 from ml.backtest.statistics.scores import pooled_log_returns
 
 BENCHMARK: Final = "equal_weight_monthly"
 NO_OBJECTIVE: Final = "none"
+ANALYTIC_EXPERTS: Final = "experts_fixed_router"
+POLICY: Final = "policy"  # begins the name of every policy
+LONG_ONLY: Final = "long_term_gains_only"
 UNTAXED: Final = "untaxed"
 TAXED_PROFILES: Final = ("P1", "P1_outside_20k", "P2", "P2_outside_20k")
 HEADLINE_PROFILE: Final = "P1"
@@ -92,6 +95,11 @@ class Run:
     def yearly_mean(self, name: str) -> float:
         """Mean over all years of a yearly array of :class:`~ml.backtest.results.BacktestResult`."""
         return self.total(name) / self.n_years
+
+    @property
+    def is_twin(self) -> bool:
+        """Whether it is another strategy's targets with nothing harvested: a yardstick, no strategy of its own."""
+        return self.strategy.endswith(WITHOUT_HARVESTING)
 
     def total(self, name: str) -> float:
         """Sum over all years of a yearly array, or over all weeks of a weekly one."""
@@ -197,13 +205,22 @@ class TrialSet:
 
     def harvester(self) -> str | None:
         """Name of the mechanical harvesting strategy among the trials, or None."""
-        names = sorted({r.key.strategy for r in self.results if "harvest" in r.key.strategy})
+        names = sorted(name for name in self._strategies() if "harvest" in name)
         return names[0] if names else None
 
     def chooser(self) -> str | None:
         """Name of the strategy that knows objectives: a policy before the analytic experts, or None."""
-        names = sorted({r.key.strategy for r in self.results if r.key.objective != NO_OBJECTIVE})
-        return min(names, key=lambda name: (not name.startswith("policy"), name)) if names else None
+        names = self._strategies(knows_objectives=True)
+        return min(names, key=lambda name: (not name.startswith(POLICY), name)) if names else None
+
+    def _strategies(self, *, knows_objectives: bool = False) -> set[str]:
+        """Names among the trials, without twins."""
+        return {
+            r.key.strategy
+            for r in self.results
+            if not r.key.strategy.endswith(WITHOUT_HARVESTING)
+            and (not knows_objectives or r.key.objective != NO_OBJECTIVE)
+        }
 
 
 def _label(who: tuple[str, str, int], among: Iterable[tuple[str, str, int]]) -> str:

@@ -1,25 +1,25 @@
 """``summary.json``: the report's scores for machines.
 
-What belongs here: what stands in it and which targets are met. What does not: scores themselves.
+What belongs here: what stands in it. What does not: scores themselves, which targets are met (``targets.py``).
 """
 
 import json
 import math
 from typing import Any, Final
 
-from ml.backtest.report.comparisons import Comparisons, ObjectiveRow
+from ml.backtest.report.comparisons import TAX_ALPHA, Comparisons, first_seed
+from ml.backtest.report.cross import CrossCell, DiagonalRow, cross_table
 from ml.backtest.report.selection import BENCHMARK, Setting
+from ml.backtest.report.targets import targets
 from ml.backtest.statistics.intervals import Interval
 from ml.backtest.statistics.score_definitions import SCORES
 from ml.types import OBJECTIVES
 
 _DIGITS: Final = 6
-MECHANICAL_MARGIN_BP: Final = -10.0
-MAX_MEAN_CASH: Final = 0.6
 
 
 def summary(figures: Comparisons) -> dict[str, Any]:
-    """Return the summary: ``meta``, ``objectives``, ``targets``, and the same of baselines and opened tests.
+    """Return the summary: ``meta``, ``objectives``, ``cross``, ``diagonal``, ``targets``, baselines, opened tests.
 
     Parameters
     ----------
@@ -29,7 +29,10 @@ def summary(figures: Comparisons) -> dict[str, Any]:
     -------
     dict
         ``objectives`` holds, for each objective that a strategy was run for, its scores with ``_lower95`` and
-        ``_upper95`` on the development windows (its first seed); null where a score is not defined or void.
+        ``_upper95`` on the development windows (its first seed); null where a score is not defined or void. Tax alpha
+        there and in ``cross`` is against ``tax_alpha_against`` of ``meta``, that of baselines against ``benchmark``.
+        ``cross`` holds every objective's scores under every conditioning (``given``), ``diagonal`` each objective's
+        own against the best of the others.
     """
     trials = figures.trials
     development = trials.setting(trials.development)
@@ -37,12 +40,15 @@ def summary(figures: Comparisons) -> dict[str, Any]:
     out: dict[str, Any] = {
         "meta": _meta(figures, development),
         "objectives": _objectives(figures, development),
+        **_cross(figures, development),
         "targets": targets(figures, development),
         "baselines": _baselines(figures, development),
         "baselines_long": _baselines(figures, long),
     }
     if trials.test:
-        out["objectives_test"] = _objectives(figures, trials.setting(trials.test))
+        opened = trials.setting(trials.test)
+        out["objectives_test"] = _objectives(figures, opened)
+        out |= {f"{name}_test": rows for name, rows in _cross(figures, opened).items()}
     return out
 
 
@@ -52,11 +58,12 @@ def summary_text(figures: Comparisons) -> str:
 
 
 def _meta(figures: Comparisons, setting: Setting) -> dict[str, Any]:
-    trials = figures.trials
+    trials, rows = figures.trials, first_seed(figures.objective_rows(setting))
     return {
         "advice": "Not tax or investment advice.",
         "benchmark": BENCHMARK,
         "strategy": trials.chooser(),
+        "tax_alpha_against": next((r.against for r in rows if r.score == TAX_ALPHA), None),
         "windows": list(setting.windows),
         "windows_long": list(trials.long),
         "windows_test": list(trials.test),
@@ -81,13 +88,8 @@ def _bounds(name: str, found: Interval, *, is_void: bool = False) -> dict[str, f
     }
 
 
-def _first_seed(rows: list[ObjectiveRow]) -> list[ObjectiveRow]:
-    first = min((row.run.seed for row in rows), default=0)
-    return [row for row in rows if row.run.seed == first]
-
-
 def _objectives(figures: Comparisons, setting: Setting) -> dict[str, dict[str, float | None]]:
-    rows = _first_seed(figures.objective_rows(setting))
+    rows = first_seed(figures.objective_rows(setting))
     out: dict[str, dict[str, float | None]] = {}
     for objective in OBJECTIVES:
         for row in rows:
@@ -96,73 +98,41 @@ def _objectives(figures: Comparisons, setting: Setting) -> dict[str, dict[str, f
     return out
 
 
+def _cross(figures: Comparisons, setting: Setting) -> dict[str, list[dict[str, Any]]]:
+    found = cross_table(figures, setting)
+    return {
+        "cross": [_cross_row(cell) for cell in found.cells] if found else [],
+        "diagonal": [_diagonal_row(row) for row in found.diagonal] if found else [],
+    }
+
+
+def _cross_row(cell: CrossCell) -> dict[str, Any]:
+    bounds = _bounds("value", cell.found, is_void=cell.is_void)
+    return {
+        "given": cell.given,
+        "objective": cell.objective,
+        "score": cell.score,
+        "value": bounds["value"],
+        "lower95": bounds["value_lower95"],
+        "upper95": bounds["value_upper95"],
+        "is_void": cell.is_void,
+    }
+
+
+def _diagonal_row(row: DiagonalRow) -> dict[str, Any]:
+    return {
+        "objective": row.own.objective,
+        "score": row.own.score,
+        "best_other": row.other.given if row.other else None,
+        **_bounds("difference", row.difference),
+        "is_best": row.is_best,
+        "is_within": row.is_within,
+    }
+
+
 def _baselines(figures: Comparisons, setting: Setting) -> dict[str, dict[str, float | None]]:
     out: dict[str, dict[str, float | None]] = {}
     for run in figures.runs(setting):
         for name in SCORES:
             out.setdefault(run.label, {}).update(_bounds(name, figures.score(name, run, setting)))
     return out
-
-
-def targets(figures: Comparisons, setting: Setting) -> list[dict[str, Any]]:
-    """Return what is aimed at and whether it is met, of the strategy that knows objectives.
-
-    Parameters
-    ----------
-    figures : Comparisons
-    setting : Setting
-        Development windows.
-
-    Returns
-    -------
-    list of dict
-        ``name``, ``met``; without such a strategy an empty list.
-    """
-    rows = {(row.objective, row.score): row for row in _first_seed(figures.objective_rows(setting))}
-    found: list[dict[str, Any]] = []
-    harvest = rows.get(("tax_loss_harvesting", "tax_alpha_bp"))
-    if harvest:
-        found.append(
-            _target("tax_loss_harvesting: tax alpha above 0 (lower 95 % bound)", harvest.own.lower95 > 0)
-        )
-        mechanical = figures.run(setting, figures.trials.harvester() or "")
-        if mechanical:
-            ahead = figures.ahead("tax_alpha_bp", harvest.run, mechanical, setting)
-            found.append(
-                _target(
-                    "tax_loss_harvesting: at least -10 bp a year against mechanical harvesting (lower 95 % "
-                    "bound)",
-                    ahead.lower95 >= MECHANICAL_MARGIN_BP,
-                )
-            )
-    for score in ("max_drawdown_pct", "cvar95_pct"):
-        row = rows.get(("capital_preservation", score))
-        for peer_name in (BENCHMARK, "inverse_volatility_monthly"):
-            peer = figures.run(setting, peer_name)
-            if row and peer:
-                ahead = figures.ahead(score, row.run, peer, setting)
-                found.append(
-                    _target(f"capital_preservation: lower {score} than {peer_name} (95 %)", ahead.upper95 < 0)
-                )
-    found += _preservation_targets(figures, rows.get(("capital_preservation", "cvar95_pct")), setting)
-    only = rows.get(("long_term_gains_only", "after_tax_cagr_pct"))
-    if only:
-        found.append(_target("long_term_gains_only: no voluntary short-term gain", not only.is_void))
-    return found
-
-
-def _preservation_targets(
-    figures: Comparisons, row: ObjectiveRow | None, setting: Setting
-) -> list[dict[str, Any]]:
-    if row is None:
-        return []
-    out = [_target("capital_preservation: mean cash at most 60 %", row.run.mean_cash <= MAX_MEAN_CASH)]
-    cash = figures.run(setting, "cash")
-    if cash:
-        ahead = row.run.log_returns.sum() > cash.log_returns.sum()
-        out.append(_target("capital_preservation: after-tax growth above that of cash", ahead))
-    return out
-
-
-def _target(name: str, met: bool) -> dict[str, Any]:
-    return {"name": name, "met": bool(met)}

@@ -12,10 +12,12 @@ from typing import Final
 from ml.backtest.report import evidence
 from ml.backtest.report import sections as part
 from ml.backtest.report.comparisons import Comparisons
+from ml.backtest.report.cross import cross_section
 from ml.backtest.report.harvesting import harvest_section
 from ml.backtest.report.html import Section, number, page_html
 from ml.backtest.report.selection import ReportError, TrialSet
-from ml.backtest.report.summary import summary_text, targets
+from ml.backtest.report.summary import summary_text
+from ml.backtest.report.targets import targets
 from ml.backtest.report.words import (
     LEAD,
     TABLE_NOTE,
@@ -85,8 +87,18 @@ def page_text(figures: Comparisons, progress: Progress | None = None) -> str:
         "objectives": lambda: evidence.objectives_section(
             figures, trials.development, "objectives", "Six objectives, by their own scores"
         ),
+        "six objectives": lambda: cross_section(
+            figures, trials.development, "cross", "One strategy for six objectives"
+        ),
         "test": lambda: (
             evidence.objectives_section(figures, trials.test, "test", "The test windows, opened")
+            if trials.test
+            else None
+        ),
+        "test, six objectives": lambda: (
+            cross_section(
+                figures, trials.test, "cross_test", "One strategy for six objectives: the test windows"
+            )
             if trials.test
             else None
         ),
@@ -114,15 +126,15 @@ def facts(figures: Comparisons) -> list[str]:
     trials = figures.trials
     setting = trials.setting(trials.long)
     out = []
-    others = figures.runs(setting)[1:] if figures.benchmark(setting) else []
+    others = figures.strategies(setting)[1:] if figures.benchmark(setting) else []
     if others:
-        adjusted = figures.step_down(figures.runs(setting), figures.runs(setting)[0])
+        adjusted = figures.step_down(figures.strategies(setting), figures.strategies(setting)[0])
         better = [
             r.label
             for r in others
             if adjusted.get(r.identity, 1) < 0.05 and figures.alpha(r, setting).estimate > 0
         ]
-        peer = figures.runs(setting)[0].label
+        peer = figures.strategies(setting)[0].label
         out.append(
             f"{sentence(describe(setting))}: {len(better)} of {len(others)} strategies are ahead of {peer} "
             f"after tax beyond doubt{': ' + ', '.join(better) if better else ''} (adjusted for looking at all "

@@ -16,6 +16,7 @@ from ml.backtest.ledger import SALE
 from ml.backtest.lot_book import HIFO, TAX_ORDER, LotBook
 from ml.backtest.optimizers import ESTIMATORS, Optimized, fit_weights
 from ml.backtest.registry import default_strategies
+from ml.backtest.results import WITHOUT_HARVESTING
 from ml.backtest.simulate import simulate
 from ml.backtest.strategies import DecisionState, StrategyError, checked_targets
 from ml.types import OBJECTIVES
@@ -157,8 +158,27 @@ def test_experts_do_not_buy_what_would_wash(panel) -> None:
     np.testing.assert_allclose(others, others[0])
 
 
+def test_the_experts_twin_holds_what_the_experts_harvest() -> None:
+    """Two of eight assets lost a tenth and more: worth harvesting under every objective that asks for it."""
+    panel = _flat_panel({f"A{i}": f for i, f in enumerate([0.7, 0.9, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])}, 400)
+    t = len(panel.dates) - 2
+    values = panel.price[t] / panel.price[0] / 8
+    weights, worth = np.append(values / values.sum(), 0.0)[None], np.array([100_000 * values.sum()])
+    book = _bought(panel, panel.price[0], int(panel.days[0]))
+    state = state_of(panel, weights, book, value_usd=worth, objectives=("tax_loss_harvesting",))
+    fixed, twin, *_ = expert_strategies()
+    found, kept = fixed.targets(state)[0], twin.targets(state)[0]
+    assert found[0] < 0.2 * weights[0, 0]
+    assert kept[:2] == pytest.approx(weights[0, :2], rel=0.02)
+    at_cost = state_of(panel, weights, LotBook(1, 8), value_usd=worth, objectives=("tax_loss_harvesting",))
+    np.testing.assert_array_equal(fixed.targets(at_cost), twin.targets(at_cost))
+    names = ("schedule", "lot_method", "objectives", "seeds", "min_trade_ratio")
+    assert twin.name == fixed.name + WITHOUT_HARVESTING
+    assert [getattr(twin, n) for n in names] == [getattr(fixed, n) for n in names]
+
+
 def test_routers_differ_by_objective_and_by_seed(panel) -> None:
-    fixed, random, _ = expert_strategies()
+    fixed, _, random, _ = expert_strategies()
     found = fixed.targets(state_of(panel, _cash(panel, 6), objectives=OBJECTIVES))
     assert len({row.tobytes() for row in found.round(12)}) == len(OBJECTIVES)
     seeds = np.array([0, 1, 1])

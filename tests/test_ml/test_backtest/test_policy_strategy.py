@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from ml.backtest.lot_book import SHARE, LotBook
 from ml.backtest.policy_strategy import (
     PolicyChoice,
     PolicyStrategy,
@@ -21,6 +22,7 @@ from ml.backtest.trials import Choices, plan_trials
 from ml.backtest.walk_forward import make_windows
 from ml.encoder.dataset import DEFAULT_MODEL
 from ml.models import WEIGHTS
+from ml.policy.account_state import portfolio_state
 from ml.policy.config import PROFILES, PolicyConfig
 from ml.policy.model import MoEPolicy
 from ml.policy.trained import TrainedPolicy, load_policy
@@ -57,7 +59,7 @@ def _strategies(folder, panel, window=None):
 
 
 def test_targets_are_weights_and_depend_on_objective_and_features(folder, panel) -> None:
-    (strategy,) = _strategies(folder, panel)
+    strategy, _ = _strategies(folder, panel)
     assert isinstance(strategy, PolicyStrategy)
     even = np.full((6, len(panel.asset_ids) + 1), 1 / (len(panel.asset_ids) + 1))
     state = state_of(panel, even, objectives=OBJECTIVES)
@@ -66,18 +68,47 @@ def test_targets_are_weights_and_depend_on_objective_and_features(folder, panel)
     assert np.abs(found - even).max() > 1e-3
     order = np.roll(np.arange(len(panel.asset_ids)), 2)
     mirrored = panel.take(order)
-    (other,) = _strategies(folder, mirrored)
+    other, _ = _strategies(folder, mirrored)
     again = checked_targets(other, state_of(mirrored, even, objectives=OBJECTIVES))
     np.testing.assert_allclose(again[:, :-1], found[:, order], atol=2e-5)
 
 
+def test_the_twin_is_the_policy_that_sees_nothing_to_harvest(folder, panel) -> None:
+    strategy, twin = _strategies(folder, panel)
+    assert (twin.name, twin.seeds, twin.settings) == (
+        "policy_without_harvesting",
+        strategy.seeds,
+        strategy.settings,
+    )
+    assert twin.only_windows == strategy.only_windows
+    cash = np.append(np.zeros(len(panel.asset_ids)), 1.0)[None]
+    book, day = LotBook(1, len(panel.asset_ids)), int(panel.days[200])
+    shares = np.full((1, len(panel.asset_ids)), 10 * SHARE)
+    # Every lot is worth 30 % less than it cost.
+    book.buy(
+        shares, 10 * panel.price[-2][None] / 0.7, day, np.arange(len(panel.asset_ids))[None].astype(np.int64)
+    )
+    value = 10 * panel.price[-2]
+    weights = np.append(value / value.sum(), 0.0)[None]
+    held = state_of(
+        panel, weights, book, value_usd=np.array([value.sum()]), objectives=("tax_loss_harvesting",)
+    )
+    empty = state_of(panel, cash, objectives=("tax_loss_harvesting",))
+    np.testing.assert_array_equal(strategy.targets(empty), twin.targets(empty))
+    assert np.abs(strategy.targets(held) - twin.targets(held)).max() > 1e-4
+    tax = held.tax.without_harvesting()
+    state = portfolio_state(held.market.tradeable, held.accounts, tax)
+    assert float(portfolio_state(held.market.tradeable, held.accounts, held.tax).worth_harvesting().sum()) > 0
+    assert float(state.worth_harvesting().sum()) == 0 == float(state.loss_room.sum())
+
+
 def test_later_sessions_change_no_decision(folder, panel) -> None:
     even = np.full((1, len(panel.asset_ids) + 1), 1 / (len(panel.asset_ids) + 1))
-    (strategy,) = _strategies(folder, panel)
+    strategy, _ = _strategies(folder, panel)
     state = state_of(panel, even, session=300, objectives=("long_term_gain",))
     altered = replace(panel, features=replace(panel.features, channels=panel.features.channels.copy()))
     altered.features.channels[301:] = 9.0
-    (blind,) = _strategies(folder, altered)
+    blind, _ = _strategies(folder, altered)
     np.testing.assert_array_equal(strategy.targets(state), blind.targets(state))
 
 
@@ -89,7 +120,8 @@ def test_a_whole_window_runs_through_the_exact_ledger(folder, panel, tmp_path) -
     report = run_plans(panel, plans, tmp_path)
     assert report.computed == len(report.paths) > 0
     results = [read_result(path) for path in report.paths]
-    assert {r.key.objective for r in results} == set(OBJECTIVES)
+    for name in ("policy", "policy_without_harvesting"):
+        assert {r.key.objective for r in results if r.key.strategy == name} == set(OBJECTIVES)
     assert all(load_policy(folder).digest in r.meta["settings"]["strategy"]["settings"] for r in results)
     assert all(r.wealth_usd[-1] > 0 for r in results)
 

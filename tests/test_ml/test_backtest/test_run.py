@@ -14,7 +14,7 @@ import pytest
 
 from ml.backtest.baselines import Cash, EqualWeight, Harvesting
 from ml.backtest.registry import baseline_names, chosen_strategies, default_strategies
-from ml.backtest.results import TrialKey, read_result, read_results, write_result
+from ml.backtest.results import WITHOUT_HARVESTING, TrialKey, read_result, read_results, write_result
 from ml.backtest.run import run_plans
 from ml.backtest.strategies import StrategyError, load_strategy
 from ml.backtest.trials import (
@@ -29,6 +29,7 @@ from ml.backtest.trials import (
 from ml.backtest.walk_forward import Window, make_windows
 from tests.test_ml.test_backtest.backtest_helpers import simulated_panel
 
+EXPERTS = "experts_fixed_router"
 STRATEGIES = (Cash("cash"), EqualWeight("equal_weight_monthly"), Harvesting("equal_weight_harvesting"))
 CHOICES = Choices(costs_bp=(10,), profiles=("untaxed", "P1"))
 
@@ -182,6 +183,16 @@ def test_the_long_window_is_for_baselines_alone() -> None:
     assert {p.strategy.name for p in plans if p.window.name == "thirty_years"} == {s.name for s in STRATEGIES}
     assert {p.strategy.name for p in plans if p.window.name != "thirty_years"} > {"mine"}
     assert "nothing that is trained" in BASELINES_ONLY
+
+
+def test_twins_run_only_where_objectives_are_judged() -> None:
+    windows = tuple(_window(n) for n in ("thirty_years", "paper_14_days", "development_2014_2016"))
+    strategies = chosen_strategies([f"{EXPERTS}{WITHOUT_HARVESTING}", EXPERTS])
+    found = [
+        (p.window.name, p.strategy.name) for p in plan_trials(windows, strategies, baseline_names(), CHOICES)
+    ]
+    assert [w for w, name in found if name.endswith(WITHOUT_HARVESTING)] == ["development_2014_2016"]
+    assert sorted(w for w, name in found if name == EXPERTS) == sorted(w.name for w in windows)
 
 
 def test_actual_law_is_planned_from_2010_on() -> None:

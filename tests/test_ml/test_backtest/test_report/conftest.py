@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ml.backtest.results import BacktestResult
+from ml.backtest.results import WITHOUT_HARVESTING, BacktestResult
 from ml.types import OBJECTIVES
 from tests.test_ml.test_backtest.trials import make_trial
 
@@ -72,6 +72,52 @@ def build_trials() -> list[BacktestResult]:
     return found
 
 
+# Weekly drift and noise beside equal weight of a policy under each objective, and its lead over its twin.
+POLICY_PATHS = {
+    "short_term_alpha": (4e-4, 0.0005, 1e-4),
+    "short_term_gain": (2e-4, 0.003, 1e-4),
+    "long_term_gain": (9e-4, 0.003, 1e-4),
+    "capital_preservation": (0.0, 0.001, 0.0),
+    "tax_loss_harvesting": (0.0, 0.003, 3e-4),
+    "long_term_gains_only": (6e-4, 0.003, 1e-4),
+}
+
+
+def policy_trials(trials: list[BacktestResult], seed: int = 0) -> list[BacktestResult]:
+    """A policy and its twin on the development windows; long_term_gain alone chooses short-term gains."""
+    found = []
+    for window, (start, weeks) in WINDOWS.items():
+        if window == "thirty_years":
+            continue
+        rng = np.random.default_rng([seed, weeks, int(start[:4])])
+        key = (window, "equal_weight_monthly", "P1", 10)
+        (peer,) = (t for t in trials if (t.key.window, t.key.strategy, t.key.profile, t.key.cost_bp) == key)
+        market = np.diff(np.log(peer.wealth_usd))
+        for objective, (drift, noise, lead) in POLICY_PATHS.items():
+            part = 0.3 if objective == "capital_preservation" else 1.0
+            apart = rng.standard_normal(weeks)
+            path = part * market + drift + noise * (apart - apart.mean())
+            gain = 70.0 if objective == "long_term_gain" else 0.0
+            for name, returns in (("policy", path), (f"policy{WITHOUT_HARVESTING}", path - lead)):
+                found.append(
+                    make_trial(
+                        name,
+                        objective=objective,
+                        log_returns=returns,
+                        window=window,
+                        start=start,
+                        seed=seed,
+                        voluntary_short_gain_usd=gain,
+                    )
+                )
+    return found
+
+
 @pytest.fixture(scope="session")
 def trials():
     return build_trials()
+
+
+@pytest.fixture(scope="session")
+def with_policy(trials):
+    return [*trials, *policy_trials(trials)]

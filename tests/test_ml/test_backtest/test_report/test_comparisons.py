@@ -7,9 +7,10 @@ from ml.backtest.report.comparisons import Comparisons, detectable
 from ml.backtest.report.selection import Setting, TrialSet
 from ml.backtest.statistics.intervals import minimum_detectable_effect
 from ml.backtest.statistics.sharpe import WEEKS_PER_YEAR, sharpe_ratio
-from tests.test_ml.test_backtest.test_report.conftest import DRAWS
+from tests.test_ml.test_backtest.test_report.conftest import DRAWS, POLICY_PATHS
 
 LONG = Setting(("thirty_years",))
+DEVELOPMENT = Setting(("development_2002_2004", "development_2005_2007"))
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,18 @@ def test_objectives_are_judged_by_their_scores(figures):
     growth = rows["long_term_gain", "after_tax_cagr_pct"]
     assert growth.ahead.estimate == pytest.approx(growth.own.estimate - growth.benchmark.estimate)
     assert [o for (o, _), row in rows.items() if row.is_void] == ["long_term_gains_only"]
+
+
+def test_tax_alpha_is_the_lead_over_the_twin_where_there_is_one(with_policy):
+    figures = Comparisons(TrialSet(with_policy), draws=DRAWS)
+    rows = {(row.objective, row.score): row for row in figures.objective_rows(DEVELOPMENT)}
+    alpha, apart = (rows["tax_loss_harvesting", name] for name in ("tax_alpha_bp", "tracking_error_pct"))
+    lead = 1e4 * WEEKS_PER_YEAR * POLICY_PATHS["tax_loss_harvesting"][2]
+    assert alpha.own.estimate == pytest.approx(lead) and alpha.own.upper95 - alpha.own.lower95 < 1e-6
+    assert (alpha.against, apart.against) == ("policy_without_harvesting", "equal_weight_monthly")
+    assert figures.alpha(alpha.run, DEVELOPMENT).upper95 - figures.alpha(alpha.run, DEVELOPMENT).lower95 > 10
+    shown = {run.strategy for run in figures.strategies(DEVELOPMENT)}
+    assert {run.strategy for run in figures.runs(DEVELOPMENT)} - shown == {"policy_without_harvesting"}
 
 
 def test_four_times_the_weeks_halve_what_can_be_detected(figures):

@@ -52,6 +52,14 @@ def test_policies_come_before_experts(trials):
     assert TrialSet([*trials, policy]).chooser() == "policy_v1"
 
 
+def test_twins_are_yardsticks_and_no_strategies(with_policy):
+    found = TrialSet([t for t in with_policy if t.key.strategy != "equal_weight_harvesting"])
+    assert found.harvester() is None and found.chooser() == "policy"
+    twins = TrialSet([t for t in with_policy if t.key.strategy.endswith("_without_harvesting")])
+    assert twins.harvester() is None and twins.chooser() is None
+    assert all(run.is_twin for run in twins.runs(Setting(DEVELOPMENT)))
+
+
 def test_no_trial_and_one_twice_are_refused(trials):
     with pytest.raises(ReportError, match="run `taxloom backtest` first"):
         TrialSet([])

@@ -11,8 +11,9 @@ from ml.backtest.report.write import main, write_report
 from ml.backtest.results import write_result
 from ml.backtest.statistics.intervals import Interval
 from ml.backtest.statistics.score_definitions import SCORES
+from ml.backtest.statistics.sharpe import WEEKS_PER_YEAR
 from ml.types import OBJECTIVES
-from tests.test_ml.test_backtest.test_report.conftest import DRAWS
+from tests.test_ml.test_backtest.test_report.conftest import DRAWS, POLICY_PATHS
 
 VOID = {"meta", "img", "wbr", "br", "link"}
 
@@ -120,9 +121,44 @@ def test_summary_has_every_score_with_its_bounds(report, trials):
     assert found["meta"]["n_trials"] == len(trials) == found["meta"]["n_trials_logged"]
     assert {type(target["met"]) for target in found["targets"]} == {bool}
     names = [target["name"] for target in found["targets"]]
-    assert len(names) == len(set(names)) == 7
+    assert len(names) == len(set(names)) == 9
     only = next(t for t in found["targets"] if t["name"].startswith("long_term_gains_only"))
     assert only["met"] is False
+
+
+def test_summary_says_what_tax_alpha_is_against(report, with_policy, tmp_path):
+    found = json.loads(report[1].read_text(encoding="utf-8"))
+    assert found["meta"]["tax_alpha_against"] == "equal_weight_monthly"
+    path, data = write_report(with_policy, tmp_path, draws=DRAWS)
+    twin = "policy_without_harvesting"
+    found, page = json.loads(data.read_text(encoding="utf-8")), Page(path.read_text(encoding="utf-8"))
+    text = " ".join(page.text)
+    assert (found["meta"]["strategy"], found["meta"]["tax_alpha_against"]) == ("policy", twin)
+    lead = 1e4 * WEEKS_PER_YEAR * POLICY_PATHS["tax_loss_harvesting"][2]
+    assert found["objectives"]["tax_loss_harvesting"]["tax_alpha_bp"] == pytest.approx(lead)
+    assert f"ahead of the same targets with nothing harvested ({twin})" in text
+    assert twin not in page.text, "a twin has a row of its own in a table of strategies"
+    assert f"{twin}, tax_loss_harvesting" in found["baselines"]
+
+
+def test_summary_holds_the_cross_table(with_policy, tmp_path):
+    path, data = write_report(with_policy, tmp_path, draws=DRAWS)
+    found = json.loads(data.read_text(encoding="utf-8"))
+    assert len(found["cross"]) == 6 * 7 and len(found["diagonal"]) == 7
+    assert {row["given"] for row in found["cross"]} == set(OBJECTIVES)
+    for row in found["cross"]:
+        own = found["objectives"][row["objective"]][row["score"]]
+        if row["is_void"]:
+            assert row["value"] is None
+        elif row["given"] == row["objective"]:
+            assert row["value"] == own
+    harvest = next(row for row in found["diagonal"] if row["objective"] == "tax_loss_harvesting")
+    assert harvest["is_best"] and harvest["difference_lower95"] > 0
+    text = path.read_text(encoding="utf-8")
+    assert "One strategy for six objectives" in text and "Told its own objective, policy is best" in text
+    names = [target["name"] for target in found["targets"]]
+    assert sum("not worse than its analytic experts" in name for name in names) == 6
+    assert sum(name.startswith("one policy for six objectives") for name in names) == 2
 
 
 def test_opened_tests_are_reported_apart(trials, tmp_path):
@@ -136,6 +172,7 @@ def test_opened_tests_are_reported_apart(trials, tmp_path):
     found = json.loads(data.read_text(encoding="utf-8"))
     assert found["meta"]["windows_test"] == ["test_2017_2022"] and found["meta"]["n_trials_logged"] == 999
     assert set(found["objectives_test"]) == set(OBJECTIVES)
+    assert len(found["cross_test"]) == 6 * 7 and len(found["diagonal_test"]) == 7
     assert "The test windows, opened" in path.read_text(encoding="utf-8")
     assert told[0] == "baselines" and told[-1] == "summary"
 
