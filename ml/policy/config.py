@@ -165,6 +165,17 @@ class TrainConfig:
 
 PROFILES: Final = {
     "quick": TrainConfig(),
+    "walkforward": TrainConfig(
+        profile="walkforward",
+        ranges=24,
+        weeks=52,
+        per_universe=24,
+        warm_rounds=4,
+        warm_steps=150,
+        iterations=8,
+        warm_batch=1024,
+        batch=4096,
+    ),
     "full": TrainConfig(
         profile="full",
         policy=PolicyConfig(hidden=128, head_hidden=64),

@@ -18,7 +18,7 @@ from ml.policy.observation import Observation
 from ml.policy.windows import take_groups
 from ml.types import OBJECTIVES
 
-_ONE_IN: Final = 8
+VALIDATED_ONE_IN: Final = 8
 _UNIVERSES: Final = 32
 _PER_UNIVERSE: Final = 12
 _SEED: Final = 915_017
@@ -39,7 +39,7 @@ def split_spans(windows: MarketWindow, universes_per_range: int) -> tuple[Market
     """
     span = torch.arange(windows.sizes[0], device=windows.decision_price.device) // universes_per_range
     count = int(span[-1]) + 1
-    is_out = span % _ONE_IN == min(_ONE_IN, count) - 1
+    is_out = span % VALIDATED_ONE_IN == min(VALIDATED_ONE_IN, count) - 1
     if count == 1:
         return windows, windows
     places = torch.arange(len(span), device=span.device)
