@@ -1,7 +1,8 @@
 """Dates and periods of the calendar, relative to the day on which the text was written.
 
 What belongs here: calendar expressions and the window of days that each means. What
-does not: durations (``durations.py``), whether a time is a deadline for cash or a horizon (``needs.py``).
+does not: durations (``durations.py``), whether a time is a deadline for cash (``needs.py``) or a horizon
+(``horizon.py``).
 
 Conventions: "next month" is that calendar month, "by 15 April" the day itself, "Q3" the quarter,
 "spring" 1 March to 21 June, "within two weeks" the day two weeks on. A month or day without a year is

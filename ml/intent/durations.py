@@ -1,7 +1,7 @@
 """Durations: "3-4 months", "a year and a half", "20+ years", "the next few weeks".
 
 What belongs here: durations ahead and the range of months that each means. What does not: the calendar
-(``dates.py``), whether a duration is a horizon (``needs.py``).
+(``dates.py``), whether a duration is a horizon (``horizon.py``).
 """
 
 # ruff: noqa: E501 - a pattern reads best with one alternative a line

@@ -1,22 +1,21 @@
-"""Cash needs and horizons: which amount, share and time a text states for what.
+"""Cash needs: which amount, share and time a text states for money that is to be taken out.
 
-What belongs here: telling a sum to be taken out from the size of an account, and a deadline from a
-horizon. What does not: finding numbers and dates (``numbers.py``, ``dates.py``), objectives
-(``grammar.py``).
+What belongs here: telling a sum to be taken out from the size of an account, and which time is its
+deadline. What does not: finding numbers and dates (``numbers.py``, ``dates.py``), horizons (``horizon.py``),
+objectives (``grammar.py``).
 """
 
-# ruff: noqa: E501 - a pattern reads best with one alternative a line
+
 
 import re
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Final
 
-from ml.intent.grammar import Mention, clause_of
+from ml.intent.grammar import clause_of
 from ml.intent.numbers import Quantity
 from ml.intent.schema import Liquidity
 from ml.intent.text import CleanText, Piece
-from ml.intent.timespan import DAYS_PER_MONTH, OPEN_HORIZON_MONTHS, TimeSpan
+from ml.intent.timespan import TimeSpan
 
 _NEED: Final = re.compile(
     r"\b(?:need(?:s|ed|ing)?|require[sd]?|withdraw\w*|(?:wire|send|move|transfer|pay)\s+out|tak(?:e|ing)\s+(?:\w+\s+){0,3}?out|tak(?:e|ing)\s+(?:about\s+|around\s+|roughly\s+)?(?=\$|\d)|pull(?:ing)?|cash(?:ing)?\s+out|get(?:ting)?\s+(?:\w+\s+){0,3}?out|c[ao]me?\s+out|coming\s+out|has\s+to\s+come|out\s+of\s+(?:it|this|the\s+account|here|my\s+account)|"
@@ -223,6 +222,9 @@ def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeS
     )
 
 
+DEADLINE_LEAD: Final = re.compile(r"(?:by|before|until|till|through|no\s+later)\b")
+
+
 def _deadline(
     lower: str, times: list[TimeSpan], sentence: Piece, clauses: list[Piece], anchor: Quantity | None
 ) -> TimeSpan | None:
@@ -234,7 +236,7 @@ def _deadline(
         def order(time: TimeSpan) -> tuple[bool, bool, bool, bool, int]:
             is_before = time.start < anchor.start
             gap = anchor.start - time.end if is_before else time.start - anchor.end
-            is_deadline = time.lead == "within" or _DEADLINE_LEAD.match(time.lead) is not None
+            is_deadline = time.lead == "within" or DEADLINE_LEAD.match(time.lead) is not None
             return (
                 time.lead == "now",
                 not clause.start <= time.start < clause.end,
@@ -255,130 +257,3 @@ def _deadline(
         and re.search(r"\b(?:by|before|due|needed|need)\b", lower[sentence.end : following[0].end])
         else None
     )
-
-
-_HORIZON_NEAR: Final = 250
-_BARE_WORDS: Final = 3
-_DEADLINE_LEAD: Final = re.compile(r"(?:by|before|until|till|through|no\s+later)\b")
-_AGE_NOW: Final = re.compile(
-    r"(?<!until )(?<!till )(?<!when )(?<!before )(?<!once )\b(?:i'?m|i\s+am|we'?re|aged?|turn(?:ed|ing)|just\s+turned)\s+(?:now\s+|about\s+|only\s+|just\s+|nearly\s+|almost\s+|age\s+)?(?P<age>[2-7]\d)\b(?!\s*(?:%|k\b|percent|months?|days?|weeks?|thousand))"
-    r"|(?:^|[.;\n])\s*[a-z]{3,15},\s*(?P<job>[2-7]\d)\s*[,.;]|\b(?P<now>[2-7]\d)\s+now\b|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:years?|yrs?|yo)(?:[\s-]+old)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
-)
-_AGE_THEN: Final = re.compile(
-    r"\b(?:retir\w*|stop(?:\s+working)?|hang\s+up\s+my\s+\w+|call\s+it\s+quits|leave\s+work|quit(?:\s+working)?|pension|done\s+working|out\s+of\s+the\s+rat\s+race|work(?:ing)?)\b[^.;!?\n]{0,30}?\b(?:at|by|to|until|till|when\s+i'?m|around|before)\s+(?:age\s+|about\s+|i'?m\s+|i\s+am\s+|i\s+turn\s+)?(?P<retire>[4-8]\d)\b"
-    r"|\b(?:until|till|by\s+the\s+time|when|before|once)\s+(?:i'?m|i\s+am|i\s+turn|i\s+hit|i\s+reach|age|im)\s+(?:age\s+)?(?P<turn>[3-8]\d)\b|\b(?:at|by|target|goal|retirement)\s+age\s+(?:of\s+|is\s+|:\s?)?(?P<by>[3-8]\d)\b|\b(?:till|until|at|by)\s+(?P<plain>[4-8][05])\b(?!\s*(?:%|k\b|percent|days|months|weeks|,|dollars))"
-)
-
-
-def _age_horizon(lower: str) -> float | None:
-    """Give the months from a stated age to a stated target age."""
-    now, then = _AGE_NOW.search(lower), _AGE_THEN.search(lower)
-    if now is None or then is None:
-        return None
-    ages = [int(next(group for group in match.groups() if group)) for match in (now, then)]
-    years = ages[1] - ages[0]
-    return 12.0 * years if 1 <= years <= 50 else None
-
-
-def find_horizon(
-    text: CleanText,
-    times: list[TimeSpan],
-    mentions: list[Mention],
-    used: list[tuple[int, int]],
-    stated_at: date,
-    objective: str,
-) -> tuple[int, int] | None:
-    """Choose the time over which the objective is to be reached.
-
-    A time counts if it stands in the sentence of a named objective or next to it and is neither the
-    deadline of a cash need nor part of a tax rule (a year's holding, 30 days).
-    """
-    ages = _age_horizon(text.lower)
-    if ages is not None and (not mentions or {m.objective for m in mentions} != {"short_term_gain"}):
-        return _tolerant(ages, ages)
-    best: tuple[float, TimeSpan] | None = None
-    sentences = text.sentences()
-    for time in times:
-        if any(start <= time.start < end for start, end in used) or _is_rule(text.lower, time, mentions):
-            continue
-        if objective == "tax_loss_harvesting" and time.months is None and not _DEADLINE_LEAD.match(time.lead):
-            continue  # "this year", "in December": when losses are taken, not how long
-        if (
-            objective == "long_term_gain"
-            and not time.is_open
-            and _months(time, stated_at)[1] < _MIN_GROWTH_MONTHS
-        ):
-            continue  # "no gains this year": growth takes longer
-        if time.months is None and _belongs_to_losses(time, mentions, objective):
-            continue
-        home = next((s for s in sentences if s.start <= time.start < s.end), None)
-        if home is None:
-            continue
-        distance = _objective_distance(text.lower, time, mentions, home)
-        if distance is not None and (best is None or distance < best[0]):
-            best = (distance, time)
-    if best is None:
-        return None
-    time = best[1]
-    low, high = _months(time, stated_at)
-    if time.months is not None and time.lead == "within" and low == high and high < 24:
-        low = 0.8 * low
-    return _tolerant(low, OPEN_HORIZON_MONTHS if time.is_open else high)
-
-
-_MIN_GROWTH_MONTHS: Final = 9.0
-
-
-def _months(time: TimeSpan, stated_at: date) -> tuple[float, float]:
-    """Give the shortest and longest distance of a time in months."""
-    if time.months is not None:
-        return time.months
-    return (time.first - stated_at).days / DAYS_PER_MONTH, (time.last - stated_at).days / DAYS_PER_MONTH
-
-
-def _belongs_to_losses(time: TimeSpan, mentions: list[Mention], objective: str) -> bool:
-    """Say whether a date says when losses are to be taken, beside another objective."""
-    if objective == "tax_loss_harvesting" or not mentions:
-        return False
-    nearest = min(mentions, key=lambda m: max(0, time.start - m.end, m.start - time.end))
-    return nearest.objective == "tax_loss_harvesting"
-
-
-def _tolerant(low: float, high: float) -> tuple[int, int]:
-    """Widen by a tenth and round outwards, within 0..600."""
-    upper = min(OPEN_HORIZON_MONTHS, int(-(-high * 1.1 // 1)))
-    return min(int(low * 0.9), upper), upper
-
-
-def _is_rule(lower: str, time: TimeSpan, mentions: list[Mention]) -> bool:
-    words = lower[time.start : time.end]
-    if re.search(r"\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*days?\b|36[56]\s+days?", words):
-        return True
-    if re.match(r"a day\b", words) and re.search(r"\b(?:year|months?)\s+and\s+\Z", lower[: time.start]):
-        return True  # "a year and a day"
-    holding = time.months is not None and 11.5 <= time.months[1] <= 14.5
-    return holding and any(
-        m.objective == "long_term_gains_only" and m.start - 25 <= time.start <= m.end + 25 for m in mentions
-    )
-
-
-def _objective_distance(lower: str, time: TimeSpan, mentions: list[Mention], home: Piece) -> float | None:
-    """Distance to the nearest objective of the sentence, else a larger one to its neighbours."""
-    if not mentions:
-        return None
-    near = [m for m in mentions if home.start <= m.start < home.end]
-    gap = min((max(0, max(time.start - m.end, m.start - time.end)) for m in near), default=None)
-    if gap is not None:
-        return float(gap)
-    if re.search(
-        r"\b(?:last|past|previous|ago|since|used\s+to|was|were)\b",
-        lower[max(home.start, time.start - 30) : time.start],
-    ):
-        return None
-    plan = re.search(
-        r"\b(?:horizon|want|be|look(?:ing)?\s+at|thinking|from\s+now|time|plan\w*|within|in|by|through|target|off|out|time\s*frame|timeline|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
-        lower[home.start : home.end],
-    )
-    distance = min(max(0, max(time.start - m.end, m.start - time.end)) for m in mentions)
-    is_bare = len(lower[home.start : home.end].split()) <= _BARE_WORDS  # "Grow it. 25 years."
-    return 1000.0 + distance if (plan or is_bare) and distance <= _HORIZON_NEAR else None

@@ -31,7 +31,8 @@ from ml.intent.grammar import (
     strengthen,
     tax_spans,
 )
-from ml.intent.needs import Need, find_horizon, find_liquidity
+from ml.intent.horizon import find_horizon
+from ml.intent.needs import Need, find_liquidity
 from ml.intent.numbers import find_amounts, find_shares
 from ml.intent.risk import find_risk
 from ml.intent.schema import InvestmentIntent, Span
