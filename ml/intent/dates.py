@@ -107,6 +107,11 @@ _PAST_VERB: Final = re.compile(
     r"(?<!be )(?<!get )(?<!been )\b(?:took|bought|sold|made|got|had|was|were|lost|began|started|opened|inherited|invested|retired|moved|left|came|went|paid|received|got\s+in|cashed|died)\s+(?:\w+\s+){0,3}?\Z"
 )
 
+# "The gains from my share sale in May": when they were made, though the next May lies ahead.
+_OF_A_GAIN: Final = re.compile(
+    r"\b(?:gains?|profits?|proceeds|income|losses)\s+(?:from|on|of)\s+(?:[\w'-]+\s+){1,5}\Z"
+)
+
 
 def find_times(lower: str, stated_at: date) -> list[TimeSpan]:
     """Find all times that lie ahead of ``stated_at``, longest reading first where two overlap.
@@ -213,6 +218,9 @@ def _period(match: re.Match[str], first: date, last: date, stated_at: date) -> T
     # "which I took in January": a memory, though the next January lies ahead.
     before = match.string[max(0, match.start() - 24) : match.start()]
     if not lead.startswith(("by", "before", "next", "this")) and _PAST_VERB.search(before):
+        return None
+    is_told = lead.startswith("in ") and match.group("lead") is not None
+    if is_told and _OF_A_GAIN.search(match.string[max(0, match.start() - 60) : match.start()]):
         return None
     first, last = _narrow(first, last, lead)
     # "before May" and "until summer" end where the period begins.

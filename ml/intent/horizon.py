@@ -18,24 +18,49 @@ from ml.intent.timespan import DAYS_PER_MONTH, OPEN_HORIZON_MONTHS, TimeSpan
 
 _HORIZON_NEAR: Final = 250
 _BARE_WORDS: Final = 3
+_NOT_AN_AGE: Final = r"(?!\s*(?:%|k\b|percent|months?|days?|weeks?|thousand|grand|dollars|bucks|,\d))"
 _AGE_NOW: Final = re.compile(
-    r"(?<!until )(?<!till )(?<!when )(?<!before )(?<!once )\b(?:i'?m|i\s+am|we'?re|aged?|turn(?:ed|ing)|just\s+turned)\s+(?:now\s+|about\s+|only\s+|just\s+|nearly\s+|almost\s+|age\s+)?(?P<age>[2-7]\d)\b(?!\s*(?:%|k\b|percent|months?|days?|weeks?|thousand))"
-    r"|(?:^|[.;\n])\s*[a-z]{3,15},\s*(?P<job>[2-7]\d)\s*[,.;]|\b(?P<now>[2-7]\d)\s+now\b|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:years?|yrs?|yo)(?:[\s-]+old)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
+    rf"(?<!until )(?<!till )(?<!when )(?<!before )(?<!once )\b(?:i'?m|i\s+am|we'?re|we\s+are|aged?:?|turn(?:ed|ing)|just\s+turned)\s+(?:both\s+)?(?:now\s+|about\s+|only\s+|just\s+|nearly\s+|almost\s+|age\s+)?(?P<age>[2-7]\d)\b{_NOT_AN_AGE}"
+    r"|(?:^|[.;\n])\s*[a-z]{3,15},\s*(?P<job>[2-7]\d)\s*[,.;]|\b(?P<now>[2-7]\d)\s+now\b|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:(?:years?|yrs?|yo)(?:[\s-]+old)|yo|yrs?/o|y/o|years?/o)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
+    # A forum's "34F", and what is said of the present: "starting over at 51", "at 42 I have nothing".
+    r"|(?:^|[\n(,;.]\s*)(?:[mf](?P<sex>[2-7]\d)|(?P<sex_after>[2-7]\d)\s?[mf](?=\s?[,.;)/(]|\s+here))\b"
+    rf"|\b(?:start\w*|begin\w*|over|again|single|alone|divorced|widowed|laid\s+off|here)\s+at\s+(?:age\s+)?(?P<state>[2-7]\d)\b{_NOT_AN_AGE}|(?:^|[.;!?\n])\s*(?:so\s+|now\s+)?at\s+(?:age\s+)?(?P<opens>[2-7]\d)\b,?(?=\s+(?:i|we|with|and)\b)"
 )
+_LAST_DAY: Final = r"(?:retir\w*|semi-retir\w*|fire|stop(?:\s+working)?|hang\s+up\s+my\s+\w+|call\s+it\s+quits|leave\s+(?:work|my\s+job|the\s+workforce)|quit(?:\s+working)?|pension|(?:be\s+)?done(?:\s+working)?|finish(?:ed)?(?:\s+work(?:ing)?)?|out\s+of\s+(?:the\s+rat\s+race|work|the\s+workforce|here)|financial(?:ly)?\s+(?:independen\w+|free(?:dom)?)|work(?:ing)?)"
 _AGE_THEN: Final = re.compile(
-    r"\b(?:retir\w*|stop(?:\s+working)?|hang\s+up\s+my\s+\w+|call\s+it\s+quits|leave\s+work|quit(?:\s+working)?|pension|done\s+working|out\s+of\s+the\s+rat\s+race|work(?:ing)?)\b[^.;!?\n]{0,30}?\b(?:at|by|to|until|till|when\s+i'?m|around|before)\s+(?:age\s+|about\s+|i'?m\s+|i\s+am\s+|i\s+turn\s+)?(?P<retire>[4-8]\d)\b"
+    rf"\b{_LAST_DAY}\b[^.;!?\n]{{0,30}}?\b(?:at|by|to|until|till|when\s+i'?m|around|before)\s+(?:age\s+|about\s+|i'?m\s+|i\s+am\s+|i\s+turn\s+)?(?P<retire>[4-8]\d)\b"
     r"|\b(?:until|till|by\s+the\s+time|when|before|once)\s+(?:i'?m|i\s+am|i\s+turn|i\s+hit|i\s+reach|age|im)\s+(?:age\s+)?(?P<turn>[3-8]\d)\b|\b(?:at|by|target|goal|retirement)\s+age\s+(?:of\s+|is\s+|:\s?)?(?P<by>[3-8]\d)\b|\b(?:till|until|at|by)\s+(?P<plain>[4-8][05])\b(?!\s*(?:%|k\b|percent|days|months|weeks|,|dollars))"
 )
 
 
 def _age_horizon(lower: str) -> float | None:
-    """Give the months from a stated age to a stated target age."""
-    now, then = _AGE_NOW.search(lower), _AGE_THEN.search(lower)
-    if now is None or then is None:
+    """Give the months from a stated age to a stated target age; an age in both roles is the present one."""
+    now = _AGE_NOW.search(lower)
+    if now is None:
+        return None
+    then = next((m for m in _AGE_THEN.finditer(lower) if not m.start() <= now.end() - 1 < m.end()), None)
+    if then is None:
         return None
     ages = [int(next(group for group in match.groups() if group)) for match in (now, then)]
     years = ages[1] - ages[0]
     return 12.0 * years if 1 <= years <= 50 else None
+
+
+# A text that states a horizon and nothing else.
+_HORIZON_ALONE: Final = re.compile(
+    r"\W*(?:(?:my|our|the|investment|time|i\s+have|we\s+have|an?|with|is|about)\s+){0,4}(?:(?P<length>[\w+-]+(?:\s(?:or|to)\s[\w+-]+)?[\s-](?:years?|yrs?|months?|mos?|decades?))[\s-]+)?(?:horizon|time[\s-]?(?:frame|line|horizon))\b(?:\s*(?:is|of|:|=|-|about|around|roughly|maybe|say|would\s+be|approximately|for\s+this(?:\s+\w+)?)\s*){0,3}(?:[\w+-]+(?:\s(?:or|to)\s[\w+-]+)?[\s-]*(?:years?|yrs?|months?|mos?|decades?))?\W*"
+)
+
+
+def is_horizon_alone(lower: str) -> bool:
+    """Say whether a text states how long and not what for.
+
+    Parameters
+    ----------
+    lower : str
+        Cleaned lower-case text.
+    """
+    return _HORIZON_ALONE.fullmatch(lower) is not None
 
 
 def find_horizon(
@@ -44,13 +69,16 @@ def find_horizon(
     mentions: list[Mention],
     used: list[tuple[int, int]],
     stated_at: date,
-    objective: str,
+    objective: str | None,
 ) -> tuple[int, int] | None:
     """Choose the time over which the objective is to be reached.
 
     A time counts if it stands in the sentence of a named objective or next to it and is neither the
-    deadline of a cash need nor part of a tax rule (a year's holding, 30 days).
+    deadline of a cash need nor part of a tax rule (a year's holding, 30 days). A horizon that stands alone
+    needs no objective.
     """
+    if times and is_horizon_alone(text.lower):
+        return _tolerant(*_months(times[0], stated_at))
     ages = _age_horizon(text.lower)
     if ages is not None and (not mentions or {m.objective for m in mentions} != {"short_term_gain"}):
         return _tolerant(ages, ages)
@@ -134,7 +162,7 @@ def _objective_distance(lower: str, time: TimeSpan, mentions: list[Mention], hom
     ):
         return None
     plan = re.search(
-        r"\b(?:horizon|want|be|look(?:ing)?\s+at|thinking|from\s+now|time|plan\w*|within|in|by|through|target|off|out|time\s*frame|timeline|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
+        r"\b(?:horizon|want|be|look(?:ing)?\s+at|thinking|from\s+now|time|plan\w*|within|in|by|through|target|off|out|time\s*frame|timeline|park(?:ed|ing)?|stays?|staying|leav(?:e|ing)|sits?|sitting|put(?:ting)?\s+(?:it|this)\s+away|tuck\w*|stash\w*|lock\w*|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
         lower[home.start : home.end],
     )
     distance = min(max(0, max(time.start - m.end, m.start - time.end)) for m in mentions)

@@ -31,7 +31,7 @@ from ml.intent.grammar import (
     strengthen,
     tax_spans,
 )
-from ml.intent.horizon import find_horizon
+from ml.intent.horizon import find_horizon, is_horizon_alone
 from ml.intent.needs import Need, find_liquidity
 from ml.intent.numbers import find_amounts, find_shares
 from ml.intent.risk import find_risk
@@ -133,7 +133,9 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
         mentions.append(Mention(ranked.primary or "", guessed.start, guessed.end, weight=1.0, rank=0))
     tax = find_tax(cleaned, mentions, ranked)
     horizon = None
-    if ranked.primary is not None:
+    if is_horizon_alone(cleaned.lower):
+        ranked = Ranked(None, None, False)
+    if ranked.primary is not None or is_horizon_alone(cleaned.lower):
         horizon = find_horizon(cleaned, times, mentions, need.deadlines, stated_at, ranked.primary)
         ranked = settle_alpha(cleaned, ranked, horizon)
     used = [(m.start, m.end) for m in mentions] + exclusion_spans + need.deadlines + need.spans
