@@ -33,7 +33,7 @@ def phrases(strong: str, weak: str = "", inherent: str = "") -> tuple[Phrase, ..
 
 
 MARKET = (
-    r"(?:the\s+)?(?:broad(?:er)?\s+|overall\s+|stock\s+|us\s+|whole\s+)?(?:markets?|s\s?&\s?p(?:\s?500)?|sp\s?500|spx?|spy|voo|vti|nasdaq|qqq|dow|russell(?:\s?\d+)?|"
+    r"(?:the\s+)?(?:broad(?:er)?\s+|overall\s+|stock\s+|us\s+|whole\s+)?(?:markets?|s\s?&\s?p(?:\s?500)?|sp\s?500|spx?|spy|voo|vti|nasdaq|qqq|dow|russell(?:\s?\d+)?|wilshire(?:\s?\d+)?|msci(?:\s+(?:world|acwi|eafe|usa|em))?|acwi|eafe|ftse(?:\s?\d+)?|(?:euro\s?)?stoxx(?:\s?\d+)?|dax|nikkei(?:\s?\d+)?|"
     r"index(?:es)?(?:\s+funds?)?|indices|benchmarks?|averages?)\b"
 )
 LOSS = r"(?:loss(?:es)?|losers?|losing\s+(?:positions?|lots?|stocks?|trades?|names?|holdings?)|paper\s+loss(?:es)?|capital\s+loss(?:es)?|red\s+(?:positions?|lots?|names?))"
@@ -46,6 +46,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:beat|beats|beating|outperform\w{{0,3}}|outrun\w{{0,4}}|outpac\w{{1,3}}|top|topping|crush\w{{0,3}}|smok(?:e|ing)|surpass\w{{0,3}}|outdo|exceed)\s+(?:[\w']+\s+){{0,2}}?{MARKET}
         (?<!matters\s)(?<!worth\s)(?:better|more|higher|faster|further)\s+(?:returns?\s+)?than\s+(?:[\w']+\s+){{0,2}}?{MARKET}
         (?:ahead\s+of|an?\s+edge\s+(?:over|on)|excess\s+returns?\s+(?:over|to|above|versus)|relative\s+to|measured\s+against|over\s+and\s+above|in\s+excess\s+of)\s+(?:[\w']+\s+){{0,2}}?{MARKET}
+        (?:outperform\w{{0,4}}|alpha|excess\s+returns?)\s+(?:against|over|above|versus|vs\.?|relative\s+to|compared\s+(?:to|with))\s+(?:[\w']+\s+){{0,2}}?{MARKET}
         (?:weekly|daily|short[\s-]term|short[\s-]run|near[\s-]term|pure|active|generate|generating|chas\w+|seek\w*|hunt\w*|find\w*|for)\s+alpha\b
         alpha\s+(?:is|from|over|within|in|generation|this|each|every|on\s+a)\b
         (?:swing|day|scalp|momentum|intraday|short[\s-]term)[\s-]?trad(?:e|es|ing|er)\b
@@ -234,7 +235,7 @@ RISK: Final[dict[str, re.Pattern[str]]] = {
         r"\b(?:moderate|mod[aeo]?rate|medium|med[iu]{1,3}[nm]|average|middling|balanced|mid|reasonable|normal|some)[\s-]*(?:level\s+of\s+|amount\s+of\s+|degree\s+of\s+)?(?:risk|volatility|tolerance|swings)\b|\brisk\s*(?:tolerance|level|appetite|profile)?\s*(?:is|:|=|would\s+be)?\s*(?:moderate|medium|average|in\s+the\s+middle|balanced)\b|\b(?:moderately|medium)\s+(?:aggressive|conservative|risky)\b|\bneither\s+(?:too\s+)?(?:aggressive|conservative|risky|safe)\b|\bmiddle[\s-]of[\s-]the[\s-]road\b|\bsomewhere\s+in\s+(?:the\s+middle|between)\b|\bmiddle\s+risk\b|\b(?:say|call\s+it|i'?m|i\s+am|go\s+with|we'?re|be|keep\s+it)\s+(?:a\s+|about\s+)?(?:moderate|medium)\b(?!\s+(?:growth|income|gain|profit|return))"
     ),
     "high": re.compile(
-        r"\b(?:high(?:er|est)?|big|lots?\s+of|a\s+lot\s+of|maximum|max|large|extreme|serious|plenty\s+of|considerable|substantial|significant|heavy)[\s-]*(?:appetite\s+for\s+|tolerance\s+for\s+)?(?:risks?|volatility)\b|\b(?:risk\s*(?:tolerance|appetite|level|profile)?|tolerance)\s*(?:is|:|=|would\s+be)?\s*(?:very\s+|quite\s+|pretty\s+)?(?:high|aggressive|through\s+the\s+roof|sky[\s-]high)\b"
+        r"\b(?:high(?:er|est)?|big|lots?\s+of|a\s+lot\s+of|maximum|max|large|extreme|serious|plenty\s+of|considerable|substantial|significant|heavy)[\s-]*(?:appetite\s+for\s+|tolerance\s+for\s+|(?:levels?|amounts?|degrees?)\s+of\s+)?(?:risks?|volatility)\b|\b(?:appetite|tolerance|taste|stomach)\s+for\s+(?:\w+\s+)?(?:risks?|loss(?:es)?|swings|volatility)\s+(?:is|:)\s+(?:\w+\s+)?(?:high|large|big|strong|great|considerable|enormous|unlimited|healthy)\b|\brisk\s+(?:turned|dialled|dialed|cranked|ramped)\s+(?:\w+\s+){0,3}?up\b|\b(?:risk\s*(?:tolerance|appetite|level|profile)?|tolerance)\s*(?:is|:|=|would\s+be)?\s*(?:very\s+|quite\s+|pretty\s+)?(?:high|aggressive|through\s+the\s+roof|sky[\s-]high)\b"
         r"|\b(?:comfortable|fine|ok|okay|cool|happy|at\s+ease|good)\s+with\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|loss(?:es)?|ups\s+and\s+downs|drops?|rollercoaster|rides?|bumps|turbulence)\b|\b(?:wild|bumpy|rough)\s+rides?\b[^.;!?\n,]{0,20}\b(?:ok|okay|fine|welcome|cool)\b"
         r"|(?<!tax )(?<!tax-)\b(?:swings?|volatility|drawdowns?|losses|loss(?![\s-]+harvest)|drops?|risks?|dips?|crash(?:es)?|ups\s+and\s+downs|rollercoaster)\b[^.;!?\n,]{0,25}?\b(?:(?:is|are|r|would\s+be)\s+(?:totally\s+|perfectly\s+|completely\s+|all\s+)?(?:ok|okay|fine|acceptable|no\s+problem|welcome|alright)|(?:don'?t|doesn'?t|won'?t|wouldn'?t|do\s+not|does\s+not|would\s+not|will\s+not)\s+(?:really\s+|even\s+)?(?:bother|scare|faze|worry|keep\s+me|upset|frighten|rattle))"
         r"|\b(?:i|we)\s+(?:also\s+|fully\s+|gladly\s+)?(?:accept|tolerate|welcome)\s+(?:(?:big|large|high|deep|even|any|all|the|a)\s+){0,3}(?:swings?|volatility|drawdowns?|risks?|loss(?:es)?|drops?)\b"

@@ -23,7 +23,14 @@ _NEED: Final = re.compile(
     r"down[\s-]?payment|downpayment|tuition|stamp\s+duty|completion|adopt\w+|in\s+vitro|ivf|braces|orthodontist|furnace|boiler|deck|lease|franchise|buy[\s-]?(?:out|in)|buying\s+(?:out|into)|lawyer|attorney|legal\s+fees|settlement|divorce|bail|loan|mortgage|rent\b|fees?\b|invoice|remit\w*|prepare|distribut\w+|withdrawals?|payout|leaving|liquid|grad\s+school|college|repay\w*|moving|relocat\w+|visa|dental|dentist|vet\b|hospital|treatment|care\s+home|nursing\s+home|equipment|camp|trip|cruise|ring\b|estimated|estimateds|wedding|closing\s+costs|roof|surgery|medical\s+bills?|tax\s+bill|(?:estimated|property)\s+tax(?:es)?|sabbatical|gift(?:ing|s)?\s+(?:to|for|of)|giv(?:e|ing)\s+(?:to|our|my|each|away)\b|donat\w+|tithe|c[ao]me?s?\s+from\s+(?:here|this|it)|vacation|holiday\s+trip|honeymoon|renovat\w+|remodel\w*|kitchen|funeral|outlay|expenses?|bills?\b|for\s+the\s+irs|deposit\s+on|buy(?:ing)?\s+(?:a|an|our|my)\s+(?:\w+\s+)?(?:house|home|car|condo|boat|apartment|place|truck|van|rv)|set\s+aside|earmark\w*|reserve|on\s+hand|accessible|available|to\s+my\s+account)\b"
 )
 _NOT_NEED_LEFT: Final = re.compile(
-    r"(?:\b(?:have|has|had|got|hold|holding|own|worth|portfolio|account|balance|nest\s+egg|invest(?:ed|ing)?|inherit(?:ed|ing|ance)?|left\s+(?:me|us)|gave\s+(?:me|us)|received|won|sold|start(?:ed|ing)?(?:\s+with)?|began|original|initial|limit|cap|gain|gains|loss|losses|lost|lose|losing|made|make|making|earn(?:s|ed|ing)?|income|salary|paid|bonus|contribut\w+|add(?:ing)?|sav(?:e|ed|ing)|deposit(?:ed|ing)?\s+(?:another\s+)?|put(?:ting)?\s+in|grow|growing|turn(?:ing)?|double|from|profit|target|goal|reach|hit|offset|harvest\w*|reali[sz]\w+|deduct\w*|write\s+off|book|put|with|these|those|the\s+(?:first|original|initial)|over|above|past|down(?!\s*-?payment)|up|insurance|bought|paid|was|were|is|are|into|per|manag\w+|basis)\b[\s\w'()]{0,18})\Z"
+    r"(?:\b(?:have|has|had|got|hold|holding|own|worth|portfolio|account|balance|nest\s+egg|invest(?:ed|ing)?|inherit(?:ed|ing|ance)?|left\s+(?:me|us)|gave\s+(?:me|us)|received|won|sold|start(?:ed|ing)?(?:\s+with)?|began|original|initial|limit|cap|gain|gains|loss|losses|lost|lose|losing|made|make|making|earn(?:s|ed|ing)?|income|salary|paid|bonus|contribut\w+|add(?:ing)?|sav(?:e|ed|ing)|deposit(?:ed|ing)?\s+(?:another\s+)?|put(?:ting)?\s+in|grow|growing|turn(?:ing)?|double|from|profit|target|goal|reach|hit|offset|harvest\w*|reali[sz]\w+|deduct\w*|write\s+off|book|put|with|these|those|the\s+(?:first|original|initial)|over|above|past|down(?!\s*-?payment)|up|insurance|bought|paid|was|were|is|are|into|per|manag\w+|basis|finished|cleared|repaid|spent|refinanced|closed\s+on|settled|wiped\s+out)\b[\s\w'()]{0,18})\Z"
+)
+# "Take out, what did we say, five percent": what is said while thinking.
+_PAUSE: Final = re.compile(r"[,-]\s(?:[\w']+\s?){1,6},\s\Z")
+# "Apart from that 12,000 in May": the beginning says nothing of the sum.
+_OPENER: Final = re.compile(
+    r"\s*(?:oh\s+and\s+|and\s+|but\s+|also\s+)?(?:(?:apart|aside)\s+from|other\s+than|besides|beyond|on\s+top\s+of|in\s+addition\s+to|except\s+for)\s+(?:that|this|which|it|those|these)[\s,:-]+"
+    r"|\s*(?:separately|additionally|one\s+(?:more|other|last)\s+thing|another\s+thing|lastly|finally|exception|one\s+exception)[\s,:-]+"
 )
 _NOT_NEED_RIGHT: Final = re.compile(
     r"^\s*(?:-\s*)?(?:\w+\s+){0,2}?(?:account|portfolio|gains?|loss(?:es)?|limit|deduction|profits?|salary|income|job|bonus|in\s+(?:loss|gains|stocks?|options|rsus|losses|profit|savings|the\s+account|my\s+account|this\s+account|here|total)|invested|inheritance|target|position|stake|worth\s+of|life\s+insurance|a\s+(?:month|year)\s+(?:in|into|from)|each\s+month|monthly|per\s+month|every\s+month|basis|shares?|miles|people|words|times)\b"
@@ -144,7 +151,9 @@ _PROFIT: Final = re.compile(
 
 def _amount_score(lower: str, amount: Quantity, sentence: Piece, times: list[TimeSpan]) -> float:
     """Say how clearly an amount is to be taken out; :data:`_NEEDED` is enough."""
-    left = lower[max(sentence.start, amount.start - 60) : amount.start]
+    opener = _OPENER.match(lower, sentence.start, amount.start)
+    start = sentence.start if opener is None else opener.end()
+    left = _PAUSE.sub(" ", lower[max(start, amount.start - 60) : amount.start])
     right = lower[amount.end : amount.end + 60]
     if re.match(r"\s*(?:%|percent)", right):
         return 0.0
@@ -165,7 +174,7 @@ def _amount_score(lower: str, amount: Quantity, sentence: Piece, times: list[Tim
     window = lower[max(sentence.start, amount.start - 110) : min(sentence.end, amount.end + 90)]
     is_dated = any(sentence.start <= t.start < sentence.end for t in times)
     score = 2.0 * (_NEED.search(window) is not None) + 2.5 * is_out
-    opens = _NOTE_LEFT.fullmatch(lower, sentence.start, amount.start) is not None
+    opens = _NOTE_LEFT.fullmatch(lower, start, amount.start) is not None
     if opens and _NOTE_RIGHT.match(right) and not _INVESTED.search(lower, sentence.start, sentence.end):
         score += _NEEDED
     # "We break ground in March: $150,000."
@@ -182,7 +191,7 @@ _TAKEN_LEFT: Final = re.compile(
 )
 # A note that begins with its sum: "eighteen grand, september, for the furnace".
 _NOTE_LEFT: Final = re.compile(
-    r"\s*(?:(?:so|ok|okay|hi|hello|hey|please|basically|also|plus|and|then|note|reminder)[\s,:]+){0,3}(?:a\s+|an\s+)?\Z"
+    r"\s*(?:(?:so|ok|okay|hi|hello|hey|please|basically|also|plus|and|then|note|reminder|oh)[\s,:]+){0,3}(?:a\s+|an\s+)?\Z"
 )
 _NOTE_RIGHT: Final = re.compile(
     r"^[\s,]*(?:dollars?[\s,]+|bucks[\s,]+|please[\s,]+|in\s+cash[\s,]+|out[\s,]+|cash[\s,]+|of\s+(?:it|this|the\s+\w+)[\s,]+)?(?:by|before|in|next|this|due|for\s+(?:the|my|our|a|an|his|her)\b(?!\s+(?:next|coming|long|rest))|january|february|march|april|may|june|july|august|september|october|november|december|\d{1,2}/)"
@@ -194,7 +203,7 @@ _INVESTED: Final = re.compile(
 
 def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeSpan]) -> float:
     """Say how clearly a share of the portfolio is to be taken out."""
-    left = lower[max(sentence.start, share.start - 50) : share.start]
+    left = _PAUSE.sub(" ", lower[max(sentence.start, share.start - 50) : share.start])
     right = lower[share.end : share.end + 70]
     if re.match(
         r"\s*(?:a|per|every|each)\s+(?:year|annum|month)|\s*(?:\w+\s+)?(?:return|gain|yield|loss|drop|profit|hit|cut|haircut|drawdown|swing|fall|decline|position|stake|pop|stock|bond|risk)",

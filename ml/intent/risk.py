@@ -15,13 +15,13 @@ from ml.intent.text import LONG_TEXT, CleanText
 
 _FALL: Final = (
     r"(?:(?:fall|falls|falling|drop|drops|dropping|dip|dips|go|goes|going|be|get|gets|getting|cut|tank|tanks|tanking|crash|crashes|plunge|plunges|slide|slides|sink|sinks|los(?:e|es|ing)|down|shrink|shrinks)\s+(?:\w+\s+){0,3}?(?:(?:by\s+)?(?:a\s+)?(?:half|third|quarter|lot)|in\s+half|\d\d\s?(?:%|percent)|(?:twenty|thirty|forty|fifty|sixty|seventy)(?:\s+percent)?|through\s+the\s+floor|off\s+a\s+cliff|everything|hard|big)|"
-    r"halv(?:e|es|ing)|(?:big|bad|wild|large|deep|nasty|huge|steep|sharp|ugly|rough|violent|temporary|(?:\d\d|twenty|thirty|forty|fifty|sixty)\s?(?:%|percent))\s+(?:swings?|drops?|falls?|loss(?:es)?|drawdowns?|dips?|patch(?:es)?|rides?|years?|markets?|moves?|hits?|declines?|crash(?:es)?)|bear\s+markets?|rough\s+(?:patch(?:es)?|seas|waters?|ride)|ups\s+and\s+downs|crash(?:es)?|turbulence|volatility|bumps|roller\s?coaster)"
+    r"halv(?:e|es|ing)|(?:big|bad|wild|large|deep|nasty|huge|steep|sharp|ugly|rough|violent|temporary|(?:\d\d|twenty|thirty|forty|fifty|sixty)\s?(?:%|percent))\s+(?:swings?|fluctuations?|drops?|falls?|loss(?:es)?|drawdowns?|dips?|patch(?:es)?|rides?|years?|markets?|moves?|hits?|declines?|crash(?:es)?)|bear\s+markets?|rough\s+(?:patch(?:es)?|seas|waters?|ride)|ups\s+and\s+downs|crash(?:es)?|turbulence|volatility|bumps|roller\s?coaster)"
 )
 _BEARS: Final = (
-    r"(?:(?:can|could|i'll|we'll|will|i'd|would|happy\s+to|able\s+to|willing\s+to|prepared\s+to|ready\s+to|okay\s+to|fine\s+to)\s+(?:\w+\s+){0,2}?(?:live\s+with|stomach|ride\s+(?:out|through)|sit\s+(?:out|through)|handle|take|cope\s+with|put\s+up\s+with|tolerate|accept|bear|absorb|weather|survive|shrug\s+off|hold\s+through|stand|afford\s+to\s+(?:see|lose|wait\s+out))|"
-    r"(?:don't|do\s+not|doesn't|wouldn't|won't)\s+(?:\w+\s+){0,2}?(?:mind|care|bother|worry|scare|faze|upset|frighten|keep)|(?:fine|ok|okay|cool|happy|comfortable|relaxed|at\s+peace|at\s+ease)\s+(?:with|about|riding|sitting|watching)|not\s+(?:bothered|fazed|worried|scared|afraid)\s+(?:by|of|about)|prepared\s+for|ready\s+for|unfazed\s+by|ride\s+out)"
+    r"(?:(?:i'm|we're|i\s+am|we\s+are)\s+(?:\w+\s+)?(?:accepting|tolerating|embracing)|(?:can|could|i'll|we'll|will|i'd|would|happy\s+to|able\s+to|willing\s+to|prepared\s+to|ready\s+to|okay\s+to|fine\s+to)\s+(?:\w+\s+){0,2}?(?:live\s+with|stomach|ride\s+(?:out|through)|sit\s+(?:out|through)|handle|take|cope\s+with|put\s+up\s+with|tolerate|accept|bear|absorb|weather|survive|shrug\s+off|hold\s+through|watch|stand|afford\s+to\s+(?:see|lose|wait\s+out))|"
+    r"(?:don't|do\s+not|doesn't|wouldn't|won't)\s+(?:\w+\s+){0,2}?(?:mind|care|bother|worry|scare|faze|upset|frighten|keep)|(?:fine|ok|okay|cool|happy|comfortable|relaxed|at\s+peace|at\s+ease)\s+(?:with|about|riding|sitting|watching|seeing|if)|not\s+(?:bothered|fazed|worried|scared|afraid)\s+(?:by|of|about)|prepared\s+for|ready\s+for|unfazed\s+by|ride\s+out)"
 )
-_CALM: Final = r"(?:(?:i|we)(?:'d|'ll|\s+would|\s+will|'m|\s+am|\s+could)?\s+(?:\w+\s+){0,2}?(?:sleep|buy\s+more|be\s+(?:fine|ok|okay|calm)|shrug|laugh|hold\s+on|hang\s+on|stay\s+(?:put|calm|in)|ride\s+it\s+out|sit\s+tight|keep\s+(?:buying|going))|(?:i|we)\s+(?:would\s+not|wouldn't|won't|will\s+not|don't|never|didn't)\s+(?:\w+\s+)?(?:blink|panic|care|flinch|lose\s+(?:any\s+)?sleep|worry|sell|mind|even)|felt\s+nothing|doesn't\s+(?:bother|scare|faze|worry)|not\s+a\s+problem|no\s+problem|no\s+big\s+deal|so\s+be\s+it|that's\s+(?:fine|ok|okay|life)|is\s+(?:fine|ok|okay|acceptable|no\s+problem|part\s+of\s+it))"
+_CALM: Final = r"(?:(?:i|we)(?:'d|'ll|\s+would|\s+will|'m|\s+am|\s+could)?\s+(?:\w+\s+){0,2}?(?:sleep|buy\s+more|be\s+(?:fine|ok|okay|calm)|shrug|laugh|hold\s+on|hang\s+on|stay\s+(?:put|calm|in)|ride\s+it\s+out|sit\s+tight|keep\s+(?:buying|going))|(?:i|we)\s+(?:would\s+not|wouldn't|won't|will\s+not|don't|never|didn't)\s+(?:\w+\s+)?(?:blink|panic|care|flinch|lose\s+(?:any\s+)?sleep|worry|sell|mind|even)|felt\s+nothing|(?:do|does|did|would|will)(?:n't|\s+not)\s+(?:\w+\s+)?(?:bother|scare|faze|worry|trouble|frighten|upset|concern|matter)|not\s+a\s+problem|no\s+problem|no\s+big\s+deal|so\s+be\s+it|that's\s+(?:fine|ok|okay|life)|is\s+(?:fine|ok|okay|acceptable|no\s+problem|part\s+of\s+it))"
 _HIGH: Final = re.compile(
     rf"\b{_BEARS}\s+(?:[\w']+\s+){{0,6}}?{_FALL}"
     rf"|\b{_FALL}\b[^.;!?\n]{{0,40}}?\b{_CALM}\b"
@@ -42,6 +42,13 @@ _LOW: Final = re.compile(
 # What is refused, and what is a manner rather than an attitude.
 _REFUSED: Final = re.compile(
     r"\b(?:not|no|don'?t|never|isn'?t|nothing|without|avoid|too|less|can'?t|cannot|won'?t)\s+(?:\w+\s+){0,3}?\Z"
+)
+# "High risk is not for me", and a risk of the world's rather than an attitude: "inflation risk is high".
+_REFUSED_AFTER: Final = re.compile(
+    r"\s*(?:is|are|was|were|would\s+be|does|do)(?:n't|\s+not|\s+never)\s+(?:\w+\s+)?(?:for|my|our|what|ok|okay|fine|acceptable|an?|wanted|suit|welcome|with)\b|\s*(?:no|never)\s*(?:thanks|please|way)?\s*(?:$|[.,!;])"
+)
+_OF_THE_WORLD: Final = re.compile(
+    r"\b(?:inflation|market|political|geopolitical|credit|currency|rate|default|recession|tail|sequence|longevity|fire|flood|flight|health|legal|business|job|audit|the|this)\s+\Z"
 )
 _MANNER: Final = re.compile(
     r"(?:harvest\w*|loss(?:es)?|tax(?:es)?|trad\w+|sell\w*|rebalanc\w+)\s+(?:\w+\s+){0,3}?aggressive(?:ly)?\b[^.;!?\n]{0,12}\Z"
@@ -73,7 +80,7 @@ def find_risk(text: CleanText, supports: Callable[[int, int], bool]) -> set[str]
             continue
         for level, pattern in (*RISK.items(), ("low", _LOW), ("high", _HIGH)):
             for match in pattern.finditer(piece):
-                if level == "high" and _REFUSED.search(piece[: match.start()]):
+                if level == "high" and _is_refused(piece, match):
                     continue
                 # Harvesting or trading "aggressively" is a manner, not an attitude to risk.
                 if match.group().startswith("aggressive") and _MANNER.search(piece[: match.end() + 12]):
@@ -81,3 +88,11 @@ def find_risk(text: CleanText, supports: Callable[[int, int], bool]) -> set[str]
                 if supports(sentence.start + match.start(), sentence.start + match.end()):
                     found.add(level)
     return {"medium"} if "medium" in found else found
+
+
+def _is_refused(piece: str, match: re.Match[str]) -> bool:
+    """Say whether a high risk is refused, or is none that the writer takes."""
+    before = piece[: match.start()]
+    if _REFUSED.search(before) or _REFUSED_AFTER.match(piece, match.end()):
+        return True
+    return match.group().startswith("risk") and _OF_THE_WORLD.search(before) is not None

@@ -171,7 +171,7 @@ def test_a_sum_that_opens_a_sentence(text):
     "text",
     [
         "Please avoid realising any gains this year, we'd lose our ACA subsidy.",
-        "I would lose my FAFSA aid if gains were realised, so realise none.",
+        "I would lose my FAFSA aid, so no realised gains please.",
         "No capital gains, please: we'd lose our VA benefits.",
         "Don't realise gains, my MAGI must stay low or I lose the credit.",
         "Avoid capital gains this year, otherwise we lose SSI.",
