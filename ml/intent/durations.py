@@ -126,7 +126,7 @@ def _unit_name(unit: str) -> str:
 
 # "I worked for one for 30 years", "I've been a nurse for 20 years".
 _BEHIND = re.compile(
-    r"\b(?:worked|served|taught|lived|ran|owned|spent|drove|managed|built|practi[cs]ed|married|widowed|(?:was|were)(?!\s+(?:hoping|thinking|planning|looking|going|told|wondering))|"
+    r"\b(?:worked|served|taught|lived|ran|owned|spent|drove|managed|built|practi[cs]ed|married|in\s+the\s+(?:navy|army|military|service|marines|air\s+force|business)|widowed|(?:was|were)(?!\s+(?:hoping|thinking|planning|looking|going|told|wondering))|"
     r"been(?!\s+(?:hoping|thinking|planning|looking|wanting|considering|told|advised|meaning)))\b[^.,;:!?\n]{0,30}?\b(?:for\s+)?(?:over\s+|about\s+|almost\s+|nearly\s+|more\s+than\s+|some\s+|the\s+\w+\s+)?\Z"
 )
 

@@ -105,7 +105,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         compound(?:ing)?\s+(?:\w+\s+){0,3}?(?:until|over|for|till)
         buy[\s-]and[\s-]hold|set[\s-]it[\s-]and[\s-]forget[\s-]it|set\s+and\s+forget
         (?:sav(?:e|ing)|invest(?:ing)?|money|growing|account|fund|grow|plan(?:ning)?|accumulate)\s+(?:\w+\s+){0,3}?(?:for|toward)\s+(?:my\s+|our\s+|an?\s+|early\s+)?(?:retirement|old\s+age|pension)
-        retire(?:ment)?\s+(?:\w+\s+){0,2}?(?:in|at|around|by|fund|money|savings|account|nest[\s-]?egg|growth|goal)\b(?!\s+(?:living|income))
+        retire(?:ment)?\s+(?:\w+\s+){0,2}?(?:fund|money|savings|account|nest[\s-]?egg|growth|goal)\b(?!\s+(?:living|income))
         (?:worth|be)\s+(?:a\s?lot|much|way|far)\s+more\s+(?:in|by|when|later)
         (?:for|over|in|take)\s+(?:the\s+)?(?:next\s+|coming\s+)?(?:few\s+|several\s+|two\s+|three\s+)?decades?\b
         (?:kids?|child|children|daughter|son|grandkids?|grandchildren|baby|grandson|granddaughter)(?:'?s|'|s')?\s+(?:college|university|education|future)\b(?![^.;!?\n]{0,40}\b(?:bill|due|tuition)\b)
@@ -116,7 +116,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         appreciat(?:e|ion)\b
         compound(?:ing)?\b
         long[\s-]?(?:term|run|haul)\b(?!\s+(?:capital\s+)?(?:gain|rate|status|treatment|lot|tax|loss|care))
-        retire(?:ment)?\b
+        retir(?:e|es|ing|ement)\b
         nest[\s-]egg
         """,
     ),
@@ -139,6 +139,8 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         sleep\s+(?:\w+\s+){0,2}?(?:at\s+night|well|soundly|easy)
         return\s+of\s+(?:my\s+|the\s+)?(?:capital|principal|money)\b
         capital\s+(?:is\s+)?(?:safe|secure|intact|guaranteed)
+        (?:keep|hold|hang)\s+(?:on\s+to\s+|onto\s+)?what\s+(?:i|we)(?:'ve|\s+have)?(?:\s+(?:already\s+)?(?:got|have|saved|made|earned))?\b(?!\s+(?:bought|in\s+\w+\s+stock))
+        (?:nothing|not\s+(?:one|a(?:\s+single)?)\s+\w+)\s+(?:may|can|must|should|shall|is\s+to)\s+(?:\w+\s+)?be\s+lost\b
         (?:park|parking|stash)\s+(?:(?!and\b)\w+\s+){0,3}?(?:money|cash|fund|proceeds|savings|it)\b
         (?:money|it|this)\s+(?:has\s+to|must|needs?\s+to|should)\s+(?:still\s+)?be\s+there
         (?:stay|staying|play|playing)\s+(?:it\s+)?(?:safe|defensive|conservative)
@@ -157,7 +159,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:don'?t|do\s+not|didn'?t|never|not|can'?t|cannot|can\s+not|won'?t|couldn'?t|without|no|avoid|afraid\s+of|scared\s+of|fear\s+of|terrified\s+of|hate|stop|unable\s+to|isn'?t\s+about)\s+(?:\w+\s+){0,4}?(?:los(?:e|es|ing)|lost)\s+(?:\w+\s+){0,2}?(?:money|capital|principal|savings|it|this|that|any|anything|what|my|the|our|a\s+(?:cent|penny|dime|dollar|single)|everything|much|value|any\s+of)
         not\s+losing\b
         (?:don'?t|do\s+not|never|not\s+to|no)\s+(?:\w+\s+)?gambl(?:e|ing)\s+(?:with\s+|away\s+)(?:it|this|that|my|our|the|what)\b
-        (?:can'?t|cannot|can\s+not|couldn'?t|won'?t|will\s+not|unable\s+to|not\s+(?:able|willing|prepared)\s+to|no\s+appetite\s+for|no\s+stomach\s+for|don'?t\s+want(?:\s+to\s+see)?|never\s+want|hate|refuse\s+to|can'?t\s+afford|no\s+room\s+for)\s+(?:to\s+)?(?:\w+\s+){0,3}?(?:loss(?:es)?|drawdowns?|drops?|declines?|crash(?:es)?|(?:big|large|steep|deep|sharp)\s+(?:drops?|falls?|swings?|drawdowns?|declines?|loss(?:es)?)|go(?:es)?\s+down|down\s+years?|falls?|volatility|swings|red|surprises|rollercoaster)\b
+        (?:can'?t|cannot|can\s+not|couldn'?t|won'?t|will\s+not|unable\s+to|not\s+(?:able|willing|prepared)\s+to|no\s+appetite\s+for|no\s+stomach\s+for|don'?t\s+want(?:\s+to\s+see)?|never\s+want|hate|refuse\s+to|can'?t\s+afford|no\s+room\s+for)\s+(?:to\s+)?(?:\w+\s+){0,3}?(?:loss(?:es)?|drawdowns?|drops?|declines?|crash(?:es)?|(?:big|large|huge|major|serious|another|steep|deep|sharp)\s+(?:drops?|falls?|swings?|fluctuations?|drawdowns?|declines?|hits?|blows?|loss(?:es)?)|go(?:es)?\s+down|down\s+years?|falls?|volatility|swings|red|surprises|rollercoaster)\b
         (?:no|zero|without)\s+(?:big\s+|large\s+|major\s+|nasty\s+|more\s+|any\s+|real\s+)?(?:loss(?:es)?|loses|drawdowns?|surprises|drama|rollercoaster|wild\s+(?:rides?|swings)|risk\s+of\s+loss)\b
         (?:never|not|don'?t)\s+(?:let\s+it\s+|have\s+it\s+)?(?:go(?:es)?|drop|fall|shrink|dip)\s+(?:down|below|under|in\s+value|much)
         """,
@@ -173,6 +175,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:write|writing)\s+(?:off|down)\s+(?:\w+\s+){{0,3}}?(?:losses|losers|\$?3,?000|3k)|write[\s-]offs?\b
         (?:deduct|deducting|deduction\s+for)\s+(?:\w+\s+){{0,3}}?(?:losses|\$?3,?000)
         (?:need|want|get|give\s+me|find)\s+(?:me\s+)?(?:some\s+|more\s+|capital\s+|tax\s+|deductible\s+|reali[sz]ed\s+)+losses\b
+        harvest(?:ing)?\s+(?:every(?:thing|\s+\w+)|anything|whatever|what|as\s+(?:much|many)|all|any)\s+(?:that\s+|of\s+it\s+|as\s+|tax\s+)?(?:you|we|i|is|are|that's|there|possible|available|eligible|can|in\s+sight|by|before)\b(?![^.,;!?\n]{{0,30}}\b(?:gains?|profits?|winners|upside|rally|ripe)\b)
         losses\s+(?:are|would\s+be)\s+(?:worth|valuable|useful)
         losses?\s+(?:to\s+be\s+|be\s+|should\s+be\s+)?(?:harvested|reali[sz]ed|taken|captured|booked|banked|crystalli[sz]ed|claimed)\b
         """,
@@ -248,10 +251,10 @@ RISK: Final[dict[str, re.Pattern[str]]] = {
 }
 
 PRIMARY_CUE: Final = re.compile(
-    r"\b(?:first(?:\s+and\s+foremost)?|foremost|above\s+all|mainly|main|primar(?:y|ily)|top|priority|number\s+one|most\s+important(?:ly)?|mostly|chiefly|more\s+than\s+anything|the\s+(?:aim|goal|point|objective)\s+is|is\s+the\s+(?:aim|goal|point)|matters?\s+(?:most|more)|comes\s+first|only\s+(?:thing|goal)|what\s+i\s+really|essential|if\s+(?:you|i|we)\s+(?:must|have\s+to|had\s+to)\s+choose|when\s+in\s+doubt|if\s+(?:it|push)\s+comes\s+(?:down\s+)?to)\b|#1"
+    r"\b(?:first(?:\s+and\s+foremost)?|foremost|above\s+all|mainly|main|primar(?:y|ily)|(?<!on\s)top|priority|number\s+one|most\s+important(?:ly)?|mostly|chiefly|more\s+than\s+anything|the\s+(?:aim|goal|point|objective)\s+is|is\s+the\s+(?:aim|goal|point)|matters?\s+(?:most|more)|comes\s+first|only\s+(?:thing|goal)|what\s+i\s+really|essential|if\s+(?:you|i|we)\s+(?:must|have\s+to|had\s+to)\s+choose|when\s+in\s+doubt|if\s+(?:it|push)\s+comes\s+(?:down\s+)?to)\b|#1"
 )
 SECONDARY_CUE: Final = re.compile(
-    r"\b(?:second(?:ly|ary)?|number\s+two|two(?=\s?[:.])|rule\s+two|#2|background|after\s+that|close\s+behind|behind\s+(?:it|that|this)|then|also|as\s+well|on\s+the\s+side|if\s+possible|if\s+you\s+can|nice\s+to\s+have|bonus|ideally|some|a\s+(?:little|bit)(?:\s+of)?|partly|where\s+(?:you\s+can|possible)|besides|apart\s+from\s+that|additionally|in\s+addition|along\s+the\s+way|beyond\s+that|otherwise|less\s+important\w*|lower\s+priority|while\s+(?:you're\s+)?at\s+it)\b"
+    r"\b(?:second(?:ly|ary)?|number\s+two|two(?=\s?[:.])|rule\s+two|#2|background|after\s+that|close\s+behind|behind\s+(?:it|that|this)|on\s+top\s+of|and\s+(?:please|pls)|failing\s+that|fall-?back|plan\s+b|then|also|as\s+well|on\s+the\s+side|if\s+possible|if\s+you\s+can|nice\s+to\s+have|bonus|ideally|some|a\s+(?:little|bit)(?:\s+of)?|partly|where\s+(?:you\s+can|possible)|besides|apart\s+from\s+that|additionally|in\s+addition|along\s+the\s+way|beyond\s+that|otherwise|less\s+important\w*|lower\s+priority|while\s+(?:you're\s+)?at\s+it)\b"
 )
 VAGUE: Final = re.compile(
     r"\b(?:less|lower|no|little|low|minimal)\s+risk\b[^.;!?\n]{0,40}\b(?:more|higher|high|big|great|max\w*|huge|better)\s+(?:returns?|profits?|gains?)|\b(?:more|higher|high|big|great|huge|max\w*)\s+(?:returns?|profits?|gains?)\b[^.;!?\n]{0,40}\b(?:less|lower|no|without|little|low|zero|minimal)\s+(?:any\s+)?risk"
@@ -262,13 +265,13 @@ VAGUE: Final = re.compile(
     r"|\b(?:doubl\w+|tripl\w+|beat\w*|\d{2,3}\s?%|outperform\w*|moon)\b[^.;!?\n]{0,50}\b(?:guarantee[ds]?|risk[\s-]free|no[\s-]risk|without\s+(?:any\s+)?(?:risk|losses|losing)|zero\s+risk|never\s+los\w+|no\s+losses)"
 )
 UNDECIDED: Final = re.compile(
-    r"\b(?:not\s+(?:really\s+)?sure\s+(?:yet|what|if|whether)|dunno|no\s+idea\s*(?:$|[.,;!?\n]|yet|what\s+(?:i|we)\s+want|which|whether|if\b)|undecided|i\s+don'?t\s+(?:really\s+)?know\s+(?:yet|what)|can'?t\s+decide|either\s+(?:one\s+)?is\s+(?:fine|ok)|maybe\s+[^.;!?\n]{1,40}\bmaybe|talk\s+to\s+my|i\s+guess\b[^.;!\n]{0,80}\?|(?:go(?:ing)?\s+)?back\s+and\s+forth|torn\s+between|make\s+up\s+my\s+mind|not\s+sure\s+which|either\s+[^.;!?\n]{2,50}\s+or\s+[^.;!?\n]{2,50}[,-]+\s*(?:i|you|whichever|not\s+sure|your\s+call|dealer))"
+    r"\b(?:not\s+(?:really\s+)?sure\s+(?:yet|what|if|whether)|dunno|no\s+idea\s*(?:$|[.,;!?\n]|yet|what\s+(?:i|we)\s+want|which|whether|if\b)|undecided|i\s+don'?t\s+(?:really\s+)?know\s+(?:yet|what)|can'?t\s+decide|either\s+(?:one\s+)?is\s+(?:fine|ok)|whichever|(?:whatever|what|wherever)\s+(?:you\s+(?:think|prefer|like|say|feel)|works|suits|is\s+best|pays)|(?:you|u)\s+(?:decide|choose|pick)|up\s+to\s+you|your\s+call|(?:doesn't|don't|does\s+not|do\s+not)\s+(?:matter|care|mind)\s+which|surprise\s+me|maybe\s+[^.;!?\n]{1,40}\bmaybe|talk\s+to\s+my|i\s+guess\b[^.;!\n]{0,80}\?|(?:go(?:ing)?\s+)?back\s+and\s+forth|torn\s+between|make\s+up\s+my\s+mind|not\s+sure\s+which|either\s+[^.;!?\n]{2,50}\s+or\s+[^.;!?\n]{2,50}[,-]+\s*(?:i|you|whichever|not\s+sure|your\s+call|dealer))"
 )
 NEGATION: Final = re.compile(
-    r"\b(?:not|no|never|don'?t|doesn'?t|didn'?t|isn'?t|aren'?t|won'?t|wouldn'?t|can'?t|cannot|without|instead\s+of|rather\s+than|not\s+interested\s+in|against|avoid(?:ing)?|stop(?:ped)?|tired\s+of|done\s+with|less\s+about|no\s+need\s+(?:for|to)|nothing\s+to\s+do\s+with|forget(?:\s+about)?|skip|quit|enough\s+of|neither|nor|used\s+to|tried|lost|burn(?:ed|t)|stupid|failed|regret|anything\s+but|hold(?:ing)?\s+off(?:\s+on)?|postpon\w+|defer\w*|delay\w*|put(?:ting)?\s+off|refrain\w*\s+from)\s+(?:[\w'&/-]+\s+){0,4}\Z"
+    r"\b(?:not|no|never|don'?t|doesn'?t|didn'?t|isn'?t|aren'?t|won'?t|wouldn'?t|can'?t|cannot|without|instead\s+of|rather\s+than|not\s+interested\s+in|against|avoid(?:ing)?|stop(?:ped)?|tired\s+of|done\s+with|less\s+about|no\s+need\s+(?:for|to)|nothing\s+to\s+do\s+with|forget(?:\s+about)?|skip|quit|enough\s+of|neither|nor|used\s+to|tried|lost|burn(?:ed|t)|a\s+(?:bad|terrible|awful|horrible)\s+\w+\s+of|stupid|failed|regret|anything\s+but|hold(?:ing)?\s+off(?:\s+on)?|postpon\w+|defer\w*|delay\w*|put(?:ting)?\s+off|refrain\w*\s+from)\s+(?:[\w'&/-]+\s+){0,4}\Z"
 )
 DECLINED_AFTER: Final = re.compile(
-    r"^[^.;!?\n]{0,25}?(?:\bnever\s+again\b|\bno\s+more\b|\b(?:is|are|was|were)\s+(?:not\s+for|over|behind|a\s+mistake)|\b(?:isn'?t|aren'?t|wasn'?t|is\s+not|are\s+not)\s+(?:for\s+|so\s+|that\s+|very\s+|really\s+)?(?:me|us|my|important|a\s+(?:priority|concern|goal)|necessary|needed|what\s+i|interesting|of\s+interest|the\s+(?:point|goal|aim|idea))|\bdoesn't\s+(?:interest|matter|work)|\bdo(?:es)?\s+not\s+(?:interest|matter)|(?<!i\s)(?<!we\s)\bcan\s+wait\b|\bis\s+handled\s+elsewhere)|^[^.;!?\n]{0,70}?\b(?:elsewhere|separate(?:ly)?|at\s+(?:the|my|our)\s+(?:bank|credit\s+union)|not\s+your\s+concern|taken\s+care\s+of)\b"
+    r"^[^.;!?\n]{0,25}?(?:\bnever\s+again\b|\bno\s+more\b|\b(?:is|are|was|were)\s+(?:not\s+for|over|behind|a\s+mistake)|\b(?:isn'?t|aren'?t|wasn'?t|is\s+not|are\s+not)\s+(?:for\s+|so\s+|that\s+|very\s+|really\s+)?(?:me|us|my|important|a\s+(?:priority|concern|goal)|necessary|needed|what\s+i|interesting|of\s+interest|the\s+(?:point|goal|aim|idea))|\b(?:cost|burn(?:ed|t)|ruined|killed|hurt|bit|wrecked|drained|taught|bankrupted)\s+(?:me|us)\b|\bdoesn't\s+(?:interest|matter|work)|\bdo(?:es)?\s+not\s+(?:interest|matter)|(?<!i\s)(?<!we\s)\bcan\s+wait\b|\bis\s+handled\s+elsewhere)|^[^.;!?\n]{0,70}?\b(?:elsewhere|separate(?:ly)?|at\s+(?:the|my|our)\s+(?:bank|credit\s+union)|not\s+your\s+concern|taken\s+care\s+of)\b"
 )
 WISH: Final = re.compile(
     r"\b(?:want|need|please|pls|plz|goal|aim(?:ing)?|would\s+like|i'd\s+like|i'd\s+love|looking\s+(?:to|for)|hope|hoping|plan(?:ning)?|trying|wish|prefer|objective|priority|focus|keep|make|let|help|should|must|only|just|never|don'?t|no|i'm\s+(?:after|in)|interested\s+in|care\s+about|intend|mind)\b"

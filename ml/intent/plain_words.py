@@ -50,7 +50,7 @@ MONEY_WORDS: Final = frozenset(
     positions stock stocks share shares bond bonds etf etfs equity equities security index invest invests invested investing investment
     investments investor brokerage broker ira roth 401k retirement retire tax taxes taxable taxed deduction deductions irs income dividend
     dividends profit profits profitable return returns gain gains loss losses losers winners lot lots trade trades trader trading benchmark market
-    markets s&p nasdaq dow spy qqq vti voo alpha outperform outperformance volatility volatile risk risks risky diversify diversified rebalance
+    markets s&p nasdaq dow spy qqq vti voo msci world acwi eafe ftse stoxx dax nikkei wilshire russell fluctuation fluctuations alpha outperform outperformance volatility volatile risk risks risky diversify diversified rebalance
     turnover proceeds bonus rsu rsus remainder withdrawable liquid interest payout payouts debt chips dime cent cents buck money-market loan crash deduct deductible rebuy longterm shortterm opportunistic hedge hedged momentum tactical
     owes owe settlement foundation trust estate donation charity esg crypto bitcoin gold dollar dollars bucks grand tuition endowment inheritance egg nest pension mortgage deposit withdraw withdrawal
     harvest harvesting tlh wash realise realize realised realized stcg ltcg bracket rate rates expense expenses payment

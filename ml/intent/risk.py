@@ -21,7 +21,7 @@ _BEARS: Final = (
     r"(?:(?:i'm|we're|i\s+am|we\s+are)\s+(?:\w+\s+)?(?:accepting|tolerating|embracing)|(?:can|could|i'll|we'll|will|i'd|would|happy\s+to|able\s+to|willing\s+to|prepared\s+to|ready\s+to|okay\s+to|fine\s+to)\s+(?:\w+\s+){0,2}?(?:live\s+with|stomach|ride\s+(?:out|through)|sit\s+(?:out|through)|handle|take|cope\s+with|put\s+up\s+with|tolerate|accept|bear|absorb|weather|survive|shrug\s+off|hold\s+through|watch|stand|afford\s+to\s+(?:see|lose|wait\s+out))|"
     r"(?:don't|do\s+not|doesn't|wouldn't|won't)\s+(?:\w+\s+){0,2}?(?:mind|care|bother|worry|scare|faze|upset|frighten|keep)|(?:fine|ok|okay|cool|happy|comfortable|relaxed|at\s+peace|at\s+ease)\s+(?:with|about|riding|sitting|watching|seeing|if)|not\s+(?:bothered|fazed|worried|scared|afraid)\s+(?:by|of|about)|prepared\s+for|ready\s+for|unfazed\s+by|ride\s+out)"
 )
-_CALM: Final = r"(?:(?:i|we)(?:'d|'ll|\s+would|\s+will|'m|\s+am|\s+could)?\s+(?:\w+\s+){0,2}?(?:sleep|buy\s+more|be\s+(?:fine|ok|okay|calm)|shrug|laugh|hold\s+on|hang\s+on|stay\s+(?:put|calm|in)|ride\s+it\s+out|sit\s+tight|keep\s+(?:buying|going))|(?:i|we)\s+(?:would\s+not|wouldn't|won't|will\s+not|don't|never|didn't)\s+(?:\w+\s+)?(?:blink|panic|care|flinch|lose\s+(?:any\s+)?sleep|worry|sell|mind|even)|felt\s+nothing|(?:do|does|did|would|will)(?:n't|\s+not)\s+(?:\w+\s+)?(?:bother|scare|faze|worry|trouble|frighten|upset|concern|matter)|not\s+a\s+problem|no\s+problem|no\s+big\s+deal|so\s+be\s+it|that's\s+(?:fine|ok|okay|life)|is\s+(?:fine|ok|okay|acceptable|no\s+problem|part\s+of\s+it))"
+_CALM: Final = r"(?:(?:i|we)(?:'d|'ll|\s+would|\s+will|'m|\s+am|\s+could)?\s+(?:\w+\s+){0,2}?(?:sleep|buy\s+more|be\s+(?:fine|ok|okay|calm)|shrug|laugh|hold\s+on|hang\s+on|stay\s+(?:put|calm|in)|ride\s+it\s+out|sit\s+tight|keep\s+(?:buying|going))|(?:i|we)\s+(?:would\s+not|wouldn't|won't|will\s+not|don't|never|didn't)\s+(?:\w+\s+)?(?:blink|panic|care|flinch|lose\s+(?:any\s+)?sleep|worry|sell|mind|even)|felt\s+nothing|(?:do|does|did|would|will)(?:n't|\s+not)\s+(?:\w+\s+)?(?:bother|scare|faze|worry|trouble|frighten|upset|concern|matter)|not\s+a\s+problem|no\s+problem|no\s+big\s+deal|so\s+be\s+it|that's\s+(?:fine|ok|okay|life)|(?:is|are)\s+(?:fine|ok|okay|acceptable|no\s+problem|part\s+of\s+it))"
 _HIGH: Final = re.compile(
     rf"\b{_BEARS}\s+(?:[\w']+\s+){{0,6}}?{_FALL}"
     rf"|\b{_FALL}\b[^.;!?\n]{{0,40}}?\b{_CALM}\b"
@@ -39,7 +39,7 @@ _LOW: Final = re.compile(
     r"|\b(?:no|any|not\s+take|avoid)\s+(?:\w+\s+)?risks?\s+(?:at\s+all|whatsoever|of\s+any\s+kind)\b|\b(?:not|never|don't)\s+(?:\w+\s+){0,2}?(?:take|taking|run|running)\s+(?:\w+\s+){0,2}?(?:risks?|chances)\b"
     r"|\b(?:i'm|i\s+am|we're|we\s+are|am)\s+(?:a\s+)?(?:\w+\s+)?(?:worrier|nervous|timid|anxious|scaredy\s?cat)\b|(?<!don't\s)(?<!won't\s)(?<!not\s)(?<!never\s)(?<!wouldn't\s)\b(?:lose|losing|lost)\s+sleep\s+over\b|\bstomach\s+(?:turns|drops|churns)\b"
 )
-# What is refused, and what is a manner rather than an attitude.
+# What is refused.
 _REFUSED: Final = re.compile(
     r"\b(?:not|no|don'?t|never|isn'?t|nothing|without|avoid|too|less|can'?t|cannot|won'?t)\s+(?:\w+\s+){0,3}?\Z"
 )
@@ -50,6 +50,7 @@ _REFUSED_AFTER: Final = re.compile(
 _OF_THE_WORLD: Final = re.compile(
     r"\b(?:inflation|market|political|geopolitical|credit|currency|rate|default|recession|tail|sequence|longevity|fire|flood|flight|health|legal|business|job|audit|the|this)\s+\Z"
 )
+# Harvesting "aggressively" is a manner rather than an attitude.
 _MANNER: Final = re.compile(
     r"(?:harvest\w*|loss(?:es)?|tax(?:es)?|trad\w+|sell\w*|rebalanc\w+)\s+(?:\w+\s+){0,3}?aggressive(?:ly)?\b[^.;!?\n]{0,12}\Z"
     r"|aggressive(?:ly)?\s+(?:about\s+|with\s+)?(?:harvest|tax|loss|trad|sell|rebal)\w*[^.;!?\n]{0,12}\Z"

@@ -33,6 +33,19 @@ _DATELINE: Final = re.compile(
     r"^[ \t]*[A-Z][A-Z.]{2,}(?:[ ,]+[A-Z][A-Za-z.]+){0,3}(?:[ ,]+\d{1,2})?[ ]*(?:\([^)\n]{1,30}\)[ ]*)?-{1,2}[ ](?=[A-Z])[^\n]*",
     re.MULTILINE,
 )
+# A headline: its label, or a market that moves by so much or on some news.
+_HEADLINE: Final = re.compile(
+    r"^[ \t]*(?:(?:breaking|just\s+in|news\s?flash|headlines?(?:\s+of\s+the\s+\w+)?|(?:markets?|stocks?)\s+(?:wrap|update|recap|report|watch)|(?:morning|evening|daily|closing)\s+(?:brief|wrap|news|bell)|opinion|op-ed|exclusive|developing|editorial|live\s+updates?|(?:top|latest)\s+(?:news|stories|story))(?:\s+news)?[ \t]*[:|-]"
+    r"|(?:us\s+)?(?:s&p(?:\s?500)?|dow(?:\s+jones)?|nasdaq|ftse(?:\s?100)?|stocks|shares|wall\s+street|the\s+fed|fed|treasuries|oil|gold|bitcoin|bonds|markets?)\s+(?:futures\s+)?(?:closes?|ends?|ended|slips?|slid|slides?|climbs?|rall(?:y|ies|ied)|falls?|fell|jumps?|gains?|rises?|rose|surges?|tumbles?|drops?|holds?|cuts?|hikes?|raises?|edges?|opens?|steady)\s*(?:\w+\s+)?(?:up|down|higher|lower|rates|flat)?\s*(?:(?:by\s+)?\d[\d.]{0,5}\s?%)?\s*(?:;|\bas\s|\bafter\s|\bamid\s|\bon\s+(?:news|hopes|fears)\b))[^\n]*",
+    re.MULTILINE,
+)
+# Made up, whoever says "I" in it: a novel, a game, homework.
+_WORK: Final = r"(?:novel|thriller|story|stories|book|play|film|movie|screenplay|script|musical|comic|fanfic|fiction|chapter|poem|song|sketch|drama|series|sitcom|essay|campaign|quest|video\s?game|board\s?game|role-?play|larp|sim(?:ulation)?|d&d)"
+_FICTION: Final = re.compile(
+    rf"[\s\"'(-]*(?:so\s+|and\s+|well\s+)?(?:in|for)\s+(?:my|our|the|this|his|her|a|an)\s+(?:[\w'&-]+\s+){{0,2}}?{_WORK}\b(?!\s+account)"
+    rf"|[^.!?\n]{{0,40}}?\b(?:i'm|i\s+am|we're|we\s+are|i've\s+been|busy)\s+(?:\w+\s+)?(?:writing|reading|watching|playing|acting|staging|filming|drafting|rehearsing)\s+(?:[\w'-]+\s+){{0,3}}?{_WORK}\b"
+    rf"|[\s\"'(-]*(?:my|our)\s+(?:daughter|son|kid|student|niece|nephew|grandson|granddaughter)'s\s+(?:\w+\s+)?(?:{_WORK}|homework|assignment|school\s+play)\b"
+)
 # Whole texts of another kind, by what only such a text says.
 _GENRE: Final = re.compile(
     r"\bcongratulations\b[^.\n]{0,80}\b(?:you|winner|selected)\b|\byou(?:'ve|\s+have)?\s+(?:been\s+)?(?:selected|chosen|won)\b|\bclick\s+(?:here|below|the\s+link)|\b(?:claim|redeem)\s+your\b|\b(?:act|order|call|sign\s+up|apply|enrol+|subscribe|buy|book)\s+(?:now|today)\b(?!\s+and)|\blimited[\s-](?:time\s+)?offer|\btext\s+\w+\s+to\s+\d{4,6}|\bprocessing\s+fee\b|"
@@ -50,17 +63,17 @@ _PERSON: Final = (
     r"(?:neighbou?rs?|friends?|budd(?:y|ies)|mates?|pals?|brothers?(?:[\s-]in[\s-]law)?|sisters?(?:[\s-]in[\s-]law)?|(?:father|mother|son|daughter)[\s-]in[\s-]law|in[\s-]laws|uncles?|aunt(?:ie|s)?|cousins?|nephews?|nieces?|colleagues?|co-?workers?|boss(?:es)?|manager|supervisor|room-?mates?|flat-?mates?|classmates?|landlord|tenant|"
     r"guys?|man|men|woman|women|lady|ladies|blokes?|lads?|fellow|gentleman|kid|stranger|barber|hairdresser|dentist|doctor|plumber|mechanic|driver|teacher|professor|lecturer|coach|trainer|priest|pastor|rabbi|mayor|senator|president|minister|lawyer|solicitor|"
     r"investors?|traders?|speculators?|analysts?|strategists?|economists?|experts?|pundits?|gurus?|influencers?|columnists?|reporters?|bankers?|brokers?|managers?|officials?|executives?|ceo|cfo|regulators?|buyers|sellers|shoppers|farmers|workers|students|pensioners|people|folks|celebrit(?:y|ies)|hero(?:ine)?|character|protagonist|narrator|villain|king|queen|prince|knight|wizard|dragon|goblin|paladin|captain|pirate|detective|"
-    r"ex(?:[\s-](?:wife|husband|boyfriend|girlfriend))?|boyfriend|girlfriend)"
+    r"ex(?:[\s-](?:wife|husband|boyfriend|girlfriend))?|boyfriend|girlfriend|(?<=other\s)clients?|(?<=my\s)(?:office|workplace|block|street|gym|club|class))"
 )
 _PARENT: Final = r"(?:dad|mom|mum|father|mother|grandpa|grandma|grandfather|grandmother|granddad|gran|parents|grandparents|husband|wife|son|daughter|kids?)"
 _GROUP: Final = r"(?:club|team|band|choir|school|college|university|committee|council|board|government|union|village|town|city|county|state|army|navy|league|federation|parish|museum|library|hospital|firm|company|start-?up|corporation|bank|fund|fed|treasury|court|senate|congress|parliament|ministry|department|police|squad|side|crew|class|guild|clan|tribe|company's\s+board|market|markets|index|ftse|dow|nasdaq|shares\s+of\s+\w+|housebuilders|chipmakers|retailers|miners|banks|stocks)"
 _THIRD_VERB: Final = (
     r"(?:(?:also|just|really|always|never|still|recently|finally|now|already|once|keeps?|kept|would|will|may|might|should|must|shall|has|have|had|is|are|was|were|did|does|doesn't|don't|didn't|isn't|wants?)\s+){0,3}"
     r"(?:wants?|wanted|needs?|needed|says?|said|thinks?|thought|tells?|told|telling|talks?|talked|claims?|claimed|believes?|believed|swears?|swore|insists?|insisted|bragg?(?:s|ed|ing)|puts?|lost|loses|made|makes|making|sold|sells?|bought|buys?|trades?|traded|trading|is|are|was|were|has|had|have|does|did|"
-    r"got|gets|went|goes|took|takes|gave|gives|kept|keeps?|plans?|planned|hopes?|hoped|tries|tried|likes?|loves?|hates?|hoards?|guards?|protects?|preserves?|beats?|won|wins?|rose|fell|slid|led|held|moved|rotated|gained|dropped|climbed|jumped|\w{3,12}ed|should|would|will|shall|must|can|could|may|might|never|expects?|prefers?|seeks?|aims?)\b"
+    r"got|gets|went|goes|took|takes|gave|gives|kept|keeps?|plans?|planned|hopes?|hoped|tries|tried|likes?|loves?|hates?|hoards?|guards?|protects?|preserves?|beats?|won|wins?|rose|fell|slid|led|held|moved|rotated|gained|dropped|climbed|jumped|\w{3,12}ed|should|would|will|shall|must|can|could|may|might|never|expects?|prefers?|seeks?|aims?|sees?|forecasts?|predicts?|chas(?:e|es|ing)|looks?|eyes?|flock|brace|bets?|\w{3,12}ing)\b"
 )
 _THIRD: Final = re.compile(
-    rf"{_FILLER}(?:(?:my|our|his|her|their|your|a|an|the|this|that|these|those|some|most|many|few|all|other|two|three|one\s+of\s+(?:my|the|our))\s+(?:[a-z'-]{{2,15}}\s+){{0,2}}?)?(?P<who>{_PERSON}|(?<=the\s){_GROUP}|(?<=our\s){_GROUP}|(?<=a\s){_GROUP}|everyone|everybody|somebody|someone|nobody|anybody|anyone|others)"
+    rf"{_FILLER}(?:(?:my|our|his|her|their|your|a|an|the|this|that|these|those|some|most|many|few|all|other|two|three|(?:one|half|most|some|all)\s+(?:of\s+)?(?:my|the|our))\s+(?:[a-z'-]{{2,15}}\s+){{0,2}}?)?(?P<who>{_PERSON}|(?<=the\s){_GROUP}|(?<=our\s){_GROUP}|(?<=a\s){_GROUP}|everyone|everybody|somebody|someone|nobody|anybody|anyone|others)"
     rf"(?:\s+(?:[a-z'-]{{2,15}}\s+){{0,3}}?|\s*,[^,.!?\n]{{1,40}},\s*|\s+(?:at|in|on|from|of|with|next|who)\s[^,.!?\n]{{1,40}}?\s)(?:{_THIRD_VERB})"
 )
 # What a paper argues, and what a form or a policy says of the writer.
@@ -134,6 +147,8 @@ def not_the_investors(lower: str, cased: str) -> list[tuple[int, int, str]]:
     found: list[tuple[int, int, str]] = []
     if sum(char.isupper() for char in cased) <= 0.6 * max(1, sum(char.isalpha() for char in cased)):
         found += [(m.start(), m.end(), "a report") for m in _DATELINE.finditer(cased)]
+    headlines = [(m.start(), m.end()) for m in _HEADLINE.finditer(lower) if not _SELF.search(m.group())]
+    found += [(s, e, "a report") for s, e in headlines if not any(o[0] < e and s < o[1] for o in found)]
     taken = [(start, end) for start, end, _ in found]
     agrees = AGREES.search(lower) is not None
     follows = False
@@ -161,6 +176,8 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
     sentence = lower[start:end]
     if _SUPPOSED.match(sentence):
         return end, "a supposition"
+    if _FICTION.match(sentence):
+        return end, "fiction"
     if (
         lower[end : end + 1] == "?"
         and _ASKED_GENERALLY.match(sentence)
