@@ -57,6 +57,7 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
         )
         if not is_on_topic:
             continue
+        is_second = _is_second(text.lower, sentence)
         for objective, named in OBJECTIVE_PHRASES.items():
             for phrase in named + FRAMES[objective]:
                 for match in phrase.pattern.finditer(text.lower, sentence.start, sentence.end):
@@ -70,14 +71,53 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
                         continue
                     if objective == "short_term_gain" and _BEFORE.search(text.lower[: match.start()][-30:]):
                         continue
-                    rank = _rank(text.lower, clause, match)
+                    rank = -1 if is_second else _rank(text.lower, clause, match)
                     mentions.append(Mention(objective, match.start(), match.end(), phrase.weight, rank))
-    return _drop_covered(mentions), declined
+    refused = _refused_with_others(text.lower, mentions, declined)
+    mentions = [m for m in mentions if not any(r.start < m.end and m.start < r.end for r in refused)]
+    return _drop_covered(mentions), declined + refused
+
+
+# "Not growth or dividends": a refusal holds for what "or" joins to it.
+_OR: Final = re.compile(r"\s*,?\s+(?:or|nor)\s+(?:[\w'-]+\s+){0,2}")
+_LISTED: Final = re.compile(r"\s*,\s+(?:[\w'-]+\s+){0,2}")
+_OR_AFTER: Final = re.compile(r"\s*(?:,\s+(?:[\w'-]+\s+){0,3}?)?,?\s*\b(?:or|nor)\b")
+
+
+def _refused_with_others(lower: str, mentions: list[Mention], declined: list[Mention]) -> list[Mention]:
+    """Give the mentions that continue a list of declined ones."""
+    ends = {mention.end for mention in declined}
+    refused: list[Mention] = []
+    for mention in sorted(mentions, key=lambda m: (m.start, m.end)) if ends else ():
+        is_listed = _OR_AFTER.match(lower, mention.end) is not None
+        for end in ends:
+            gap = (end, mention.start)
+            if _OR.fullmatch(lower, *gap) or (is_listed and _LISTED.fullmatch(lower, *gap)):
+                refused.append(replace(mention, weight=0.0, rank=0))
+                ends = ends | {mention.end}
+                break
+    return refused
+
+
+# What is wished for if the first wish cannot be had, and what stands second in a list.
+_FALLBACK: Final = re.compile(
+    r"\W*(?:(?:2|ii|b|two)\s?[).:]|(?:if|should)\s+(?:that|this|it|the\s+first)\b[^,\n]{0,40}?\b(?:fails?|not|doesn't|won't|can't|cannot|isn't)\b|failing\s+that|plan\s+b\b|second(?:ly)?\b)"
+)
+_NUMBERED: Final = re.compile(r"(?:^|\n)\W*(?:2|ii|b)\W*\Z")
+
+
+def _is_second(lower: str, sentence: Piece) -> bool:
+    """Say whether a sentence states what comes second."""
+    if _FALLBACK.match(lower, sentence.start, sentence.end):
+        return True
+    return _NUMBERED.search(lower[max(0, sentence.start - 6) : sentence.start]) is not None
 
 
 def _is_fact(lower: str, objective: str, match: re.Match[str]) -> bool:
     """Say whether a phrase tells what a spouse does, or that losses could be borne: no wish either way."""
     before = lower[max(0, match.start() - 40) : match.start()]
+    if match.group().endswith("capital") and _OTHER_CAPITAL.match(lower, match.end()):
+        return True
     if _HOUSEHOLD_FACT.search(before) and not _WANTS.match(lower, match.start()):
         return True
     if objective != "tax_loss_harvesting" or not _TAKES_LOSS.match(lower, match.start()):
@@ -94,7 +134,11 @@ def strengthen(text: CleanText, mentions: list[Mention], times: list[TimeSpan]) 
     is_taxed = _TAXED.search(text.lower) is not None
     return [
         replace(m, weight=_NAMED_WEIGHT)
-        if (m.objective == "long_term_gain" and any(s.start <= m.start < s.end for s in homes))
+        if (
+            m.objective == "long_term_gain"
+            and not _is_retirement(text, m)
+            and any(s.start <= m.start < s.end for s in homes)
+        )
         or (m.objective == "tax_loss_harvesting" and is_taxed)
         else (
             replace(m, weight=_UNTAXED_WEIGHT)
@@ -103,6 +147,11 @@ def strengthen(text: CleanText, mentions: list[Mention], times: list[TimeSpan]) 
         )
         for m in mentions
     ]
+
+
+def _is_retirement(text: CleanText, mention: Mention) -> bool:
+    """Say whether a mention is no more than the day on which work ends: a circumstance beside other wishes."""
+    return text.lower.startswith("retir", mention.start)
 
 
 def clause_of(clauses: list[Piece], position: int) -> Piece:
@@ -117,12 +166,19 @@ def _is_declined(lower: str, match: re.Match[str], clauses: list[Piece]) -> bool
     start = max(clause_of(clauses, match.start()).start, match.start() - 60)
     if NEGATION.search(lower[start : match.start()]) is not None:
         return True
+    if _PAST_DEED.search(lower[start : match.start()]) is not None:
+        return True
     # "From growth to preservation": what is left behind is no wish.
     if lower[start : match.start()].rstrip().endswith("from") and re.match(r"\s+to\b", lower[match.end() :]):
         return True
     return DECLINED_AFTER.match(lower[match.end() : match.end() + 60]) is not None
 
 
+# "Got burned last year from day trading", "lost a lot of money with day trading".
+_PAST_DEED: Final = re.compile(
+    r"\b(?:(?:got|was|were|been|i've|have)\s+(?:\w+\s+)?(?:burn(?:ed|t)|hurt|crushed|stung|hammered|wiped\s+out|cleaned\s+out)|(?:lost|blew|wasted)\s+(?:[\w$']+\s+){1,5}?(?:with|on|from|by|in|at))\b"
+    r"(?:(?!\b(?:and|so|now|but|want|need|prefer|keep)\b)[^.,;!?\n]){0,50}\Z"
+)
 _BEFORE: Final = re.compile(r"\bbefore\s+(?:\w+\s+){0,2}\Z")
 _LEAD_IN: Final = 30
 # "Safety > growth", "income over growth", "growth ahead of income".
@@ -133,6 +189,9 @@ _OUTRANKED: Final = re.compile(r"(?:>|\b(?:before|ahead\s+of|rather\s+than\s+jus
 # What a spouse does is a fact, not a wish: "my husband day-trades the same stocks".
 _HOUSEHOLD_FACT: Final = re.compile(
     r"\b(?:wife|husband|spouse|partner|fianc\w+|son|daughter|kids?|mother|father|mom|dad|mum)\s+(?:(?:also|already|usually|often|always|who)\s+)?\Z"
+)
+_OTHER_CAPITAL: Final = re.compile(
+    r"\s+(?:letters?|cit(?:y|ies)|punishment|crimes?|offen[cs]es?|of\s+(?!the\b|my\b|our\b|this\b|his\b|her\b|their\b))"
 )
 _WANTS: Final = re.compile(r"\w*\s*(?:want|need|would|prefer|like|wish|hope|aim|seek|care)")
 # Bearing losses is an attitude: "i am ready to take big losses".
@@ -224,7 +283,9 @@ def rank_objectives(text: CleanText, mentions: list[Mention], risk: set[str]) ->
     clash = len(unranked) >= 3 and len(text.lower.strip(" \n\x01")) <= 220 and len(set(rank.values())) == 1
     torn = {"low", "high"} <= risk and not any(strong[name] for name in named)
     torn |= "high" in risk and named == ["capital_preservation"] and is_short
-    torn |= UNDECIDED.search(text.lower) is not None and len(named) != 1
+    is_open = len(named) != 1 or _ANY_TERM.search(text.lower) is not None
+    torn |= UNDECIDED.search(text.lower) is not None and is_open
+    torn |= is_short and _MERE_MONEY.fullmatch(text.lower.strip(" \n\x01")) is not None
     vague = VAGUE.search(text.lower) is not None and (len(ordered) != 1 or bool(opposed))
     quick = any(
         _QUICK.search(text.lower, m.start, m.end) for m in mentions if m.objective == "short_term_gain"
@@ -237,6 +298,13 @@ def rank_objectives(text: CleanText, mentions: list[Mention], risk: set[str]) ->
     return Ranked(ordered[0], second, False)
 
 
+_ANY_TERM: Final = re.compile(
+    r"\blong[\s-]*term\s*(?:,|/|or|vs)+\s*short[\s-]*term\b|\bshort[\s-]*term\s*(?:,|/|or|vs)+\s*long[\s-]*term\b"
+)
+# Who wants money says nothing of how.
+_MERE_MONEY: Final = re.compile(
+    r"\W*(?:(?:i|we|just|please|help|me|us|want|wants|need|would|like|to|wanna|hi|hello|so|my|goal|aim|is|the|only|simply)\W+){0,9}(?:(?:make|earn|get|have|see|become|be|some|more|lots|a\s+lot|of|good|big|great|nice|lots|as\s+much|max\w*|good|very|really)\W+){0,5}(?:money|cash|dough|rich|wealthy|returns?|gains|riches)(?:\W+(?:please|pls|thanks|as\s+possible|lol))?\W*"
+)
 # Trading without selling, selling and holding everything: no wish can be read from it.
 _NEVER_SELLS: Final = re.compile(
     r"\b(?:never|don't|without|no)\s+(?:ever\s+)?sell(?:ing)?\s+(?:anything|it)?\b|\bhold\s+(?:everything|all|it|them)\s+(?:\w+\s+){0,3}?(?:\w+\s+)?(?:years|forever|long)|\blong[\s-]*term\s+only\b|\bnever\s+pay\s+(?:any\s+)?tax|\bzero\s+losses\b"

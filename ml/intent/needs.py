@@ -5,8 +5,6 @@ deadline. What does not: finding numbers and dates (``numbers.py``, ``dates.py``
 objectives (``grammar.py``).
 """
 
-
-
 import re
 from dataclasses import dataclass, field
 from typing import Final
