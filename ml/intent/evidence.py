@@ -13,13 +13,10 @@ term") belong to everybody, so they count only beside a wish and money, or where
 # ruff: noqa: E501 - a pattern reads best with one alternative a line
 
 import re
-from functools import cache, lru_cache
 from typing import Final
 
-from ml.intent.paraphrases import ALL_LISTS, ALL_TEMPLATES
-from ml.intent.plain_words import COMMON_WORDS, MONEY_WORDS, PLAIN_WORDS
+from ml.intent.familiar import WORD, foreign_words
 
-_NONE: Final = "none"
 # Nouns and phrases that only investing has: evidence of money by themselves.
 _MONEY: Final = re.compile(
     r"[$€£]\s?\d|\b(?:thousand|million|\d[\d,.]*\s?(?:k|grand|dollars?|bucks|usd)\b|(?:my|our|the|this|these|some|more|make|save|lose|losing|earn|invest(?:ing)?|with|for|on)\s+(?:\w+\s+){0,2}?(?:money|cash|savings|funds?|capital|wealth|principal|assets)\b|"
@@ -52,7 +49,6 @@ _TOLD: Final = re.compile(
 _QUESTION: Final = re.compile(
     r"\s*(?:(?:so|and|but|hi|hello|hey|quick\s+question|question)[\s,:]+){0,2}(?:what(?:'s|\s+(?:is|are|does|do|did|was|would|happens|kind|counts))|how\s+(?:long|much|many|do|does|did|is|are|can|often|come)|why|is|are|does|did|do|when|who|which|where|should|has|have)\b"
 )
-_WORD: Final = re.compile(r"[a-z][a-z&']*")
 _SENTENCE: Final = re.compile(r"(?<![0-9])[.](?=\s|$)|(?<=[0-9])[.](?=\s|$)|[!?\n]+|[.]{2,}|;\s")
 _CLAUSE: Final = re.compile(r"[,:()]|\s{3,}|\s-{1,3}\s|\s(?:and|but|so|because|while|as|since|though)\s")
 _FINITE: Final = re.compile(
@@ -93,70 +89,10 @@ _FREE_WORDS: Final = 3
 _FEW: Final = 2
 _FOREIGN_SHARE: Final = 0.3
 _NOTE_WORDS: Final = 8
-_MIN_LETTERS: Final = 3
-_MIN_SLIP: Final = 5
 # What is wished for follows its verb: "protect the old lighthouse".
 _OBJECT: Final = re.compile(
     r"\b(?:protect|preserv\w+|keep|grow|growing|beat|hold|build|guard|save|secure|win|harvest|increase|want|need|like|see|avoid|improve|lose|losing|gain|store|put|raise)(?=(?P<object>(?:\s+[\w'-]+){1,4}))"
 )
-
-
-@cache
-def _vocabulary() -> frozenset[str]:
-    """Words of investors' statements: plain English, money, and those of the paraphrase grammar."""
-    own = [
-        *ALL_LISTS.values(),
-        *(text for label, texts in ALL_TEMPLATES.items() if label != _NONE for text in texts),
-    ]
-    words = {word for text in own for word in _WORD.findall(re.sub(r"<\w+>", " ", text))}
-    return PLAIN_WORDS | COMMON_WORDS | MONEY_WORDS | words
-
-
-def foreign_words(lower: str) -> set[str]:
-    """Give the different words of a text that investors' statements and plain English do not use.
-
-    Parameters
-    ----------
-    lower : str
-        Cleaned lower-case text, or a part of one.
-
-    Returns
-    -------
-    set of str
-        Words of three letters or more.
-    """
-    return {word for word in _WORD.findall(lower) if len(word) >= _MIN_LETTERS and not _is_familiar(word)}
-
-
-@lru_cache(maxsize=50_000)
-def _is_familiar(word: str) -> bool:
-    """Say whether a word is known, an adverb of manner, or one slip away from a known word."""
-    known = _vocabulary()
-    if word in known or word.endswith("ly"):
-        return True
-    if any(
-        word.removesuffix(ending) in known
-        for ending in ("s", "es", "ed", "d", "ing", "'s", "'ll", "'d", "'ve", "'re", "n't")
-    ):
-        return True
-    if len(word) < _MIN_SLIP:
-        return False
-    swapped = (word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(1, len(word) - 1))
-    if word in _slips() or any(near in known for near in swapped):
-        return True
-    return len(word) > _MIN_SLIP and any(near in known or near in _slips() for near in _shortened(word)[:-1])
-
-
-@cache
-def _slips() -> frozenset[str]:
-    """Known words short of one letter."""
-    known = [word for word in _vocabulary() if len(word) > _MIN_SLIP]
-    return frozenset(short for word in known for short in _shortened(word))
-
-
-def _shortened(word: str) -> list[str]:
-    """Give the word without one letter; the first letter is hardly ever mistyped."""
-    return [word[:i] + word[i + 1 :] for i in range(1, len(word))]
 
 
 class Evidence:
@@ -303,8 +239,8 @@ class Evidence:
     def _is_wish_foreign(self, start: int, end: int, clauses: list[tuple[int, int]]) -> bool:
         """Say whether what is wished for, or the phrase's next word, is foreign."""
         first, last = min(s for s, _ in clauses), max(e for _, e in clauses)
-        before = _WORD.findall(self._lower[max(first, start - 30) : start])[-1:]
-        after = _WORD.findall(self._lower[end : min(last, end + 30)])
+        before = WORD.findall(self._lower[max(first, start - 30) : start])[-1:]
+        after = WORD.findall(self._lower[end : min(last, end + 30)])
         after = [word for word in after if word not in ("of", "in", "for")][:1]
         if foreign_words(" ".join((*before, *after))):
             return True
@@ -323,7 +259,7 @@ class Evidence:
         clause = next(
             (c for c in _cut(self._lower, first, last, _CLAUSE) if c[0] <= start < c[1]), (start, end)
         )
-        before = _WORD.findall(self._lower[clause[0] : start])
+        before = WORD.findall(self._lower[clause[0] : start])
         return not before or before[0] not in _DETERMINERS or any(word in _AFFAIRS for word in before)
 
     def _is_subject_foreign(self, start: int, end: int) -> bool:
@@ -337,7 +273,7 @@ class Evidence:
         if _OWN.search(text) or _WISH.search(text) or _DUTY.search(text):
             return True
         other = _OTHER_SUBJECT.match(text)
-        if other is not None and not any(word in _AFFAIRS for word in _WORD.findall(other.group())[1:-1]):
+        if other is not None and not any(word in _AFFAIRS for word in WORD.findall(other.group())[1:-1]):
             return False  # "the patient should rest, avoid losses": what follows is told of him
         return any(_TOLD.match(text[s:e]) for s, e in _cut(text, 0, len(text), _CLAUSE))
 

@@ -1,7 +1,8 @@
-"""From words to fields: objectives with negation and rank, risk and tax wishes.
+"""From words to objectives: which phrases name one, which decline it, and which are called first or second.
 
 What belongs here: the rules that decide what a phrase says. What does not: the phrases
-(``lexicon.py``), cash needs and horizons (``needs.py``), exclusions (``exclusions.py``).
+(``lexicon.py``), which of several objectives is the primary (``ranking.py``), cash needs (``needs.py``),
+exclusions (``exclusions.py``).
 """
 
 import re
@@ -10,26 +11,20 @@ from typing import Final
 
 from ml.intent.frames import FRAMES
 from ml.intent.lexicon import (
-    AVOID_REALISING,
     DECLINED_AFTER,
     MONEY_TOPIC,
     NEGATION,
     OBJECTIVE_PHRASES,
     PRIMARY_CUE,
     SECONDARY_CUE,
-    UNDECIDED,
-    VAGUE,
-    WASH_SALE,
     WISH,
 )
-from ml.intent.schema import TaxWishes
 from ml.intent.speaker import AGREES, is_someone_elses
 from ml.intent.text import LONG_TEXT, CleanText, Piece
 from ml.intent.timespan import TimeSpan
-from ml.types import OBJECTIVES
 
 SHORT_TEXT: Final = 160
-_NAMED_WEIGHT: Final = 1.0
+NAMED_WEIGHT: Final = 1.0
 _UNTAXED_WEIGHT: Final = 0.25  # selling what fell, without a word about tax, may be anything
 
 
@@ -133,7 +128,7 @@ def strengthen(text: CleanText, mentions: list[Mention], times: list[TimeSpan]) 
     homes = [s for s in text.sentences() if any(s.start <= start < s.end for start in long)]
     is_taxed = _TAXED.search(text.lower) is not None
     return [
-        replace(m, weight=_NAMED_WEIGHT)
+        replace(m, weight=NAMED_WEIGHT)
         if (
             m.objective == "long_term_gain"
             and not _is_retirement(text, m)
@@ -142,7 +137,7 @@ def strengthen(text: CleanText, mentions: list[Mention], times: list[TimeSpan]) 
         or (m.objective == "tax_loss_harvesting" and is_taxed)
         else (
             replace(m, weight=_UNTAXED_WEIGHT)
-            if m.objective == "tax_loss_harvesting" and m.weight < _NAMED_WEIGHT
+            if m.objective == "tax_loss_harvesting" and m.weight < NAMED_WEIGHT
             else m
         )
         for m in mentions
@@ -239,121 +234,3 @@ def _drop_covered(mentions: list[Mention]) -> list[Mention]:
         ):
             kept.append(mention)
     return sorted(kept, key=lambda m: (m.start, m.end))
-
-
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """Objectives in order of rank, and whether they contradict each other."""
-
-    primary: str | None
-    secondary: str | None
-    is_contradictory: bool
-
-
-def rank_objectives(text: CleanText, mentions: list[Mention], risk: set[str]) -> Ranked:
-    """Choose primary and secondary objective.
-
-    An objective counts if one phrase names it by itself or two weak ones do. The one called first
-    is primary, else the first named; a second must be named by itself.
-    """
-    weight = {name: 0.0 for name in OBJECTIVES}
-    strong = {name: False for name in OBJECTIVES}
-    for mention in mentions:
-        weight[mention.objective] += mention.weight
-        strong[mention.objective] |= mention.weight >= _NAMED_WEIGHT or mention.rank > 0
-    is_short = len(text.lower.strip(" \n\x01")) <= SHORT_TEXT
-    named = [
-        name
-        for name in OBJECTIVES
-        if strong[name] or weight[name] >= _NAMED_WEIGHT or (is_short and weight[name] >= 0.5)
-    ]
-    if any(strong[name] for name in named):
-        # A weak word counts beside a named objective only where the text calls it second.
-        named = [
-            name for name in named if strong[name] or any(m.rank < 0 for m in mentions if m.objective == name)
-        ]
-    best = {name: max((m.rank for m in mentions if m.objective == name), default=0) for name in named}
-    worst = {name: min((m.rank for m in mentions if m.objective == name), default=0) for name in named}
-    rank = {name: 1 if best[name] > 0 else (-1 if worst[name] < 0 else 0) for name in named}
-    first = {name: min(m.start for m in mentions if m.objective == name) for name in named}
-    ordered = sorted(named, key=lambda name: (-rank[name], first[name]))
-    unranked = [name for name in ordered if rank[name] == 0]
-    torn_trade = "short_term_alpha" in named and is_short and _NEVER_SELLS.search(text.lower) is not None
-    opposed = {"short_term_alpha", "short_term_gain"} & set(unranked)
-    clash = len(unranked) >= 3 and len(text.lower.strip(" \n\x01")) <= 220 and len(set(rank.values())) == 1
-    torn = {"low", "high"} <= risk and not any(strong[name] for name in named)
-    torn |= "high" in risk and named == ["capital_preservation"] and is_short
-    is_open = len(named) != 1 or _ANY_TERM.search(text.lower) is not None
-    torn |= UNDECIDED.search(text.lower) is not None and is_open
-    torn |= is_short and _MERE_MONEY.fullmatch(text.lower.strip(" \n\x01")) is not None
-    vague = VAGUE.search(text.lower) is not None and (len(ordered) != 1 or bool(opposed))
-    quick = any(
-        _QUICK.search(text.lower, m.start, m.end) for m in mentions if m.objective == "short_term_gain"
-    )
-    torn |= quick and {"short_term_gain", "long_term_gains_only"} <= set(unranked)
-    is_contradictory = clash or torn or vague or torn_trade or _BOTH_WAYS.search(text.lower) is not None
-    if is_contradictory or not ordered:
-        return Ranked(None, None, is_contradictory)
-    second = next((name for name in ordered[1:]), None)
-    return Ranked(ordered[0], second, False)
-
-
-_ANY_TERM: Final = re.compile(
-    r"\blong[\s-]*term\s*(?:,|/|or|vs)+\s*short[\s-]*term\b|\bshort[\s-]*term\s*(?:,|/|or|vs)+\s*long[\s-]*term\b"
-)
-# Who wants money says nothing of how.
-_MERE_MONEY: Final = re.compile(
-    r"\W*(?:(?:i|we|just|please|help|me|us|want|wants|need|would|like|to|wanna|hi|hello|so|my|goal|aim|is|the|only|simply)\W+){0,9}(?:(?:make|earn|get|have|see|become|be|some|more|lots|a\s+lot|of|good|big|great|nice|lots|as\s+much|max\w*|good|very|really)\W+){0,5}(?:money|cash|dough|rich|wealthy|returns?|gains|riches)(?:\W+(?:please|pls|thanks|as\s+possible|lol))?\W*"
-)
-# Trading without selling, selling and holding everything: no wish can be read from it.
-_NEVER_SELLS: Final = re.compile(
-    r"\b(?:never|don't|without|no)\s+(?:ever\s+)?sell(?:ing)?\s+(?:anything|it)?\b|\bhold\s+(?:everything|all|it|them)\s+(?:\w+\s+){0,3}?(?:\w+\s+)?(?:years|forever|long)|\blong[\s-]*term\s+only\b|\bnever\s+pay\s+(?:any\s+)?tax|\bzero\s+losses\b"
-)
-_BOTH_WAYS: Final = re.compile(
-    r"\bsell\s+(?:everything|it\s+all|all\s+of\s+it)\b[^\n]{0,60}?\b(?:hold|keep|buy)\s+(?:everything|it\s+all|all\s+of\s+it|more)\b|\bneed\s+(?:all\s+)?(?:the|my)\s+(?:cash|money)\s+(?:back\s+)?(?:out\s+)?(?:today|tomorrow|next\s+week|now)\b[^\n]{0,60}?\b(?:invest\w*|years|long[\s-]*term|grow\w*)\b"
-    r"|\bharvest\b[^.;!?\n]{0,40}?\bnever\s+(?:reali[sz]e|take|book)\s+(?:a\s+|any\s+)?loss|\b(\w{4,})\s+and\s+no\s+\1\b|\b100\s?%[^.;!?\n]{0,20}?\band\s+100\s?%|\b(?:big|huge|high|max\w*|all\s+the)\s+(?:upside|returns?|gains?|profits?)\b[^.;!?\n]{0,20}\b(?:no|zero|without(?:\s+any)?)\s+(?:downside|risks?|loss\w*)\b"
-)
-
-
-_QUICK: Final = re.compile(r"\b(?:short|near)[\s-]*term|\b(?:quick|fast|rapid)\b")
-_ACTIVE: Final = re.compile(
-    r"\b(?:trad(?:e|es|ing)|swing|scalp\w*|daily|weekly|days|weeks?|short[\s-]|month|quick|rotat\w+|alpha)\b"
-)
-
-
-def settle_alpha(text: CleanText, ranked: Ranked, horizon: tuple[int, int] | None) -> Ranked:
-    """Read "beat the market" over years, without any trading, as growth over years."""
-    is_patient = (horizon is not None and horizon[0] >= 12) or re.search(
-        r"\blong[\s-]?(?:term|run|haul)\b", text.lower
-    )
-    if ranked.primary != "short_term_alpha" or not is_patient or _ACTIVE.search(text.lower):
-        return ranked
-    second = ranked.secondary if ranked.secondary != "long_term_gain" else None
-    return Ranked("long_term_gain", second, False)
-
-
-# "never realise a gain on a lot younger than a year" asks for age, not for no gains.
-_IS_YOUNG: Final = re.compile(
-    r"[^.;!?\n]{0,30}?\b(?:younger|under|less\s+than|before|until|unless|newer|within|short)\b[^.;!?\n]{0,20}?\b(?:year|months|days|term)\b"
-)
-
-
-def tax_spans(text: CleanText) -> list[tuple[int, int]]:
-    """Give the places that ask for no realised gains, which name no objective."""
-    return [match.span() for match in AVOID_REALISING.finditer(text.lower) if "short" not in match.group()]
-
-
-def find_tax(text: CleanText, mentions: list[Mention], ranked: Ranked) -> TaxWishes:
-    """Set the flag of every tax wish, wherever it stands."""
-    named = {mention.objective for mention in mentions if mention.weight >= _NAMED_WEIGHT}
-    named |= {ranked.primary, ranked.secondary} - {None}
-    avoid = any(
-        not re.search(r"short[\s-]*term|stcg", match.group()) and not _IS_YOUNG.match(text.lower, match.end())
-        for match in AVOID_REALISING.finditer(text.lower)
-    )
-    return TaxWishes(
-        avoid_short_term_gains="long_term_gains_only" in named,
-        harvest_losses="tax_loss_harvesting" in named,
-        avoid_realising_gains=avoid and len(text.lower.strip(" \n\x01")) < 4 * LONG_TEXT,
-        wash_sale_concern=WASH_SALE.search(text.lower) is not None,
-    )

@@ -21,19 +21,11 @@ from ml.intent.constraints import active_constraints
 from ml.intent.dates import find_times
 from ml.intent.evidence import Evidence
 from ml.intent.exclusions import find_exclusions
-from ml.intent.grammar import (
-    Mention,
-    Ranked,
-    find_mentions,
-    find_tax,
-    rank_objectives,
-    settle_alpha,
-    strengthen,
-    tax_spans,
-)
+from ml.intent.grammar import Mention, find_mentions, strengthen
 from ml.intent.horizon import find_horizon, is_horizon_alone
 from ml.intent.needs import Need, find_liquidity
 from ml.intent.numbers import find_amounts, find_shares
+from ml.intent.ranking import Ranked, find_tax, rank_objectives, settle_alpha, tax_spans
 from ml.intent.risk import find_risk
 from ml.intent.schema import InvestmentIntent, Span
 from ml.intent.text import MAX_CHARS, CleanText, clean
