@@ -33,7 +33,7 @@ _OWN: Final = re.compile(
 _WISH: Final = re.compile(
     r"\b(?:i|we|client|clients|he|she|they|wife|husband|partner)(?:'d|'m|'re)?\s+(?:\w+\s+){0,2}?(?:want|wants|wanna|need|needs|would|prefer|prefers|aim|hope|hoping|wish|wishes|love|like|likes|looking|trying|plan|planning|intend|care|expect|only|refuse|insist|seek|seeks|require|requires|should|could|can|can't|cannot|don't|do\s+not|accept|hate|worry|saving|investing|after|targeting)\b"
     r"|\bi'd\b|\bwe'd\b|\bplease\b|\bpls\b|\bplz\b|\b(?:my|our|main|client's)\s+(?:\w+\s+){0,2}?(?:goal|aim|objective|priority|plan|focus|wish|target|idea|intention|horizon|concern|strategy)\b|\b(?:goal|objective|priority|aim|horizon)\s?(?:is|:)"
-    r"|\b(?:matters|counts)\s+(?:most|to\s+(?:me|us))\b|\blet's\b|\b(?:for|by|with|to|give|get|make)\s+(?:me|us)\b"
+    r"|\b(?:i|we)\s+ask\s+(?:for|of)\b|\ball\s+(?:i|we)\s+(?:ask|want|need)\b|\b(?:matters|counts)\s+(?:most|to\s+(?:me|us))\b|\blet's\b|\b(?:for|by|with|to|give|get|make)\s+(?:me|us)\b"
 )
 # A duty is the writer's where his affairs have it, or nobody is named: "must stay safe", "it should grow".
 _DUTY: Final = re.compile(
@@ -140,7 +140,7 @@ class Evidence:
             for a text with hardly a foreign word.
         """
         at = self._index(start, end)
-        if at is None:
+        if at is None or self._is_crop(start, end):
             return False
         words = len(self._rest.split())
         if not self._has_voice:
@@ -170,6 +170,13 @@ class Evidence:
         sentence = self._lower[first:last]
         is_native = len(foreign_words(sentence)) <= max(_FREE_WORDS, _FOREIGN_SHARE * len(sentence.split()))
         return has_money and is_near and is_native and len(foreign_here) <= _FREE_WORDS
+
+    def _is_crop(self, start: int, end: int) -> bool:
+        """Say whether what is harvested is no loss: none is named, nor money, and the text has foreign words."""
+        phrase = self._whole[start:end]
+        if not phrase.startswith("harvest") or re.search(r"\b(?:loss|los(?:er|ing)|tax)", phrase):
+            return False
+        return bool(self._foreign) and _MONEY.search(self._rest) is None
 
     def supports_guess(self, start: int, end: int, certainty: float) -> bool:
         """Say whether the classifier's word may count: money is named, no word is foreign, or it is sure of itself."""

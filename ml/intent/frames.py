@@ -142,7 +142,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:careful|caution|prudent(?:ly)?|cautious(?:ly)?)\s+with\b
         """,
         rf"""
-        {_NEG}\s+(?!{_UNMOVED})(?:[\w']+\s+){{0,5}}?{_DOWN}\b
+        {_NEG}\s+(?!{_UNMOVED})(?:(?!(?:and|but)\s)[\w']+\s+){{0,5}}?{_DOWN}\b
         (?:no|zero|not\s+(?:\w+\s+){{0,2}}?(?:any|take|taking|want|like)\s+(?:\w+\s+){{0,2}}?)\s*(?:big\s+|real\s+|unnecessary\s+)?risks?\s+(?:at\s+all|whatsoever|of\s+any\s+kind|please|thanks|thank\s+you)\b
         (?:not|never|don't|won't|nor)\s+(?:\w+\s+){{0,2}}?(?:take|taking|run|running|want|accept)\s+(?:\w+\s+){{0,2}}?(?:any|big|needless|unnecessary|many)\s+(?:\w+\s+)?(?:risks?|chances)\b
         (?:not\s+(?:fussed|bothered|interested|worried|concerned|keen)|don't\s+care|indifferent|no\s+interest)\s+(?:\w+\s+)?(?:about|in|on)\s+(?:\w+\s+){{0,2}}?(?:upside|high\s+returns|big\s+gains|getting\s+rich)

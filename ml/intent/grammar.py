@@ -113,6 +113,10 @@ def _is_fact(lower: str, objective: str, match: re.Match[str]) -> bool:
     before = lower[max(0, match.start() - 40) : match.start()]
     if match.group().endswith("capital") and _OTHER_CAPITAL.match(lower, match.end()):
         return True
+    if match.group().startswith(("emergency", "rainy")) and (
+        _HAVING.search(before) or _KEPT_ELSEWHERE.match(lower, match.end())
+    ):
+        return True
     if _HOUSEHOLD_FACT.search(before) and not _WANTS.match(lower, match.start()):
         return True
     if objective != "tax_loss_harvesting" or not _TAKES_LOSS.match(lower, match.start()):
@@ -171,8 +175,8 @@ def _is_declined(lower: str, match: re.Match[str], clauses: list[Piece]) -> bool
 
 # "Got burned last year from day trading", "lost a lot of money with day trading".
 _PAST_DEED: Final = re.compile(
-    r"\b(?:(?:got|was|were|been|i've|have)\s+(?:\w+\s+)?(?:burn(?:ed|t)|hurt|crushed|stung|hammered|wiped\s+out|cleaned\s+out)|(?:lost|blew|wasted)\s+(?:[\w$']+\s+){1,5}?(?:with|on|from|by|in|at))\b"
-    r"(?:(?!\b(?:and|so|now|but|want|need|prefer|keep)\b)[^.,;!?\n]){0,50}\Z"
+    r"\b(?:(?:got|was|were|been|i've|have)\s+(?:\w+\s+)?(?:burn(?:ed|t)|hurt|crushed|stung|hammered|wiped\s+out|cleaned\s+out)|(?:lost|blew|wasted)\s+(?:[\w$']+\s+){1,5}?(?:with|on|from|by|in|at)|a\s+(?:bad|terrible|awful|horrible|costly|painful)\s+\w+\s+(?:of|with))\b"
+    r"(?:(?!\b(?:and|so|now|but|i|we|want|need|prefer|keep)\b)[^.,;!?\n]){0,50}\Z"
 )
 _BEFORE: Final = re.compile(r"\bbefore\s+(?:\w+\s+){0,2}\Z")
 _LEAD_IN: Final = 30
@@ -184,6 +188,13 @@ _OUTRANKED: Final = re.compile(r"(?:>|\b(?:before|ahead\s+of|rather\s+than\s+jus
 # What a spouse does is a fact, not a wish: "my husband day-trades the same stocks".
 _HOUSEHOLD_FACT: Final = re.compile(
     r"\b(?:wife|husband|spouse|partner|fianc\w+|son|daughter|kids?|mother|father|mom|dad|mum)\s+(?:(?:also|already|usually|often|always|who)\s+)?\Z"
+)
+# "Our emergency fund sits at the bank", "I have an emergency fund": another account than this.
+_HAVING: Final = re.compile(
+    r"\b(?:have|has|got|had|built|besides?|apart\s+from|aside\s+from|outside|beyond|with|maintain|after)\s+(?:an?\s+|our\s+|my\s+|the\s+)?(?:\w+\s+){0,2}\Z"
+)
+_KEPT_ELSEWHERE: Final = re.compile(
+    r"\s*,?\s*(?:(?:is|are|was|has\s+been|it's|also|already)\s+)*(?:sits?|sitting|lives?|held|kept|parked|covered|funded|full|fully|separate\w*|set|done|in\s+place|in\s+(?:a|the|our|my)\s|at\s)(?!\s*(?:here|this))"
 )
 _OTHER_CAPITAL: Final = re.compile(
     r"\s+(?:letters?|cit(?:y|ies)|punishment|crimes?|offen[cs]es?|of\s+(?!the\b|my\b|our\b|this\b|his\b|her\b|their\b))"

@@ -48,7 +48,7 @@ def _age_horizon(lower: str) -> float | None:
 
 # A text that states a horizon and nothing else.
 _HORIZON_ALONE: Final = re.compile(
-    r"\W*(?:(?:my|our|the|investment|time|i\s+have|we\s+have|an?|with|is|about)\s+){0,4}(?:(?P<length>[\w+-]+(?:\s(?:or|to)\s[\w+-]+)?[\s-](?:years?|yrs?|months?|mos?|decades?))[\s-]+)?(?:horizon|time[\s-]?(?:frame|line|horizon))\b(?:\s*(?:is|of|:|=|-|about|around|roughly|maybe|say|would\s+be|approximately|for\s+this(?:\s+\w+)?)\s*){0,3}(?:[\w+-]+(?:\s(?:or|to)\s[\w+-]+)?[\s-]*(?:years?|yrs?|months?|mos?|decades?))?\W*"
+    r"\W{0,4}(?:(?:my|our|the|investment|time|i\s+have|we\s+have|an?|with|is|about)\s+){0,4}(?:(?P<length>\w[\w+-]{0,15}(?:\s(?:or|to)\s\w[\w+-]{0,15})?[\s-](?:years?|yrs?|months?|mos?|decades?))[\s-]+)?(?:horizon|time[\s-]?(?:frame|line|horizon))\b(?:\s*(?:is|of|:|=|-|about|around|roughly|maybe|say|would\s+be|approximately|for\s+this(?:\s+\w+)?)\s*){0,3}(?:\w[\w+-]{0,15}(?:\s(?:or|to)\s\w[\w+-]{0,15})?[\s-]*(?:years?|yrs?|months?|mos?|decades?))?\W{0,4}"
 )
 
 
@@ -60,7 +60,7 @@ def is_horizon_alone(lower: str) -> bool:
     lower : str
         Cleaned lower-case text.
     """
-    return _HORIZON_ALONE.fullmatch(lower) is not None
+    return _HORIZON_ALONE.fullmatch(lower.strip(" \n\x01")) is not None
 
 
 def find_horizon(

@@ -351,6 +351,35 @@ def test_a_retirement_date_beside_a_wish_is_its_horizon(text):
 @pytest.mark.parametrize(
     "text",
     [
+        "Emergency fund sits at Ally, so I want this to grow for 20 years.",
+        "We have a six-month emergency fund. This money should grow for 20 years.",
+        "My emergency fund is already covered; grow this over 20 years.",
+        "Apart from the rainy day fund at our credit union, everything should grow for twenty years.",
+        "I built an emergency fund first. Now growth for 20 years.",
+        "I sat through two crashes without selling a share and big drops don't bother me. Growth for 20 years.",
+    ],
+)
+def test_what_is_kept_elsewhere_is_no_wish_here(text):
+    intent = read(text)
+    assert (intent.objective, intent.secondary) == ("long_term_gain", None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "This is my emergency fund.",
+        "Emergency fund: keep it safe.",
+        "It's our rainy day money, don't lose it.",
+        "Treat this as an emergency fund, please.",
+    ],
+)
+def test_this_money_is_for_emergencies(text):
+    assert read(text).objective == "capital_preservation"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "I need capital losses to cancel my gains. And please, don't create any short-term gains on top of it.",
         "Harvest losses. Please also no short-term gains.",
         "Tax-loss harvesting, and please no short-term gains.",
