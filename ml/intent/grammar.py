@@ -96,7 +96,7 @@ def _refused_with_others(lower: str, mentions: list[Mention], declined: list[Men
 
 # What is wished for if the first wish cannot be had, and what stands second in a list.
 _FALLBACK: Final = re.compile(
-    r"\W*(?:(?:2|ii|b|two)\s?[).:]|(?:if|should)\s+(?:that|this|it|the\s+first)\b[^,\n]{0,40}?\b(?:fails?|not|doesn't|won't|can't|cannot|isn't)\b|failing\s+that|plan\s+b\b|second(?:ly)?\b)"
+    r"\W*(?:(?:2|ii|b|two)\s?[).:]|(?:if|should)\s+(?:that|this|it|the\s+first)\b[^,\n]{0,30}?\b(?:fails?|(?:not|doesn't|won't|can't|cannot|isn't)\s+(?:to\s+)?(?:be\s+)?(?:work|possible|happen|done|feasible|realistic|pan\s+out)\w*)\b|failing\s+that|plan\s+b\b|second(?:ly)?\b)"
 )
 _NUMBERED: Final = re.compile(r"(?:^|\n)\W*(?:2|ii|b)\W*\Z")
 
@@ -125,32 +125,31 @@ def _is_fact(lower: str, objective: str, match: re.Match[str]) -> bool:
 
 
 def strengthen(text: CleanText, mentions: list[Mention], times: list[TimeSpan]) -> list[Mention]:
-    """Take weak words for a name: of growth beside a year or more, of selling what fell beside tax."""
+    """Take weak words for a name: of growth beside a year or more, of selling what fell beside tax.
+
+    The day on which work ends ("we retire in 3 years") names growth only where nothing else is named.
+    """
     long = [t.start for t in times if t.months is not None and t.months[0] >= 12]
     if long and len(text.lower.strip(" \n\x01")) <= SHORT_TEXT:
         long = [m.start for m in mentions]
     homes = [s for s in text.sentences() if any(s.start <= start < s.end for start in long)]
     is_taxed = _TAXED.search(text.lower) is not None
-    return [
-        replace(m, weight=NAMED_WEIGHT)
-        if (
-            m.objective == "long_term_gain"
-            and not _is_retirement(text, m)
-            and any(s.start <= m.start < s.end for s in homes)
-        )
-        or (m.objective == "tax_loss_harvesting" and is_taxed)
-        else (
-            replace(m, weight=_UNTAXED_WEIGHT)
-            if m.objective == "tax_loss_harvesting" and m.weight < NAMED_WEIGHT
-            else m
-        )
-        for m in mentions
-    ]
+    is_named = any(m.weight >= NAMED_WEIGHT for m in mentions)
+
+    def weigh(mention: Mention) -> float:
+        if mention.objective == "long_term_gain":
+            if text.lower.startswith("retir", mention.start) and mention.weight < NAMED_WEIGHT:
+                is_when = _RETIRES_WHEN.match(text.lower, mention.start) is not None
+                return NAMED_WEIGHT if is_when and not is_named else mention.weight
+            return NAMED_WEIGHT if any(s.start <= mention.start < s.end for s in homes) else mention.weight
+        if mention.objective == "tax_loss_harvesting" and mention.weight < NAMED_WEIGHT:
+            return NAMED_WEIGHT if is_taxed else _UNTAXED_WEIGHT
+        return mention.weight
+
+    return [replace(mention, weight=weigh(mention)) for mention in mentions]
 
 
-def _is_retirement(text: CleanText, mention: Mention) -> bool:
-    """Say whether a mention is no more than the day on which work ends: a circumstance beside other wishes."""
-    return text.lower.startswith("retir", mention.start)
+_RETIRES_WHEN: Final = re.compile(r"retir\w+\s+(?:\w+\s+){0,2}?(?:in|at|around|by|before)\b")
 
 
 def clause_of(clauses: list[Piece], position: int) -> Piece:
@@ -191,7 +190,7 @@ _HOUSEHOLD_FACT: Final = re.compile(
 )
 # "Our emergency fund sits at the bank", "I have an emergency fund": another account than this.
 _HAVING: Final = re.compile(
-    r"\b(?:have|has|got|had|built|besides?|apart\s+from|aside\s+from|outside|beyond|with|maintain|after)\s+(?:an?\s+|our\s+|my\s+|the\s+)?(?:\w+\s+){0,2}\Z"
+    r"\b(?:have|has|got|had|built|besides?|apart\s+from|aside\s+from|outside|beyond|with|maintain|after)\s+(?:an?\s+|our\s+|my\s+|the\s+)?(?:[\w-]+\s+){0,2}\Z"
 )
 _KEPT_ELSEWHERE: Final = re.compile(
     r"\s*,?\s*(?:(?:is|are|was|has\s+been|it's|also|already)\s+)*(?:sits?|sitting|lives?|held|kept|parked|covered|funded|full|fully|separate\w*|set|done|in\s+place|in\s+(?:a|the|our|my)\s|at\s)(?!\s*(?:here|this))"

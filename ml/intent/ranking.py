@@ -74,7 +74,10 @@ def _is_torn(lower: str, mentions: list[Mention], named: list[str], unranked: li
         return True
     if "short_term_alpha" in named and is_short and _NEVER_SELLS.search(lower) is not None:
         return True
-    if UNDECIDED.search(lower) is not None and (len(named) != 1 or _ANY_TERM.search(lower) is not None):
+    is_one = len(named) == 1 and _ANY_TERM.search(lower) is None
+    if UNDECIDED.search(lower) is not None and not is_one:
+        return True
+    if len(unranked) == len(named) and not is_one and _is_left_open(lower):
         return True
     opposed = {"short_term_alpha", "short_term_gain"} & set(unranked)
     if VAGUE.search(lower) is not None and (len(named) != 1 or opposed):
@@ -83,6 +86,23 @@ def _is_torn(lower: str, mentions: list[Mention], named: list[str], unranked: li
     if quick and {"short_term_gain", "long_term_gains_only"} <= set(unranked):
         return True
     return _BOTH_WAYS.search(lower) is not None
+
+
+# The choice is left to the reader: "growth or income, you decide".
+_WHICHEVER: Final = re.compile(
+    r"\bwhichever\b(?!\s+(?:comes|is|happens|one\s+comes)\s+(?:first|sooner|later|earlier))|\b(?:doesn't|don't|does\s+not|do\s+not)\s+(?:matter|care|mind)\s+which\b"
+)
+_YOUR_CHOICE: Final = re.compile(
+    r"\b(?:(?:whatever|wherever)\s+(?:you\s+(?:think|prefer|like|say|feel)|works|suits|is\s+best|pays)|(?:you|u)\s+(?:decide|choose|pick)|up\s+to\s+you|your\s+(?:call|choice|pick)|surprise\s+me)\b"
+)
+_ALTERNATIVES: Final = re.compile(r"\b(?:or|either|versus|vs)\b")
+
+
+def _is_left_open(lower: str) -> bool:
+    """Say whether alternatives are named and the choice is left to the reader."""
+    if _WHICHEVER.search(lower) is not None:
+        return True
+    return _YOUR_CHOICE.search(lower) is not None and _ALTERNATIVES.search(lower) is not None
 
 
 _ANY_TERM: Final = re.compile(

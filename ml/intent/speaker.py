@@ -42,7 +42,7 @@ _HEADLINE: Final = re.compile(
 # Made up, whoever says "I" in it: a novel, a game, homework.
 _WORK: Final = r"(?:novel|thriller|story|stories|book|play|film|movie|screenplay|script|musical|comic|fanfic|fiction|chapter|poem|song|sketch|drama|series|sitcom|essay|campaign|quest|video\s?game|board\s?game|role-?play|larp|sim(?:ulation)?|d&d)"
 _FICTION: Final = re.compile(
-    rf"[\s\"'(-]*(?:so\s+|and\s+|well\s+)?(?:in|for)\s+(?:my|our|the|this|his|her|a|an)\s+(?:[\w'&-]+\s+){{0,2}}?{_WORK}\b(?!\s+account)"
+    rf"[\s\"'(-]*(?:so\s+|and\s+|well\s+)?in\s+(?!my\s+book\b)(?:my|our|the|this|his|her|a|an)\s+(?:[\w'&-]+\s+){{0,2}}?{_WORK}\b(?!\s+(?:account|money|deal|advance|royalt\w+))"
     rf"|[^.!?\n]{{0,40}}?\b(?:i'm|i\s+am|we're|we\s+are|i've\s+been|busy)\s+(?:\w+\s+)?(?:writing|reading|watching|playing|acting|staging|filming|drafting|rehearsing)\s+(?:[\w'-]+\s+){{0,3}}?{_WORK}\b"
     rf"|[\s\"'(-]*(?:my|our)\s+(?:daughter|son|kid|student|niece|nephew|grandson|granddaughter)'s\s+(?:\w+\s+)?(?:{_WORK}|homework|assignment|school\s+play)\b"
 )
@@ -70,7 +70,7 @@ _GROUP: Final = r"(?:club|team|band|choir|school|college|university|committee|co
 _THIRD_VERB: Final = (
     r"(?:(?:also|just|really|always|never|still|recently|finally|now|already|once|keeps?|kept|would|will|may|might|should|must|shall|has|have|had|is|are|was|were|did|does|doesn't|don't|didn't|isn't|wants?)\s+){0,3}"
     r"(?:wants?|wanted|needs?|needed|says?|said|thinks?|thought|tells?|told|telling|talks?|talked|claims?|claimed|believes?|believed|swears?|swore|insists?|insisted|bragg?(?:s|ed|ing)|puts?|lost|loses|made|makes|making|sold|sells?|bought|buys?|trades?|traded|trading|is|are|was|were|has|had|have|does|did|"
-    r"got|gets|went|goes|took|takes|gave|gives|kept|keeps?|plans?|planned|hopes?|hoped|tries|tried|likes?|loves?|hates?|hoards?|guards?|protects?|preserves?|beats?|won|wins?|rose|fell|slid|led|held|moved|rotated|gained|dropped|climbed|jumped|\w{3,12}ed|should|would|will|shall|must|can|could|may|might|never|expects?|prefers?|seeks?|aims?|sees?|forecasts?|predicts?|chas(?:e|es|ing)|looks?|eyes?|flock|brace|bets?|\w{3,12}ing)\b"
+    r"got|gets|went|goes|took|takes|gave|gives|kept|keeps?|plans?|planned|hopes?|hoped|tries|tried|likes?|loves?|hates?|hoards?|guards?|protects?|preserves?|beats?|won|wins?|rose|fell|slid|led|held|moved|rotated|gained|dropped|climbed|jumped|\w{3,12}ed|should|would|will|shall|must|can|could|may|might|never|expects?|prefers?|seeks?|aims?|sees?|forecasts?|predicts?|chas(?:e|es|ing)|looks?|eyes?|flock|brace|bets?|retires?|\w{3,12}ing)\b"
 )
 _THIRD: Final = re.compile(
     rf"{_FILLER}(?:(?:my|our|his|her|their|your|a|an|the|this|that|these|those|some|most|many|few|all|other|two|three|(?:one|half|most|some|all)\s+(?:of\s+)?(?:my|the|our))\s+(?:[a-z'-]{{2,15}}\s+){{0,2}}?)?(?P<who>{_PERSON}|(?<=the\s){_GROUP}|(?<=our\s){_GROUP}|(?<=a\s){_GROUP}|everyone|everybody|somebody|someone|nobody|anybody|anyone|others)"
@@ -176,8 +176,10 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
     sentence = lower[start:end]
     if _SUPPOSED.match(sentence):
         return end, "a supposition"
-    if _FICTION.match(sentence):
-        return end, "fiction"
+    fiction = _FICTION.match(sentence)
+    if fiction is not None:
+        turn = _TURN.search(sentence, fiction.end())
+        return (start + turn.start() if turn else end), "fiction"
     if (
         lower[end : end + 1] == "?"
         and _ASKED_GENERALLY.match(sentence)

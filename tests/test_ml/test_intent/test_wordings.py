@@ -482,3 +482,33 @@ def test_by_when(text, first, last):
     need = read(text).liquidity
     assert need.amount_usd == 5_000
     assert date.fromisoformat(first) <= need.by[1] <= date.fromisoformat(last)
+
+
+@pytest.mark.parametrize(
+    ("text", "objective", "secondary"),
+    [
+        ("Growth first, income second; which funds is up to you.", "long_term_gain", "capital_preservation"),
+        ("Grow it until I'm 70 or dead, whichever comes first.", "long_term_gain", None),
+        ("In my book nothing beats long-term growth over 20 years.", "long_term_gain", None),
+        ("For my play money account I want day trading.", "short_term_alpha", None),
+        ("I'm reading a book about investing, but I just want growth over 20 years.", "long_term_gain", None),
+        ("I was burned by growth stocks in 2022. Keep it safe now.", "capital_preservation", None),
+        ("I've been burned before and want to keep it safe.", "capital_preservation", None),
+        ("I'd like to retire at 60 and have 300k in here, adding about a thousand a month.", "long_term_gain", None),
+        ("Keep it safe and please no tobacco.", "capital_preservation", None),
+        ("Stay on top of inflation and keep the principal intact.", "capital_preservation", None),
+        ("Growth or income is not the question, I want to beat the market this month.", "short_term_alpha", None),
+        ("I don't want to trade, or to lose money.", "capital_preservation", None),
+        ("No day trading, just growth for 20 years.", "long_term_gain", None),
+        ("Stocks may fall 30% and I will still hold for 20 years of growth.", "long_term_gain", None),
+        ("My office pays me in RSUs and I want to harvest losses.", "tax_loss_harvesting", None),
+        ("My club's accountant here: please harvest losses in my account.", "tax_loss_harvesting", None),
+        ("We've been saving for 10 years and want another 10 years of growth.", "long_term_gain", None),
+        ("I want to make money within three months, a quick profit.", "short_term_gain", None),
+        ("I need the capital of the trust preserved.", "capital_preservation", None),
+        ("Keep what I have. I also want some growth.", "capital_preservation", "long_term_gain"),
+    ],
+)
+def test_rules_that_set_aside_leave_wishes_alone(text, objective, secondary):
+    intent = read(text)
+    assert (intent.objective, intent.secondary) == (objective, secondary)
