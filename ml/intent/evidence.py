@@ -77,6 +77,11 @@ _ASKED: Final = re.compile(r"\b(?:can|could|would|will)\s+you\b|\bplease\b")
 _SIMILE: Final = re.compile(
     r"(?<!would )(?<!'d )(?<!i )(?<!we )\blike\s+(?!to\b|my\b|our\b|the\b)[\w'-]+\s+in\s+the\s+[\w'-]+"
 )
+# What is warded off: "protect it from moths".
+_AGAINST: Final = re.compile(
+    r"\b(?:protect|shield|guard|save|keep|preserve|defend)\w*\s+(?:[\w'-]+\s+){1,3}?(?:from|against)\s+(?:the\s+|any\s+)?(?P<object>[\w'-]+)"
+)
+_LINKS: Final = frozenset("of in for my our the a an his her their this".split())
 # Who wishes goes before it: "our union wants".
 _SUBJECT: Final = re.compile(
     r"\b(?:the|our|my|this|his|her|their)\s+(?P<object>(?:[\w'-]+\s+){1,3}?)(?:wants|needs|would|should|must|aims?|hopes?|keeps?|plans?)\b"
@@ -248,13 +253,14 @@ class Evidence:
         first, last = min(s for s, _ in clauses), max(e for _, e in clauses)
         before = WORD.findall(self._lower[max(first, start - 30) : start])[-1:]
         after = WORD.findall(self._lower[end : min(last, end + 30)])
-        after = [word for word in after if word not in ("of", "in", "for")][:1]
+        after = [word for word in after if word not in _LINKS][:1]
         if foreign_words(" ".join((*before, *after))):
             return True
         return any(
             foreign_words(match.group("object"))
             for s, e in clauses
-            for match in (*_OBJECT.finditer(self._lower, s, e), *_SUBJECT.finditer(self._lower, s, e))
+            for pattern in (_OBJECT, _SUBJECT, _AGAINST)
+            for match in pattern.finditer(self._lower, s, e)
         )
 
     def _is_about_investor(self, start: int, end: int) -> bool:

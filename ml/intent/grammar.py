@@ -196,7 +196,7 @@ _KEPT_ELSEWHERE: Final = re.compile(
     r"\s*,?\s*(?:(?:is|are|was|has\s+been|it's|also|already)\s+)*(?:sits?|sitting|lives?|held|kept|parked|covered|funded|full|fully|separate\w*|set|done|in\s+place|in\s+(?:a|the|our|my)\s|at\s)(?!\s*(?:here|this))"
 )
 _OTHER_CAPITAL: Final = re.compile(
-    r"\s+(?:letters?|cit(?:y|ies)|punishment|crimes?|offen[cs]es?|of\s+(?!the\b|my\b|our\b|this\b|his\b|her\b|their\b))"
+    r"\s+(?:letters?|ships?|cit(?:y|ies)|punishment|crimes?|offen[cs]es?|of\s+(?!the\b|my\b|our\b|this\b|his\b|her\b|their\b))"
 )
 _WANTS: Final = re.compile(r"\w*\s*(?:want|need|would|prefer|like|wish|hope|aim|seek|care)")
 # Bearing losses is an attitude: "i am ready to take big losses".

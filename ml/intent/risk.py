@@ -7,7 +7,7 @@ the account beside its acceptance or refusal. What does not: objectives (``gramm
 # ruff: noqa: E501 - a pattern reads best with one alternative a line
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from ml.intent.lexicon import MONEY_TOPIC, RISK, WISH
@@ -79,6 +79,9 @@ def find_risk(text: CleanText, supports: Callable[[int, int], bool]) -> set[str]
         piece = text.lower[sentence.start : sentence.end]
         if is_long and not (WISH.search(piece) and MONEY_TOPIC.search(piece)) and not _HIGH.search(piece):
             continue
+        for match, level in _graded(piece):
+            if supports(sentence.start + match.start(), sentence.start + match.end()):
+                found.add(level)
         for level, pattern in (*RISK.items(), ("low", _LOW), ("high", _HIGH)):
             for match in pattern.finditer(piece):
                 if level == "high" and _is_refused(piece, match):
@@ -89,6 +92,30 @@ def find_risk(text: CleanText, supports: Callable[[int, int], bool]) -> set[str]
                 if supports(sentence.start + match.start(), sentence.start + match.end()):
                     found.add(level)
     return {"medium"} if "medium" in found else found
+
+
+_GRADES: Final = {
+    word: i for i, word in enumerate("one two three four five six seven eight nine ten".split(), 1)
+}
+_GRADE: Final = rf"(?P<%s>\d{{1,2}}|{'|'.join(_GRADES)})"
+# "Risk level 5 out of 5", "on a scale from one to ten my risk is a nine".
+_OUT_OF: Final = re.compile(
+    rf"\brisk\b[^.;!?\n]{{0,30}}?\b{_GRADE % 'grade'}\s*(?:/|out\s+of|of|on\s+a\s+scale\s+(?:of|from)\s+(?:1|one|0|zero)\s+(?:to|-))\s*(?P<top>5|five|7|seven|10|ten)\b"
+)
+_SCALE: Final = re.compile(
+    rf"\bscale\s+(?:of|from)?\s*(?:0|1|zero|one)\s*(?:to|-)\s*(?P<top>5|five|7|seven|10|ten)\b[^.;!?\n]{{0,30}}?\brisk\b[^.;!?\n]{{0,25}}?\b{_GRADE % 'grade'}\b"
+)
+
+
+def _graded(piece: str) -> Iterator[tuple[re.Match[str], str]]:
+    """Give the attitudes that are stated as a grade on a scale: the upper third is high, the lower low."""
+    for match in (*_OUT_OF.finditer(piece), *_SCALE.finditer(piece)):
+        grade, top = (
+            float(word) if word.isdigit() else float(_GRADES[word]) for word in match.group("grade", "top")
+        )
+        if 0 < grade <= top:
+            share = (grade - 1) / (top - 1)
+            yield match, "high" if share >= 2 / 3 else ("low" if share <= 1 / 3 else "medium")
 
 
 def _is_refused(piece: str, match: re.Match[str]) -> bool:

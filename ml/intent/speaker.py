@@ -35,7 +35,7 @@ _DATELINE: Final = re.compile(
 )
 # A headline: its label, or a market that moves by so much or on some news.
 _HEADLINE: Final = re.compile(
-    r"^[ \t]*(?:(?:breaking|just\s+in|news\s?flash|headlines?(?:\s+of\s+the\s+\w+)?|(?:markets?|stocks?)\s+(?:wrap|update|recap|report|watch)|(?:morning|evening|daily|closing)\s+(?:brief|wrap|news|bell)|opinion|op-ed|exclusive|developing|editorial|live\s+updates?|(?:top|latest)\s+(?:news|stories|story))(?:\s+news)?[ \t]*[:|-]"
+    r"^[ \t]*(?:(?:breaking|just\s+in|news\s?flash|headlines?(?:\s+of\s+the\s+\w+)?|(?:markets?|stocks?)\s+(?:wrap|update|recap|report|watch)|(?:morning|evening|daily|closing)\s+(?:brief|wrap|news|bell)|opinion|op-ed|exclusive|developing|editorial|live\s+updates?|(?:top|latest)\s+(?:news|stories|story)|news|bloomberg|reuters|cnbc|wsj|marketwatch|barron's|afp|bbc|cnn|associated\s+press)(?:\s+news)?[ \t]*[:|-]"
     r"|(?:us\s+)?(?:s&p(?:\s?500)?|dow(?:\s+jones)?|nasdaq|ftse(?:\s?100)?|stocks|shares|wall\s+street|the\s+fed|fed|treasuries|oil|gold|bitcoin|bonds|markets?)\s+(?:futures\s+)?(?:closes?|ends?|ended|slips?|slid|slides?|climbs?|rall(?:y|ies|ied)|falls?|fell|jumps?|gains?|rises?|rose|surges?|tumbles?|drops?|holds?|cuts?|hikes?|raises?|edges?|opens?|steady)\s*(?:\w+\s+)?(?:up|down|higher|lower|rates|flat)?\s*(?:(?:by\s+)?\d[\d.]{0,5}\s?%)?\s*(?:;|\bas\s|\bafter\s|\bamid\s|\bon\s+(?:news|hopes|fears)\b))[^\n]*",
     re.MULTILINE,
 )
@@ -70,7 +70,7 @@ _GROUP: Final = r"(?:club|team|band|choir|school|college|university|committee|co
 _THIRD_VERB: Final = (
     r"(?:(?:also|just|really|always|never|still|recently|finally|now|already|once|keeps?|kept|would|will|may|might|should|must|shall|has|have|had|is|are|was|were|did|does|doesn't|don't|didn't|isn't|wants?)\s+){0,3}"
     r"(?:wants?|wanted|needs?|needed|says?|said|thinks?|thought|tells?|told|telling|talks?|talked|claims?|claimed|believes?|believed|swears?|swore|insists?|insisted|bragg?(?:s|ed|ing)|puts?|lost|loses|made|makes|making|sold|sells?|bought|buys?|trades?|traded|trading|is|are|was|were|has|had|have|does|did|"
-    r"got|gets|went|goes|took|takes|gave|gives|kept|keeps?|plans?|planned|hopes?|hoped|tries|tried|likes?|loves?|hates?|hoards?|guards?|protects?|preserves?|beats?|won|wins?|rose|fell|slid|led|held|moved|rotated|gained|dropped|climbed|jumped|\w{3,12}ed|should|would|will|shall|must|can|could|may|might|never|expects?|prefers?|seeks?|aims?|sees?|forecasts?|predicts?|chas(?:e|es|ing)|looks?|eyes?|flock|brace|bets?|retires?|\w{3,12}ing)\b"
+    r"got|gets|went|goes|took|takes|gave|gives|kept|keeps?|plans?|planned|hopes?|hoped|tries|tried|likes?|loves?|hates?|hoards?|guards?|protects?|preserves?|beats?|won|wins?|rose|fell|slid|led|held|moved|rotated|gained|dropped|climbed|jumped|\w{3,12}ed|should|would|will|shall|must|can|could|may|might|never|expects?|prefers?|seeks?|aims?|sees?|forecasts?|predicts?|chas(?:e|es|ing)|looks?|eyes?|flock|pile|rush|pour|flee|shun|brace|bets?|retires?|\w{3,12}ing)\b"
 )
 _THIRD: Final = re.compile(
     rf"{_FILLER}(?:(?:my|our|his|her|their|your|a|an|the|this|that|these|those|some|most|many|few|all|other|two|three|(?:one|half|most|some|all)\s+(?:of\s+)?(?:my|the|our))\s+(?:[a-z'-]{{2,15}}\s+){{0,2}}?)?(?P<who>{_PERSON}|(?<=the\s){_GROUP}|(?<=our\s){_GROUP}|(?<=a\s){_GROUP}|everyone|everybody|somebody|someone|nobody|anybody|anyone|others)"

@@ -29,6 +29,10 @@ def flags(intent):
         ("I turned 30 last week and want this to grow until I'm 60", 30),
         ("Client, age 55, intends to retire at 65; growth of capital", 10),
         ("we're both 40 and hope to be done by 58, so invest for growth", 18),
+        ("I'm turning 46 this fall and plan to hang it up at 62, so growth matters most", 16),
+        ("at age 39 with a target of 59 1/2. maximum growth.", 20),
+        ("My daughter is 6, college at 18, grow this for her", 12),
+        ("He's 3 now. Grow it until he's 21.", 18),
         ("I'm a 33-year-old nurse and I want to quit at 53. Grow this.", 20),
     ],
 )
@@ -224,6 +228,9 @@ def test_markets_of_other_names(text):
         "Long-term growth with risk turned all the way up.",
         "Long-term growth. I'm okay seeing it fall by 40%.",
         "Long-term growth. I can watch it drop by half.",
+        "Long-term growth; risk level 5 out of 5.",
+        "Long-term growth. On a scale from one to ten my risk is a nine.",
+        "Long-term growth. Risk 9/10.",
         "Long-term growth; we tolerate deep losses along the way.",
     ],
 )
@@ -240,6 +247,8 @@ def test_large_risks_are_accepted(text):
         "Long-term growth. I would not tolerate deep losses.",
         "Long-term growth. The inflation risk is high these days.",
         "Long-term growth. High risk is not for me.",
+        "Long-term growth; risk level 2 out of 5.",
+        "Long-term growth. Risk: 5/10.",
     ],
 )
 def test_large_risks_are_not(text):
@@ -400,6 +409,7 @@ def test_a_wish_that_is_added_comes_second(text):
         "Nasdaq slips 2%; strategists forecast capital preservation for the next two years",
         "Headline of the day: funds beat the market in two weeks",
         "S&P 500 futures climb; economists predict growth over ten years",
+        "Bloomberg - Investors pile into safe income as rates fall",
         "Opinion: why growth over ten years beats income",
     ],
 )
@@ -438,6 +448,9 @@ def test_what_others_want_and_what_is_asked(text):
         "My sourdough needs long-term growth and I keep it safe in the fridge.",
         "for goal in goals: print('I want long term growth over 20 years')",
         "self.objective = long_term_growth  # I want growth for 20 years",
+        "I knit sweaters and my stash keeps growing; I want to protect it from moths for years",
+        "As the captain of this starship I need to preserve our capital ship at all costs",
+        "I was thinking about long-term growth of my houseplants over the next two years",
         "In our D&D campaign I need 5,000 gold by next session.",
         "I collect stamps and hope to beat the market leader at the chess club in two weeks.",
         "My daughter's essay: I want to preserve the capital of ancient Rome.",
@@ -494,10 +507,18 @@ def test_by_when(text, first, last):
         ("I'm reading a book about investing, but I just want growth over 20 years.", "long_term_gain", None),
         ("I was burned by growth stocks in 2022. Keep it safe now.", "capital_preservation", None),
         ("I've been burned before and want to keep it safe.", "capital_preservation", None),
-        ("I'd like to retire at 60 and have 300k in here, adding about a thousand a month.", "long_term_gain", None),
+        (
+            "I'd like to retire at 60 and have 300k in here, adding about a thousand a month.",
+            "long_term_gain",
+            None,
+        ),
         ("Keep it safe and please no tobacco.", "capital_preservation", None),
         ("Stay on top of inflation and keep the principal intact.", "capital_preservation", None),
-        ("Growth or income is not the question, I want to beat the market this month.", "short_term_alpha", None),
+        (
+            "Growth or income is not the question, I want to beat the market this month.",
+            "short_term_alpha",
+            None,
+        ),
         ("I don't want to trade, or to lose money.", "capital_preservation", None),
         ("No day trading, just growth for 20 years.", "long_term_gain", None),
         ("Stocks may fall 30% and I will still hold for 20 years of growth.", "long_term_gain", None),
