@@ -111,7 +111,7 @@ def _is_second(lower: str, sentence: Piece) -> bool:
 def _is_fact(lower: str, objective: str, match: re.Match[str]) -> bool:
     """Say whether a phrase tells what a spouse does, or that losses could be borne: no wish either way."""
     before = lower[max(0, match.start() - 40) : match.start()]
-    if match.group().endswith("capital") and _OTHER_CAPITAL.match(lower, match.end()):
+    if objective == "capital_preservation" and _OTHER_CAPITAL.match(lower, match.start()):
         return True
     if match.group().startswith(("emergency", "rainy")) and (
         _HAVING.search(before) or _KEPT_ELSEWHERE.match(lower, match.end())
@@ -196,7 +196,7 @@ _KEPT_ELSEWHERE: Final = re.compile(
     r"\s*,?\s*(?:(?:is|are|was|has\s+been|it's|also|already)\s+)*(?:sits?|sitting|lives?|held|kept|parked|covered|funded|full|fully|separate\w*|set|done|in\s+place|in\s+(?:a|the|our|my)\s|at\s)(?!\s*(?:here|this))"
 )
 _OTHER_CAPITAL: Final = re.compile(
-    r"\s+(?:letters?|ships?|cit(?:y|ies)|punishment|crimes?|offen[cs]es?|of\s+(?!the\b|my\b|our\b|this\b|his\b|her\b|their\b))"
+    r"[\w\s']{0,40}?\bcapital\s+(?:letters?|ships?|cit(?:y|ies)|punishment|crimes?|offen[cs]es?|of\s+(?!the\b|my\b|our\b|this\b|his\b|her\b|their\b))"
 )
 _WANTS: Final = re.compile(r"\w*\s*(?:want|need|would|prefer|like|wish|hope|aim|seek|care)")
 # Bearing losses is an attitude: "i am ready to take big losses".

@@ -104,7 +104,7 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
     evidence = Evidence(cleaned.lower, exclusion_spans)
     if exclusions and not evidence.supports_exclusion():
         exclusions, exclusion_spans = (), []
-    mentions = [m for m in mentions if evidence.supports_objective(m.start, m.end, m.weight < 1.0)]
+    mentions = _supported(mentions, evidence)
     mentions = strengthen(cleaned, mentions, times)
     risk = find_risk(cleaned, evidence.supports_risk)
     amounts, shares = find_amounts(cleaned.lower), find_shares(cleaned.lower)
@@ -145,6 +145,17 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
         not_understood=_not_understood(text, cleaned, used),
         parser_version=parser_version(),
     )
+
+
+def _supported(mentions: list[Mention], evidence: Evidence) -> list[Mention]:
+    """Keep the mentions that are the writer's wish about his money; a part of one that is not falls with it."""
+    is_own = [evidence.supports_objective(m.start, m.end, m.weight < 1.0) for m in mentions]
+    others = [m for m, own in zip(mentions, is_own, strict=True) if not own]
+    return [
+        m
+        for m, own in zip(mentions, is_own, strict=True)
+        if own and not any(o.start <= m.start and m.end <= o.end for o in others)
+    ]
 
 
 def _not_understood(text: str, cleaned: CleanText, used: list[tuple[int, int]]) -> tuple[Span, ...]:
