@@ -125,7 +125,7 @@ def _months(time: TimeSpan, stated_at: date) -> tuple[float, float]:
     return (time.first - stated_at).days / DAYS_PER_MONTH, (time.last - stated_at).days / DAYS_PER_MONTH
 
 
-def _belongs_to_losses(time: TimeSpan, mentions: list[Mention], objective: str) -> bool:
+def _belongs_to_losses(time: TimeSpan, mentions: list[Mention], objective: str | None) -> bool:
     """Say whether a date says when losses are to be taken, beside another objective."""
     if objective == "tax_loss_harvesting" or not mentions:
         return False
