@@ -116,7 +116,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         rf"""
         (?:hold|holds|keep|keeps|retain|retains|maintain|maintains)\s+(?:on\s+to\s+)?(?:its\s+|their\s+|the\s+)?(?:present\s+|current\s+|real\s+|full\s+)?(?:value|worth|purchasing\s+power|buying\s+power)\b
         {_POT}\s+(?:\w+\s+)?{_OUGHT}\s+(?:\w+\s+){{0,2}}?(?:stay|stays|remain|remains|be|hold|keep|survive|come\s+back)\s+(?:\w+\s+){{0,2}}?{_WHOLE}\b
-        (?:need|want|expect|require)\s+{_POT}\s+(?:\w+\s+){{0,2}}?{_WHOLE}\b
+        (?:need|want|expect|require|like)\s+{_POT}\s+(?:\w+\s+){{0,2}}?{_WHOLE}\b
         {_POT}\s+(?:\w+\s+)?(?:has\s+to|have\s+to|must|needs?\s+to|ought\s+to)\s+(?:\w+\s+){{0,2}}?(?:survive|hold\s+up|last|make\s+it|come\s+(?:back|through)|endure)\b
         {_POT}\s+(?:\w+\s+){{0,2}}?(?:kept|preserved|guarded|protected|looked\s+after)\s+(?:safe|intact|whole|secure|safely|carefully|out\s+of\s+harm|from)?
         {_POT}\s+(?:\w+\s+)?(?:be|is|are|to\s+be|should\s+be|must\s+be)\s+(?:preserved|protected|safeguarded|guarded|kept\s+safe|sheltered|defended)\b

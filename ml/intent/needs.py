@@ -37,7 +37,7 @@ _STRONG_NEED_LEFT: Final = re.compile(
     r"\b(?:need(?:s|ed|ing)?|withdraw(?:ing|al\s+of)?|take(?:\s+out)?|taking(?:\s+out)?|pull(?:ing)?(?:\s+out)?|cash\s+out|free\s+up|raise|set\s+aside|put\s+aside|pay|owe|hand|wire(?:\s+out)?|transfer(?:\s+out)?|send\s+out|move\s+out|promised|find|(?<='ll\s)want|get\s+my\s+hands\s+on|get|send|give|require|prepare|arrange|remit|release|earmark|reserve|budget|liquidate|cash\s+in|hold\s+back|keep\s+back|take\s+home|outlay\b[^.;!?\n]{0,40}|exception\b[^.;!?\n]{0,40}|due)\s+(?:me\s+|us\s+|you\s+to\s+\w+\s+|(?:a|an|the|my|our|his|her)\s+(?:\w+\s+){1,2}|to\s+(?:\w+\s+){0,3}?|about\s+|around\s+|roughly\s+|approximately\s+|exactly\s+|some\s+|another\s+|at\s+least\s+|up\s+to\s+|say\s+|maybe\s+|a\s+total\s+of\s+|him\s+|her\s+|them\s+|the\s+)*\Z"
 )
 _SHARE_OF: Final = re.compile(
-    r"^\s*of\s+(?:aum|nav)\b|^\s*(?:distribution|withdrawal|payout|draw|leaving|going\s+out|comes?\s+out|comes?\s+due|to\s+(?:my|our|the)\s)|^\s*(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+|that\s+|what(?:'s|\s+is)?\s+|it\b|everything|all\s+of\s+)(?:\w+\s+){0,2}?(?:account|portfolio|money|holdings|balance|total|fund|investments?|value|shares?|savings|aum|nav|it|pot|whole|there|here|assets|stocks?|cash)?\b|^\s*(?:out|in\s+cash|cash|liquid|withdrawn|needs|will|has|should|must|for\s+(?:a|my|our|the)\b)"
+    r"^\s*of\s+(?:aum|nav)\b|^\s*(?:distribution|withdrawal|payout|draw|leaving|going\s+out|comes?\s+out|comes?\s+due|to\s+(?:my|our|the)\s)|^\s*(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+|that\s+|what(?:'s|\s+is)?\s+|it\b|everything|all\s+of\s+)(?:\w+\s+){0,2}?(?:account|portfolio|money|holdings|balance|total|fund|investments?|value|shares?|savings|aum|nav|it|pot|whole|there|here|assets|stocks?|cash)?\b|^\s*(?:out|in\s+cash|cash|liquid|available|ready|withdrawn|needs|will|has|should|must|for\s+(?:a|my|our|the)\b)"
 )
 _NOT_SHARE: Final = re.compile(
     r"\b(?:max(?:imum)?|more\s+than|at\s+most|up\s+to|under|over|least|return|returns|yield|yields|gain|gains|gained|profit|make|earn|down|up|squeeze|wring|coax|settle\s+for|aim\s+for|after|looking\s+for|drop|drops|dropped|drawdown|lose|loss|lost|bracket|rate|rates|tax|beat|by|fell|rose|growth|inflation|apr|interest|allocation|target|weight|risk|fee|fees|chance|stocks|bonds|in\s+one|concentrat\w+)\s+(?:\w+\s+){0,2}?\Z"
@@ -167,11 +167,14 @@ def _amount_score(lower: str, amount: Quantity, sentence: Piece, times: list[Tim
         return 0.0 if is_refused or is_other else 4.0
     if _NOT_NEED_RIGHT.match(right) and not is_out and not _FROM_HERE.match(right):
         return 0.0
-    if _NOT_NEED_LEFT.search(left) and not is_out:
+    is_held = _HELD_LEFT.search(left) is not None and _HELD_RIGHT.match(right) is not None
+    is_billed = _BILL_LEFT.search(left) is not None
+    if is_held or (_NOT_NEED_LEFT.search(left) and not is_out and not is_billed):
         return 0.0
     window = lower[max(sentence.start, amount.start - 110) : min(sentence.end, amount.end + 90)]
     is_dated = any(sentence.start <= t.start < sentence.end for t in times)
     score = 2.0 * (_NEED.search(window) is not None) + 2.5 * is_out
+    score += _NEEDED * (is_billed and is_dated)
     opens = _NOTE_LEFT.fullmatch(lower, start, amount.start) is not None
     if opens and _NOTE_RIGHT.match(right) and not _INVESTED.search(lower, sentence.start, sentence.end):
         score += _NEEDED
@@ -186,6 +189,17 @@ def _amount_score(lower: str, amount: Quantity, sentence: Piece, times: list[Tim
 
 _TAKEN_LEFT: Final = re.compile(
     r"\b(?:take\s+out|pull\s+out|withdraw|move|convert|turn|set\s+aside|put\s+aside|cash\s+out|free\s+up|liquidate|release|get\s+out|raise|hold\s+back)\s+(?:about\s+|around\s+|roughly\s+|some\s+|me\s+|us\s+|the\s+|a\s+)*\Z"
+)
+# "I've got 65k in VTI and 20k in cash": what is held, not what is needed.
+_HELD_LEFT: Final = re.compile(
+    r"\b(?:have|has|had|got|hold|holding|own|with|there's|sitting\s+on)\b[^.;:!?\n]{0,45}(?:,|\band|\bplus)\s+(?:about\s+|around\s+|another\s+|some\s+)?\Z"
+)
+_HELD_RIGHT: Final = re.compile(
+    r"\s*(?:dollars\s+)?(?:in|of)\s+(?!cash\s+(?:by|before|next|ready|for|in|this)\b|(?:january|february|march|april|may|june|july|august|september|october|november|december|the\s+(?:spring|summer|fall|winter)|q\d)\b)"
+)
+# "The roof quote is $23,400, wanted by November."
+_BILL_LEFT: Final = re.compile(
+    r"\b(?:quotes?|bills?|invoice|estimate|balance\s+due|costs?|fees?|tuition|deposit|down[\s-]?payment|premium|tab)\s+(?:(?:is|was|of|for|at|are|will\s+be|comes?\s+to|runs?(?:\s+to)?|came\s+(?:in\s+)?(?:at|to))|[:=-])\s*(?:about\s+|around\s+|roughly\s+)?\Z"
 )
 # A note that begins with its sum: "eighteen grand, september, for the furnace".
 _NOTE_LEFT: Final = re.compile(

@@ -29,7 +29,7 @@ PLAIN_WORDS: Final = frozenset(
     put set say says think know see look looking use used using work works help please pls plz thanks thank hi hello hey dear sir team sorry
     here there back away ahead together alone thing things way ways stuff people person everyone anyone someone nobody kind sort goal goals aim
     idea point matter matters important main mainly mostly most simple simply careful carefully patient patience slow slowly steady steadily fast
-    quick quickly high higher highest low lower lowest medium moderate strong safe safely safety secure security sure certain possible available eligible fail fails failed free easy
+    quick quickly high higher highest low lower lowest medium moderate strong safe safely safety secure security sure certain possible available eligible dial fail fails failed free easy
     hard able willing happy ready comfortable nervous worried afraid sleep night nights age aged old retired retiree retirees life lifetime live
     living wife husband partner spouse kid kids child children son daughter daughters family grandkids grandchildren parents mother father future
     generation heirs home house job start started end ends begin beginning continue stop wait hold holds held long longer short shorter term

@@ -18,7 +18,7 @@ _FALL: Final = (
     r"halv(?:e|es|ing)|(?:big|bad|wild|large|deep|nasty|huge|steep|sharp|ugly|rough|violent|temporary|(?:\d\d|twenty|thirty|forty|fifty|sixty)\s?(?:%|percent))\s+(?:swings?|fluctuations?|drops?|falls?|loss(?:es)?|drawdowns?|dips?|patch(?:es)?|rides?|years?|markets?|moves?|hits?|declines?|crash(?:es)?)|bear\s+markets?|rough\s+(?:patch(?:es)?|seas|waters?|ride)|ups\s+and\s+downs|crash(?:es)?|turbulence|volatility|bumps|roller\s?coaster)"
 )
 _BEARS: Final = (
-    r"(?:(?:i'm|we're|i\s+am|we\s+are)\s+(?:\w+\s+)?(?:accepting|tolerating|embracing)|(?:can|could|i'll|we'll|will|i'd|would|happy\s+to|able\s+to|willing\s+to|prepared\s+to|ready\s+to|okay\s+to|fine\s+to)\s+(?:\w+\s+){0,2}?(?:live\s+with|stomach|ride\s+(?:out|through)|sit\s+(?:out|through)|handle|take|cope\s+with|put\s+up\s+with|tolerate|accept|bear|absorb|weather|survive|shrug\s+off|hold\s+through|watch|stand|afford\s+to\s+(?:see|lose|wait\s+out))|"
+    r"(?:(?:i|we)\s+(?:laugh|shrug|yawn|smile)\s+(?:at|off)|(?:i'm|we're|i\s+am|we\s+are)\s+(?:\w+\s+)?(?:accepting|tolerating|embracing)|(?:can|could|i'll|we'll|will|i'd|would|happy\s+to|able\s+to|willing\s+to|prepared\s+to|ready\s+to|okay\s+to|fine\s+to)\s+(?:\w+\s+){0,2}?(?:live\s+with|stomach|ride\s+(?:out|through)|sit\s+(?:out|through)|handle|take|cope\s+with|put\s+up\s+with|tolerate|accept|bear|absorb|weather|survive|shrug\s+off|hold\s+through|watch|stand|afford\s+to\s+(?:see|lose|wait\s+out))|"
     r"(?:don't|do\s+not|doesn't|wouldn't|won't)\s+(?:\w+\s+){0,2}?(?:mind|care|bother|worry|scare|faze|upset|frighten|keep)|(?:fine|ok|okay|cool|happy|comfortable|relaxed|at\s+peace|at\s+ease)\s+(?:with|about|riding|sitting|watching|seeing|if)|not\s+(?:bothered|fazed|worried|scared|afraid)\s+(?:by|of|about)|prepared\s+for|ready\s+for|unfazed\s+by|ride\s+out)"
 )
 _CALM: Final = r"(?:(?:i|we)(?:'d|'ll|\s+would|\s+will|'m|\s+am|\s+could)?\s+(?:\w+\s+){0,2}?(?:sleep|buy\s+more|be\s+(?:fine|ok|okay|calm)|shrug|laugh|hold\s+on|hang\s+on|stay\s+(?:put|calm|in)|ride\s+it\s+out|sit\s+tight|keep\s+(?:buying|going))|(?:i|we)\s+(?:would\s+not|wouldn't|won't|will\s+not|don't|never|didn't)\s+(?:\w+\s+)?(?:blink|panic|care|flinch|lose\s+(?:any\s+)?sleep|worry|sell|mind|even)|felt\s+nothing|(?:do|does|did|would|will)(?:n't|\s+not)\s+(?:\w+\s+)?(?:bother|scare|faze|worry|trouble|frighten|upset|concern|matter)|not\s+a\s+problem|no\s+problem|no\s+big\s+deal|so\s+be\s+it|that's\s+(?:fine|ok|okay|life)|(?:is|are)\s+(?:fine|ok|okay|acceptable|no\s+problem|part\s+of\s+it))"
@@ -74,6 +74,9 @@ def find_risk(text: CleanText, supports: Callable[[int, int], bool]) -> set[str]
         Of low, medium and high; medium stands alone.
     """
     found: set[str] = set()
+    for match in _ANSWERED.finditer(text.lower):
+        if supports(match.start(), match.end()):
+            found.add("low" if match.group("no") else "high")
     is_long = len(text.lower.strip(" \n\x01")) >= LONG_TEXT
     for sentence in text.sentences():
         piece = text.lower[sentence.start : sentence.end]
@@ -94,6 +97,10 @@ def find_risk(text: CleanText, supports: Callable[[int, int], bool]) -> set[str]
     return {"medium"} if "medium" in found else found
 
 
+# "Volatility? Love it." "Risk? No thanks."
+_ANSWERED: Final = re.compile(
+    r"\b(?:risks?|volatility|swings|drawdowns?|drops?|crash(?:es)?|losses|bear\s+markets?|ups\s+and\s+downs)\s?\?+\s*(?:(?P<no>no\b(?!\s+(?:problem|issue|worries|big|sweat))|none\b|hate|not\s+for|never|nope|zero)|(?:i\s+)?(?:love|bring|fine|okay?|no\s+(?:problem|issue|worries|big|sweat)|don't\s+(?:care|mind)|doesn't\s+(?:matter|bother|scare)|whatever|welcome|so\s+what|sure|yes|all\s+day)\b)"
+)
 _GRADES: Final = {
     word: i for i, word in enumerate("one two three four five six seven eight nine ten".split(), 1)
 }
@@ -123,4 +130,5 @@ def _is_refused(piece: str, match: re.Match[str]) -> bool:
     before = piece[: match.start()]
     if _REFUSED.search(before) or _REFUSED_AFTER.match(piece, match.end()):
         return True
-    return match.group().startswith("risk") and _OF_THE_WORLD.search(before) is not None
+    is_stated = re.match(r"risks?\s*(?:is|are|:|=|would)", match.group()) is not None
+    return is_stated and _OF_THE_WORLD.search(before) is not None

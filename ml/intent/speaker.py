@@ -39,11 +39,17 @@ _HEADLINE: Final = re.compile(
     r"|(?:us\s+)?(?:s&p(?:\s?500)?|dow(?:\s+jones)?|nasdaq|ftse(?:\s?100)?|stocks|shares|wall\s+street|the\s+fed|fed|treasuries|oil|gold|bitcoin|bonds|markets?)\s+(?:futures\s+)?(?:closes?|ends?|ended|slips?|slid|slides?|climbs?|rall(?:y|ies|ied)|falls?|fell|jumps?|gains?|rises?|rose|surges?|tumbles?|drops?|holds?|cuts?|hikes?|raises?|edges?|opens?|steady)\s*(?:\w+\s+)?(?:up|down|higher|lower|rates|flat)?\s*(?:(?:by\s+)?\d[\d.]{0,5}\s?%)?\s*(?:;|\bas\s|\bafter\s|\bamid\s|\bon\s+(?:news|hopes|fears)\b))[^\n]*",
     re.MULTILINE,
 )
+# "Warren Buffett says never lose money": a name of one or more words, at a sentence's beginning.
+_NAME_SAYS: Final = re.compile(
+    r"(?:^|(?<=[.!?]\s))[ \t]*(?!(?:Client|Clients|Wife|Husband|Spouse|Partner|Trustee|Trustees|Everyone|It|That|This|Who|He|She|They|We|You|I)\b)(?:[A-Z][a-z'.-]{2,15}\s){1,3}(?:always\s+|once\s+|famously\s+)?(?:says|said|thinks|claims|claimed|believes|swears|recommends|recommended|preaches|tweeted|argues)\b[^.!?\n]{0,200}?(?=,?\s(?:but|and|so)\s(?:i|I|we|please)\b|,\s(?:I|we|please)\b|[.!?\n]|$)",
+    re.MULTILINE,
+)
 # Made up, whoever says "I" in it: a novel, a game, homework.
 _WORK: Final = r"(?:novel|thriller|story|stories|book|play|film|movie|screenplay|script|musical|comic|fanfic|fiction|chapter|poem|song|sketch|drama|series|sitcom|essay|campaign|quest|video\s?game|board\s?game|role-?play|larp|sim(?:ulation)?|d&d)"
 _FICTION: Final = re.compile(
     rf"[\s\"'(-]*(?:so\s+|and\s+|well\s+)?in\s+(?!my\s+book\b)(?:my|our|the|this|his|her|a|an)\s+(?:[\w'&-]+\s+){{0,2}}?{_WORK}\b(?!\s+(?:account|money|deal|advance|royalt\w+))"
     rf"|[^.!?\n]{{0,40}}?\b(?:i'm|i\s+am|we're|we\s+are|i've\s+been|busy)\s+(?:\w+\s+)?(?:writing|reading|watching|playing|acting|staging|filming|drafting|rehearsing)\s+(?:[\w'-]+\s+){{0,3}}?{_WORK}\b"
+    r"|[^.!?\n]{0,40}?\bthe\s+(?:hero(?:ine)?|protagonist|narrator|villain|main\s+character)\b"
     rf"|[\s\"'(-]*(?:my|our)\s+(?:daughter|son|kid|student|niece|nephew|grandson|granddaughter)'s\s+(?:\w+\s+)?(?:{_WORK}|homework|assignment|school\s+play)\b"
 )
 # Whole texts of another kind, by what only such a text says.
@@ -93,6 +99,10 @@ _THIRD_PARENT: Final = re.compile(
 )
 _PRONOUN: Final = re.compile(
     rf"{_FILLER}(?:he|she|they|his|her|their|him|them|that's\s+(?:his|her|their)|what\s+an?|good\s+for|poor\s+(?:guy|man|thing|woman)|who\s+does)\b"
+)
+# "She wants growth, I want safety."
+_CONTRASTED: Final = re.compile(
+    rf"{_FILLER}(?:he|she|they)(?:'d)?\s+(?:\w+\s+)?(?:wants?|needs?|likes?|prefers?|would|is\s+after|thinks?)\b[^.!?\n]{{0,80}}?[.,;-]\s*(?:but\s+|while\s+|whereas\s+)?(?=(?:i'd|i\s+(?:\w+\s+)?(?:want|need|prefer|like|would))\b)"
 )
 _SUPPOSED: Final = re.compile(
     rf"{_FILLER}(?:(?:and\s+|but\s+)?if\s+(?:only\s+)?(?:i|we|you|one|he|she|they|somebody|someone|anybody|people)\s+(?:ever\s+)?(?:(?:were|was|weren't|wasn't)(?!\s+(?:to\s+(?:choose|pick|rank)|forced|asked))|won|hadn't|had(?!\s+to\s+(?:choose|pick|rank|say|decide))|inherited|could(?!\s+(?:also|just|please)))"
@@ -149,8 +159,13 @@ def not_the_investors(lower: str, cased: str) -> list[tuple[int, int, str]]:
         found += [(m.start(), m.end(), "a report") for m in _DATELINE.finditer(cased)]
     headlines = [(m.start(), m.end()) for m in _HEADLINE.finditer(lower) if not _SELF.search(m.group())]
     found += [(s, e, "a report") for s, e in headlines if not any(o[0] < e and s < o[1] for o in found)]
-    taken = [(start, end) for start, end, _ in found]
     agrees = AGREES.search(lower) is not None
+    if not agrees:
+        named = [(m.start(), m.end()) for m in _NAME_SAYS.finditer(cased)]
+        found += [
+            (s, e, "someone else's words") for s, e in named if not any(o[0] < e and s < o[1] for o in found)
+        ]
+    taken = [(start, end) for start, end, _ in found]
     follows = False
     for start, end in _sentences(lower):
         if any(s < end and start < e for s, e in taken):
@@ -193,6 +208,9 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
         return end, "a question"
     if _TO_READER.search(sentence) and not _SELF.search(sentence):
         return end, "addressed to the reader"
+    contrast = _CONTRASTED.match(lower[start : end + 24])
+    if contrast is not None:
+        return min(start + contrast.end(), end), "someone else's words"
     third = _THIRD.match(sentence) or _THIRD_PARENT.match(sentence) or _PLURAL.match(sentence)
     if third is None and not (follows and _PRONOUN.match(sentence)):
         return None
@@ -210,7 +228,7 @@ _SPEECH: Final = re.compile(
     r"\b(?:says?|said|thinks?|thought|tells?|told|telling|claims?|claimed|believes?|believed|swears?|swore|insists?|insisted|bragg?(?:s|ed))\b"
 )
 _WANTS_TO_KNOW: Final = re.compile(
-    rf"{_FILLER}(?:please\s+)?(?:(?:tell|teach|show)\s+me\s+(?:more\s+)?(?:about|what|how|why)|explain|define|describe|(?:i'm|i\s+am)\s+(?:just\s+)?(?:curious|wondering)|just\s+curious|curious\s+(?:about|how|whether))\b"
+    rf"{_FILLER}(?:(?:can|could|would|will)\s+you\s+)?(?:please\s+)?(?:(?:tell|teach|show)\s+me\s+(?:more\s+)?(?:about|what|how|why)|explain|define|describe|(?:i'm|i\s+am)\s+(?:just\s+)?(?:curious|wondering)|just\s+curious|curious\s+(?:about|how|whether))\b"
 )
 _ASKS_ADVISER: Final = re.compile(
     r"\b(?:can|could|would|will)\s+you\b|\bplease\b|\bi\s+(?:want|need|would\s+like)\b|\bi'd\b"
