@@ -234,7 +234,8 @@ class Evidence:
     def _is_own_clause(self, clauses: list[tuple[int, int]], near: list[tuple[int, int]]) -> bool:
         """Say whether a clause without foreign words is a wish or a fragment, not a report on a third party."""
         texts = [self._lower[s:e] for s, e in clauses]
-        if not self._foreign or any(_WISH.search(text) or _TOLD.match(text) for text in texts):
+        is_wish = any(_WISH.search(text) or _TOLD.match(text) or _DUTY.match(text) for text in texts)
+        if not self._foreign or is_wish:
             return True
         if _MONEY.search(self._rest) is None:
             return not any(_FINITE.search(text) or _SUBJECT_OWN.search(text) for text in texts)

@@ -101,7 +101,7 @@ _GAP_WORDS = (
     "compan(?:y|ies)|exposure|invest|invested|investing|investments?|money|put|putting|include|including|add|adding|touch|touching|like|do|does|anymore|more|single|kinds?|sorts?|types?|out|"
     "away|clear|it|i|we|see|related|connected|tied|that|which|are|is|make|makes|making|made|maker|makers|get|give|have|having|has|please|ever|again|sectors?|industr(?:y|ies)|names?|funds?|etfs?|for|by|"
     "holdings?|allowed|permitted|able|supposed|positions?|cent|penny|dime|dollar|bit|trace|good|conscience|individual|foreign|these|those|either|involved|profit|profits|profiting|linked|producers?|dealing|deals?|supporting|support|be|being|account|portfolio|this|my|our|on|even|also|go|going|near|anywhere|at|whatsoever|whole|entire|so-called|big|ties|"
-    "one|other|should|shall|must|held|kept|placed|put|bought|sells?|builds?|runs?|operates?|manages?|profits?|stand|bear|abide|quite|so|little|smallest|employer|work|firms?|business(?:es)?|manufactur\\w+|things|except|such|as|no|nor|not|or|and|both|especially|particularly|certainly|absolutely|definitely|really|much|there|ones|owned|tied|heavy|trade|trading"
+    "one|other|should|shall|must|held|kept|placed|put|bought|sells?|builds?|runs?|operates?|manages?|profits?|stand|bear|abide|quite|so|little|smallest|employer|competitors?|rivals?|former|old|work|firms?|business(?:es)?|manufactur\\w+|things|except|such|as|no|nor|not|or|and|both|especially|particularly|certainly|absolutely|definitely|really|much|there|ones|owned|tied|heavy|trade|trading"
 )
 _FIRST_GAP: Final = re.compile(rf"^(?:\s|[-'\"/&,:]|\b(?:{_GAP_WORDS})\b){{0,24}}$")
 _NEXT_GAP: Final = re.compile(

@@ -21,7 +21,7 @@ _BARE_WORDS: Final = 3
 _NOT_AN_AGE: Final = r"(?!\s*(?:%|k\b|percent|months?|days?|weeks?|thousand|grand|dollars|bucks|,\d))"
 _AGE_NOW: Final = re.compile(
     rf"(?<!until )(?<!till )(?<!when )(?<!before )(?<!once )\b(?:i'?m|i\s+am|we'?re|we\s+are|aged?:?|turn(?:ed|ing)|just\s+turned)\s+(?:both\s+)?(?:now\s+|about\s+|only\s+|just\s+|nearly\s+|almost\s+|age\s+)?(?P<age>[2-7]\d)\b{_NOT_AN_AGE}"
-    r"|(?:^|[.;\n])\s*[a-z]{3,15},\s*(?P<job>[2-7]\d)\s*[,.;]|\b(?P<now>[2-7]\d)\s+now\b|[a-z]\s?\((?P<bracket>[2-7]\d)\)|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:(?:years?|yrs?|yo)(?:[\s-]+old)|yo|yrs?/o|y/o|years?/o)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
+    r"|(?:^|[.;\n])\s*[a-z]{3,15},\s*(?P<job>[2-7]\d)\s*[,.;]|\b(?P<now>[2-7]\d)\s+now\b|[a-z]\s?\((?:both\s+|aged?\s+|now\s+)?(?P<bracket>[2-7]\d)\)|\A\s*(?P<first>[2-7]\d)\s?[,;](?=\s[a-z])|\b(?:here|hi|hello),?\s+(?P<here>[2-7]\d)\s*[,.;]|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:(?:years?|yrs?|yo)(?:[\s-]+old)|yo|yrs?/o|y/o|years?/o)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
     # A forum's "34F", and what is said of the present: "starting over at 51", "at 42 I have nothing".
     r"|(?:^|[\n(,;.]\s*)(?:[mf](?P<sex>[2-7]\d)|(?P<sex_after>[2-7]\d)\s?[mf](?=\s?[,.;)/(]|\s+here))\b"
     rf"|\b(?:start\w*|begin\w*|over|again|single|alone|divorced|widowed|laid\s+off|here)\s+at\s+(?:age\s+)?(?P<state>[2-7]\d)\b{_NOT_AN_AGE}|(?:^|[.;!?\n])\s*(?:so\s+|now\s+)?at\s+(?:age\s+)?(?P<opens>[2-7]\d)\b,?(?=\s+(?:i|we|with|and)\b)"
@@ -165,7 +165,7 @@ def _objective_distance(lower: str, time: TimeSpan, mentions: list[Mention], hom
     ):
         return None
     plan = re.search(
-        r"\b(?:horizon|want|be|look(?:ing)?\s+at|thinking|from\s+now|time|plan\w*|within|in|by|through|target|off|out|time\s*frame|timeline|park(?:ed|ing)?|stays?|staying|leav(?:e|ing)|sits?|sitting|put(?:ting)?\s+(?:it|this)\s+away|tuck\w*|stash\w*|lock\w*|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
+        r"\b(?:horizon|want|be|look(?:ing)?\s+at|thinking|from\s+now|time|plan\w*|within|in|by|through|target|off|out|time\s*frame|timeline|park(?:ed|ing)?|stays?|staying|leav(?:e|ing)|work(?:ing)?|sits?|sitting|put(?:ting)?\s+(?:it|this)\s+away|tuck\w*|stash\w*|lock\w*|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
         lower[home.start : home.end],
     )
     distance = min(max(0, max(time.start - m.end, m.start - time.end)) for m in mentions)

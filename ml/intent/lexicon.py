@@ -177,6 +177,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:deduct|deducting|deduction\s+for)\s+(?:\w+\s+){{0,3}}?(?:losses|\$?3,?000)
         (?:need|want|get|give\s+me|find)\s+(?:me\s+)?(?:some\s+|more\s+|capital\s+|tax\s+|deductible\s+|reali[sz]ed\s+)+losses\b
         harvest(?:ing)?\s+(?:every(?:thing|\s+\w+)|anything|whatever|what|as\s+(?:much|many)|all|any)\s+(?:that\s+|of\s+it\s+|as\s+|tax\s+)?(?:you|we|i|is|are|that's|there|possible|available|eligible|can|in\s+sight|by|before)\b(?![^.,;!?\n]{{0,30}}\b(?:gains?|profits?|winners|upside|rally|ripe)\b)
+        (?<=:\s)harvest(?:ing)?(?=\s*(?:[.,;]|$))
         losses\s+(?:are|would\s+be)\s+(?:worth|valuable|useful)
         losses?\s+(?:to\s+be\s+|be\s+|should\s+be\s+)?(?:harvested|reali[sz]ed|taken|captured|booked|banked|crystalli[sz]ed|claimed)\b
         """,

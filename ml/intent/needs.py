@@ -168,7 +168,7 @@ def _amount_score(lower: str, amount: Quantity, sentence: Piece, times: list[Tim
     if _NOT_NEED_RIGHT.match(right) and not is_out and not _FROM_HERE.match(right):
         return 0.0
     is_held = _HELD_LEFT.search(left) is not None and _HELD_RIGHT.match(right) is not None
-    is_billed = _BILL_LEFT.search(left) is not None
+    is_billed = _BILL_LEFT.search(left) is not None or _WANTED_RIGHT.match(right) is not None
     if is_held or (_NOT_NEED_LEFT.search(left) and not is_out and not is_billed):
         return 0.0
     window = lower[max(sentence.start, amount.start - 110) : min(sentence.end, amount.end + 90)]
@@ -201,6 +201,9 @@ _HELD_RIGHT: Final = re.compile(
 _BILL_LEFT: Final = re.compile(
     r"\b(?:quotes?|bills?|invoice|estimate|balance\s+due|costs?|fees?|tuition|deposit|down[\s-]?payment|premium|tab)\s+(?:(?:is|was|of|for|at|are|will\s+be|comes?\s+to|runs?(?:\s+to)?|came\s+(?:in\s+)?(?:at|to))|[:=-])\s*(?:about\s+|around\s+|roughly\s+)?\Z"
 )
+_WANTED_RIGHT: Final = re.compile(
+    r"\s*,?\s*(?:and\s+)?(?:(?:the|our|my|his|her)\s+)?[\w'-]+\s+(?:wants?|needs?|expects?|charges?|asks?\s+for)\s+(?:it|that|them|this|payment|the\s+money)\s+(?:\w+\s+)?(?:by|before|in|on)\b"
+)
 # A note that begins with its sum: "eighteen grand, september, for the furnace".
 _NOTE_LEFT: Final = re.compile(
     r"\s*(?:(?:so|ok|okay|hi|hello|hey|please|basically|also|plus|and|then|note|reminder|oh)[\s,:]+){0,3}(?:a\s+|an\s+)?\Z"
@@ -231,7 +234,7 @@ def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeS
         return 0.0
     if _STRONG_NEED_LEFT.search(left):
         return 4.0
-    if _NOT_SHARE.search(left):
+    if _NOT_SHARE.search(left) and not _OUT_RIGHT.match(right):
         return 0.0
     is_dated = any(sentence.start <= t.start < sentence.end for t in times)
     window = lower[max(sentence.start, share.start - 80) : min(sentence.end, share.end + 80)]

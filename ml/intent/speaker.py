@@ -36,6 +36,7 @@ _DATELINE: Final = re.compile(
 # A headline: its label, or a market that moves by so much or on some news.
 _HEADLINE: Final = re.compile(
     r"^[ \t]*(?:(?:breaking|just\s+in|news\s?flash|headlines?(?:\s+of\s+the\s+\w+)?|(?:markets?|stocks?)\s+(?:wrap|update|recap|report|watch)|(?:morning|evening|daily|closing)\s+(?:brief|wrap|news|bell)|opinion|op-ed|exclusive|developing|editorial|live\s+updates?|(?:top|latest)\s+(?:news|stories|story)|news|bloomberg|reuters|cnbc|wsj|marketwatch|barron's|afp|bbc|cnn|associated\s+press)(?:\s+news)?[ \t]*[:|-]"
+    r"|(?:the\s+)?(?:\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve)\s+(?:\w+\s+)?(?:tips|ways|reasons|rules|steps|secrets|mistakes|things|strategies|lessons|myths)\s+(?:for|to|that|of|why|you|about)\b"
     r"|(?:us\s+)?(?:s&p(?:\s?500)?|dow(?:\s+jones)?|nasdaq|ftse(?:\s?100)?|stocks|shares|wall\s+street|the\s+fed|fed|treasuries|oil|gold|bitcoin|bonds|markets?)\s+(?:futures\s+)?(?:closes?|ends?|ended|slips?|slid|slides?|climbs?|rall(?:y|ies|ied)|falls?|fell|jumps?|gains?|rises?|rose|surges?|tumbles?|drops?|holds?|cuts?|hikes?|raises?|edges?|opens?|steady)\s*(?:\w+\s+)?(?:up|down|higher|lower|rates|flat)?\s*(?:(?:by\s+)?\d[\d.]{0,5}\s?%)?\s*(?:;|\bas\s|\bafter\s|\bamid\s|\bon\s+(?:news|hopes|fears)\b))[^\n]*",
     re.MULTILINE,
 )

@@ -218,6 +218,7 @@ def test_a_wish_that_is_added_comes_second(text):
         "Headline of the day: funds beat the market in two weeks",
         "S&P 500 futures climb; economists predict growth over ten years",
         "Bloomberg - Investors pile into safe income as rates fall",
+        "Ten tips for long-term growth: start early, hold on",
         "Opinion: why growth over ten years beats income",
     ],
 )
