@@ -2,8 +2,8 @@
 
 At first sight, objective, stated slots, places invented, hostile texts inert: sets 1 to 4, 199 of 240, 178.5 of
 245, 44 of 2,352, 51 of 64; sets 5 and 6, 107 of 120, 105.7 of 137, 10 of 1,143, 32 of 36; set 7, 112 of 120, 138.7
-of 148, 12 of 1,089, 17 of 18. Sets 1 to 4 have been read and generalised from since, so their floors below are no
-estimate of what other texts will score (DECISIONS.md, 16); the floors of sets 5 to 7 are their first sight.
+of 148, 12 of 1,089, 17 of 18. All but sets 5 and 6 have been read and generalised from since, so their floors below
+are no estimate of what other texts will score (DECISIONS.md, 16); the floors of sets 5 and 6 are their first sight.
 """
 
 import re
@@ -22,7 +22,7 @@ FLOORS = {  # set -> objective right, stated slots right, places invented, hosti
     4: (55, 62, 3, 16),
     5: (53, 48, 3, 16),
     6: (54, 57, 7, 16),
-    7: (112, 138, 12, 17),
+    7: (119, 146, 2, 18),
 }
 
 
