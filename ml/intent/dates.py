@@ -103,8 +103,14 @@ _YEAR = re.compile(rf"{_BEFORE}\b(?P<y>20[2-9]\d)\b(?![-/,]\d)")
 _SOON = re.compile(
     r"\b(?P<word>tomorrow|tonight|today|right now|immediately|asap|this week|the day after tomorrow)\b"
 )
+_WEEKDAYS: Final = {name.lower(): i for i, name in enumerate(calendar.day_name)}
+_WEEKDAY = re.compile(
+    r"\b(?:by|before|until|till|due|no later than)\s+(?:on\s+|this\s+|(?:the\s+)?coming\s+)?(?P<next>next\s+)?(?P<day>"
+    + "|".join(_WEEKDAYS)
+    + r")\b(?!\s+week)"
+)
 _PAST_VERB: Final = re.compile(
-    r"(?<!be )(?<!get )(?<!been )\b(?:took|bought|sold|made|got|had|was|were|lost|began|started|opened|inherited|invested|retired|moved|left|came|went|paid|received|got\s+in|cashed|died)\s+(?:\w+\s+){0,3}?\Z"
+    r"(?<!be )(?<!get )(?<!been )\b(?:took|bought|sold|made|got|had|was|were|lost|began|started|opened|inherited|invested|retired|moved|left|came|went|paid|received|got\s+in|cashed|died|passed(?:\s+away)?)\s+(?:\w+\s+){0,3}?\Z"
 )
 
 # "The gains from my share sale in May": when they were made, though the next May lies ahead.
@@ -188,6 +194,19 @@ def _calendar_days(lower: str, stated_at: date) -> list[TimeSpan]:
         day = _nth_ahead(int(match.group("d")), stated_at)
         if day is not None:
             found.append(TimeSpan(match.start(), match.end(), day, day, lead="by "))
+    for match in _WEEKDAY.finditer(lower):
+        ahead = (_WEEKDAYS[match.group("day")] - stated_at.weekday()) % 7 or 7
+        day = stated_at + timedelta(days=ahead)
+        # "Next Friday" is the coming one to some and the one after to others.
+        found.append(
+            TimeSpan(
+                match.start(),
+                match.end(),
+                day,
+                day + timedelta(days=7 * bool(match.group("next"))),
+                lead="by ",
+            )
+        )
     for match in _SOON.finditer(lower):
         ahead = {"tomorrow": 1, "the day after tomorrow": 2, "this week": 7, "asap": 7, "immediately": 7}
         last = stated_at + timedelta(days=ahead.get(match.group("word"), 0))

@@ -21,7 +21,7 @@ _NEED: Final = re.compile(
     r"down[\s-]?payment|downpayment|tuition|stamp\s+duty|completion|adopt\w+|in\s+vitro|ivf|braces|orthodontist|furnace|boiler|deck|lease|franchise|buy[\s-]?(?:out|in)|buying\s+(?:out|into)|lawyer|attorney|legal\s+fees|settlement|divorce|bail|loan|mortgage|rent\b|fees?\b|invoice|remit\w*|prepare|distribut\w+|withdrawals?|payout|leaving|liquid|grad\s+school|college|repay\w*|moving|relocat\w+|visa|dental|dentist|vet\b|hospital|treatment|care\s+home|nursing\s+home|equipment|camp|trip|cruise|ring\b|estimated|estimateds|wedding|closing\s+costs|roof|surgery|medical\s+bills?|tax\s+bill|(?:estimated|property)\s+tax(?:es)?|sabbatical|gift(?:ing|s)?\s+(?:to|for|of)|giv(?:e|ing)\s+(?:to|our|my|each|away)\b|donat\w+|tithe|c[ao]me?s?\s+from\s+(?:here|this|it)|vacation|holiday\s+trip|honeymoon|renovat\w+|remodel\w*|kitchen|funeral|outlay|expenses?|bills?\b|for\s+the\s+irs|deposit\s+on|buy(?:ing)?\s+(?:a|an|our|my)\s+(?:\w+\s+)?(?:house|home|car|condo|boat|apartment|place|truck|van|rv)|set\s+aside|earmark\w*|reserve|on\s+hand|accessible|available|to\s+my\s+account)\b"
 )
 _NOT_NEED_LEFT: Final = re.compile(
-    r"(?:\b(?:have|has|had|got|hold|holding|own|worth|portfolio|account|balance|nest\s+egg|invest(?:ed|ing)?|inherit(?:ed|ing|ance)?|left\s+(?:me|us)|gave\s+(?:me|us)|received|won|sold|start(?:ed|ing)?(?:\s+with)?|began|original|initial|limit|cap|gain|gains|loss|losses|lost|lose|losing|made|make|making|earn(?:s|ed|ing)?|income|salary|paid|bonus|contribut\w+|add(?:ing)?|sav(?:e|ed|ing)|deposit(?:ed|ing)?\s+(?:another\s+)?|put(?:ting)?\s+in|grow|growing|turn(?:ing)?|double|from|profit|target|goal|reach|hit|offset|harvest\w*|reali[sz]\w+|deduct\w*|write\s+off|book|put|with|these|those|the\s+(?:first|original|initial)|over|above|past|down(?!\s*-?payment)|up|insurance|bought|paid|was|were|is|are|into|per|manag\w+|basis|finished|cleared|repaid|spent|refinanced|closed\s+on|settled|wiped\s+out)\b[\s\w'()]{0,18})\Z"
+    r"(?:\b(?:have|has|had|got|hold|holding|own|worth|portfolio|account|balance|nest\s+egg|invest(?:ed|ing)?|inherit(?:ed|ing|ance)?|left\s+(?:me|us)|gave\s+(?:me|us)|received|won|sold|start(?:ed|ing)?(?:\s+with)?|began|original|initial|limit|cap|gain|gains|loss|losses|lost|lose|losing|made|make|making|earn(?:s|ed|ing)?|income|salary|paid|bonus|contribut\w+|add(?:ing)?|sav(?:e|ed|ing)|deposit(?:ed|ing)?\s+(?:another\s+)?|put(?:ting)?\s+in|grow|growing|turn(?:ing)?|double|from|profit|target|goal|reach|hit|offset|harvest\w*|reali[sz]\w+|deduct\w*|write\s+off|book|put|with|these|those|the\s+(?:first|original|initial)|over|above|past|down(?!\s*-?payment)|up|insurance|bought|paid|was|were|is|are|into|per|manag\w+|basis|finished|cleared|repaid|spent|refinanced|closed\s+on|settled|wiped\s+out|401\(?k\)?|iras?|roth|529|hsa)\b[\s\w'()]{0,18})\Z"
 )
 # "Take out, what did we say, five percent": what is said while thinking.
 _PAUSE: Final = re.compile(r"[,-]\s(?:[\w']+\s?){1,6},\s\Z")
@@ -165,7 +165,8 @@ def _amount_score(lower: str, amount: Quantity, sentence: Piece, times: list[Tim
         )
         is_other = _NOT_NEED_RIGHT.match(right) and not _FROM_HERE.match(right) and not is_out
         return 0.0 if is_refused or is_other else 4.0
-    if _NOT_NEED_RIGHT.match(right) and not is_out and not _FROM_HERE.match(right):
+    is_other = _NOT_NEED_RIGHT.match(right) or _RECURS.match(right)
+    if _TO_INVEST.match(right) or (is_other and not is_out and not _FROM_HERE.match(right)):
         return 0.0
     is_held = _HELD_LEFT.search(left) is not None and _HELD_RIGHT.match(right) is not None
     is_billed = _BILL_LEFT.search(left) is not None or _WANTED_RIGHT.match(right) is not None
@@ -201,6 +202,8 @@ _HELD_RIGHT: Final = re.compile(
 _BILL_LEFT: Final = re.compile(
     r"\b(?:quotes?|bills?|invoice|estimate|balance\s+due|costs?|fees?|tuition|deposit|down[\s-]?payment|premium|tab)\s+(?:(?:is|was|of|for|at|are|will\s+be|comes?\s+to|runs?(?:\s+to)?|came\s+(?:in\s+)?(?:at|to))|[:=-])\s*(?:about\s+|around\s+|roughly\s+)?\Z"
 )
+_RECURS: Final = re.compile(r"\s*(?:dollars\s+)?(?:a|per|each|every)\s+(?:month|week|year|quarter)\b")
+_TO_INVEST: Final = re.compile(r"[^.,;!?\n]{0,30}\bto\s+(?:invest|work\s+with|put\s+to\s+work)\b")
 _WANTED_RIGHT: Final = re.compile(
     r"\s*,?\s*(?:and\s+)?(?:(?:the|our|my|his|her)\s+)?[\w'-]+\s+(?:wants?|needs?|expects?|charges?|asks?\s+for)\s+(?:it|that|them|this|payment|the\s+money)\s+(?:\w+\s+)?(?:by|before|in|on)\b"
 )

@@ -47,6 +47,8 @@ _REFUSED: Final = re.compile(
 _REFUSED_AFTER: Final = re.compile(
     r"\s*(?:is|are|was|were|would\s+be|does|do)(?:n't|\s+not|\s+never)\s+(?:\w+\s+)?(?:for|my|our|what|ok|okay|fine|acceptable|an?|wanted|suit|welcome|with)\b|\s*(?:no|never)\s*(?:thanks|please|way)?\s*(?:$|[.,!;])"
 )
+# "A high risk of losing my job" is feared, not taken.
+_OF_AN_EVENT: Final = re.compile(r"\s+of\s+(?!(?:loss|losses|volatility|swings|drawdowns?|ruin|drops?)\b)")
 _OF_THE_WORLD: Final = re.compile(
     r"\b(?:inflation|market|political|geopolitical|credit|currency|rate|default|recession|tail|sequence|longevity|fire|flood|flight|health|legal|business|job|audit|the|this)\s+\Z"
 )
@@ -128,6 +130,8 @@ def _graded(piece: str) -> Iterator[tuple[re.Match[str], str]]:
 def _is_refused(piece: str, match: re.Match[str]) -> bool:
     """Say whether a high risk is refused, or is none that the writer takes."""
     before = piece[: match.start()]
+    if match.group().endswith(("risk", "risks")) and _OF_AN_EVENT.match(piece, match.end()):
+        return True
     if _REFUSED.search(before) or _REFUSED_AFTER.match(piece, match.end()):
         return True
     is_stated = re.match(r"risks?\s*(?:is|are|:|=|would)", match.group()) is not None

@@ -48,7 +48,7 @@ _NAME_SAYS: Final = re.compile(
 # Made up, whoever says "I" in it: a novel, a game, homework.
 _WORK: Final = r"(?:novel|thriller|story|stories|book|play|film|movie|screenplay|script|musical|comic|fanfic|fiction|chapter|poem|song|sketch|drama|series|sitcom|essay|campaign|quest|video\s?game|board\s?game|role-?play|larp|sim(?:ulation)?|d&d)"
 _FICTION: Final = re.compile(
-    rf"[\s\"'(-]*(?:so\s+|and\s+|well\s+)?in\s+(?!my\s+book\b)(?:my|our|the|this|his|her|a|an)\s+(?:[\w'&-]+\s+){{0,2}}?{_WORK}\b(?!\s+(?:account|money|deal|advance|royalt\w+))"
+    rf"[\s\"'(-]*(?:so\s+|and\s+|well\s+)?in\s+(?!my\s+book\b)(?:my|our|the|this|his|her|a|an)\s+(?:(?!(?:i|we|you|to)\s)[\w'&-]+\s+){{0,2}}?{_WORK}\b(?!\s+(?:account|money|deal|advance|royalt\w+))"
     rf"|[^.!?\n]{{0,40}}?\b(?:i'm|i\s+am|we're|we\s+are|i've\s+been|busy)\s+(?:\w+\s+)?(?:writing|reading|watching|playing|acting|staging|filming|drafting|rehearsing)\s+(?:[\w'-]+\s+){{0,3}}?{_WORK}\b"
     r"|[^.!?\n]{0,40}?\bthe\s+(?:hero(?:ine)?|protagonist|narrator|villain|main\s+character)\b"
     rf"|[\s\"'(-]*(?:my|our)\s+(?:daughter|son|kid|student|niece|nephew|grandson|granddaughter)'s\s+(?:\w+\s+)?(?:{_WORK}|homework|assignment|school\s+play)\b"

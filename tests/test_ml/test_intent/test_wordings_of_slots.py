@@ -205,6 +205,7 @@ def test_large_risks_are_accepted(text):
         "Long-term growth. I would not tolerate deep losses.",
         "Long-term growth. The inflation risk is high these days.",
         "Long-term growth. High risk is not for me.",
+        "Long-term growth. There's a high risk of losing my job.",
         "Long-term growth. Volatility? No thanks.",
         "Long-term growth; risk level 2 out of 5.",
         "Long-term growth. Risk: 5/10.",
@@ -228,6 +229,9 @@ def test_large_risks_are_not(text):
         ("The roof quote is $23,400, wanted by mid November. Growth otherwise.", 23_400),
         ("Our share of the new roof is $9,000, the board wants it before July. Growth.", 9_000),
         ("The lawyer's bill comes to $8,000 and is due in July. Growth otherwise.", 8_000),
+        ("401k has 300k, IRA 100k; this one is for safe income.", None),
+        ("I have 20k in cash ready for you to invest. Growth.", None),
+        ("My rent is 3k a month, so I want steady income.", None),
         ("I'm up 30k this year and want to keep it safe.", None),
     ],
 )
@@ -246,6 +250,9 @@ def test_what_is_held_is_no_need_and_a_bill_is(text, amount):
         ("I need $5,000 by Labor Day.", "2026-09-01", "2026-09-07"),
         ("I need $5,000 before school starts in September.", "2026-09-01", "2026-09-30"),
         ("I need $5,000 by 9/30 for taxes.", "2026-09-30", "2026-09-30"),
+        ("I need $5,000 by Friday.", "2026-05-15", "2026-05-15"),
+        ("Please send $5,000 no later than Monday.", "2026-05-18", "2026-05-18"),
+        ("I need $5,000 before next Wednesday.", "2026-05-20", "2026-05-27"),
         ("I need $5,000 come October.", "2026-10-01", "2026-10-31"),
     ],
 )
