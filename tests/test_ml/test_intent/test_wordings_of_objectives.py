@@ -188,6 +188,7 @@ def test_what_is_kept_elsewhere_is_no_wish_here(text):
         "Emergency fund: keep it safe.",
         "It's our rainy day money, don't lose it.",
         "Treat this as an emergency fund, please.",
+        "Emergency savings. They stay safe here.",
     ],
 )
 def test_this_money_is_for_emergencies(text):
@@ -200,6 +201,7 @@ def test_this_money_is_for_emergencies(text):
         "I need capital losses to cancel my gains. And please, don't create any short-term gains on top of it.",
         "Harvest losses. Please also no short-term gains.",
         "Tax-loss harvesting, and please no short-term gains.",
+        "Losses to offset my gains, please. On top of that, no short-term gains.",
         "Realise losses against my gains; also only long-term gains otherwise.",
     ],
 )
