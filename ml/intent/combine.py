@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from ml.intent.classifier import shipped_classifier
-from ml.intent.grammar import Mention, Ranked
+from ml.intent.grammar import Mention
 from ml.intent.lexicon import AVOID_REALISING, MONEY_TOPIC, UNDECIDED, WISH
 from ml.intent.paraphrases import NONE_LABEL
+from ml.intent.ranking import Ranked
 from ml.intent.text import LONG_TEXT, CleanText
 
 # Set on statements of the project's own (tests), not on the training texts, where nearly all is certain.

@@ -117,6 +117,7 @@ def _in_force(
     if need is not None and _last_day(need) < as_of_date:
         need = None
     horizon = next((row for row in newest_first if row["horizon_max_months"] is not None), {})
+    objective = next((row["objective"] for row in newest_first if row["objective"] is not None), None)
     tax = next((row for row in newest_first if row["objective"] is not None or _has_tax_wish(row)), {})
     changed = next((row["stated_date"] for row in newest_first if row["actionable"]), None)
     return {
@@ -129,16 +130,17 @@ def _in_force(
         "liquidity_by": max(need["liquidity_from"], as_of_date) if need and need["liquidity_from"] else None,
         "horizon_min_months": horizon.get("horizon_min_months"),
         "horizon_max_months": horizon.get("horizon_max_months"),
-        "horizon_to": _horizon_end(horizon, as_of_date),
+        # A horizon that was stated alone is that of the objective in force.
+        "horizon_to": _horizon_end(horizon, horizon.get("objective") or objective, as_of_date),
         "avoid_short_term_gains": bool(tax.get("avoid_short_term_gains", False)),
         "intent_changed_date": changed,
     }
 
 
-def _horizon_end(row: dict[str, Any], as_of_date: date) -> date | None:
+def _horizon_end(row: dict[str, Any], objective: str | None, as_of_date: date) -> date | None:
     """Last day of a horizon at which the money is wanted; None for a trade's length or one that is over."""
     months = row.get("horizon_max_months")
-    if months is None or months >= OPEN_HORIZON_MONTHS or row["objective"] not in _SAVING_OBJECTIVES:
+    if months is None or months >= OPEN_HORIZON_MONTHS or objective not in _SAVING_OBJECTIVES:
         return None
     end = row["stated_date"] + timedelta(days=round(months * DAYS_PER_MONTH))
     return end if end >= as_of_date else None

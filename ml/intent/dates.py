@@ -1,7 +1,8 @@
 """Dates and periods of the calendar, relative to the day on which the text was written.
 
 What belongs here: calendar expressions and the window of days that each means. What
-does not: durations (``durations.py``), whether a time is a deadline for cash or a horizon (``needs.py``).
+does not: durations (``durations.py``), whether a time is a deadline for cash (``needs.py``) or a horizon
+(``horizon.py``).
 
 Conventions: "next month" is that calendar month, "by 15 April" the day itself, "Q3" the quarter,
 "spring" 1 March to 21 June, "within two weeks" the day two weeks on. A month or day without a year is
@@ -102,8 +103,19 @@ _YEAR = re.compile(rf"{_BEFORE}\b(?P<y>20[2-9]\d)\b(?![-/,]\d)")
 _SOON = re.compile(
     r"\b(?P<word>tomorrow|tonight|today|right now|immediately|asap|this week|the day after tomorrow)\b"
 )
+_WEEKDAYS: Final = {name.lower(): i for i, name in enumerate(calendar.day_name)}
+_WEEKDAY = re.compile(
+    r"\b(?:by|before|until|till|due|no later than)\s+(?:on\s+|this\s+|(?:the\s+)?coming\s+)?(?P<next>next\s+)?(?P<day>"
+    + "|".join(_WEEKDAYS)
+    + r")\b(?!\s+week)"
+)
 _PAST_VERB: Final = re.compile(
-    r"(?<!be )(?<!get )(?<!been )\b(?:took|bought|sold|made|got|had|was|were|lost|began|started|opened|inherited|invested|retired|moved|left|came|went|paid|received|got\s+in|cashed|died)\s+(?:\w+\s+){0,3}?\Z"
+    r"(?<!be )(?<!get )(?<!been )\b(?:took|bought|sold|made|got|had|was|were|lost|began|started|opened|inherited|invested|retired|moved|left|came|went|paid|received|got\s+in|cashed|died|passed(?:\s+away)?)\s+(?:\w+\s+){0,3}?\Z"
+)
+
+# "The gains from my share sale in May": when they were made, though the next May lies ahead.
+_OF_A_GAIN: Final = re.compile(
+    r"\b(?:gains?|profits?|proceeds|income|losses)\s+(?:from|on|of)\s+(?:[\w'-]+\s+){1,5}\Z"
 )
 
 
@@ -182,6 +194,19 @@ def _calendar_days(lower: str, stated_at: date) -> list[TimeSpan]:
         day = _nth_ahead(int(match.group("d")), stated_at)
         if day is not None:
             found.append(TimeSpan(match.start(), match.end(), day, day, lead="by "))
+    for match in _WEEKDAY.finditer(lower):
+        ahead = (_WEEKDAYS[match.group("day")] - stated_at.weekday()) % 7 or 7
+        day = stated_at + timedelta(days=ahead)
+        # "Next Friday" is the coming one to some and the one after to others.
+        found.append(
+            TimeSpan(
+                match.start(),
+                match.end(),
+                day,
+                day + timedelta(days=7 * bool(match.group("next"))),
+                lead="by ",
+            )
+        )
     for match in _SOON.finditer(lower):
         ahead = {"tomorrow": 1, "the day after tomorrow": 2, "this week": 7, "asap": 7, "immediately": 7}
         last = stated_at + timedelta(days=ahead.get(match.group("word"), 0))
@@ -212,6 +237,9 @@ def _period(match: re.Match[str], first: date, last: date, stated_at: date) -> T
     # "which I took in January": a memory, though the next January lies ahead.
     before = match.string[max(0, match.start() - 24) : match.start()]
     if not lead.startswith(("by", "before", "next", "this")) and _PAST_VERB.search(before):
+        return None
+    is_told = lead.startswith("in ") and match.group("lead") is not None
+    if is_told and _OF_A_GAIN.search(match.string[max(0, match.start() - 60) : match.start()]):
         return None
     first, last = _narrow(first, last, lead)
     # "before May" and "until summer" end where the period begins.

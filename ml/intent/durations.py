@@ -1,7 +1,7 @@
 """Durations: "3-4 months", "a year and a half", "20+ years", "the next few weeks".
 
 What belongs here: durations ahead and the range of months that each means. What does not: the calendar
-(``dates.py``), whether a duration is a horizon (``needs.py``).
+(``dates.py``), whether a duration is a horizon (``horizon.py``).
 """
 
 # ruff: noqa: E501 - a pattern reads best with one alternative a line
@@ -124,8 +124,17 @@ def _unit_name(unit: str) -> str:
     )
 
 
+# "I worked for one for 30 years", "I've been a nurse for 20 years".
+_BEHIND = re.compile(
+    r"\b(?:worked|served|taught|lived|ran|owned|spent|drove|managed|built|practi[cs]ed|married|in\s+the\s+(?:navy|army|military|service|marines|air\s+force|business)|widowed|(?:was|were)(?!\s+(?:hoping|thinking|planning|looking|going|told|wondering))|"
+    r"been(?!\s+(?:hoping|thinking|planning|looking|wanting|considering|told|advised|meaning)))\b[^.,;:!?\n]{0,30}?\b(?:for\s+)?(?:over\s+|about\s+|almost\s+|nearly\s+|more\s+than\s+|some\s+|the\s+\w+\s+)?\Z"
+)
+
+
 def _is_memory(before: str, after: str) -> bool:
     """Say whether a duration looks back, or is an age."""
+    if _BEHIND.search(before) and not re.search(r"\bin\s+(?:the\s+)?(?:next\s+)?\Z", before):
+        return True
     # "it should be big after 18 years" looks ahead.
     if re.search(r"\b(?:should|shall|will|must|be|want\w*|need\w*)\b[^.;!?\n]{0,24}\bafter\s+\Z", before):
         return False

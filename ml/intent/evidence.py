@@ -13,13 +13,10 @@ term") belong to everybody, so they count only beside a wish and money, or where
 # ruff: noqa: E501 - a pattern reads best with one alternative a line
 
 import re
-from functools import cache, lru_cache
 from typing import Final
 
-from ml.intent.paraphrases import ALL_LISTS, ALL_TEMPLATES
-from ml.intent.plain_words import COMMON_WORDS, MONEY_WORDS, PLAIN_WORDS
+from ml.intent.familiar import WORD, foreign_words
 
-_NONE: Final = "none"
 # Nouns and phrases that only investing has: evidence of money by themselves.
 _MONEY: Final = re.compile(
     r"[$€£]\s?\d|\b(?:thousand|million|\d[\d,.]*\s?(?:k|grand|dollars?|bucks|usd)\b|(?:my|our|the|this|these|some|more|make|save|lose|losing|earn|invest(?:ing)?|with|for|on)\s+(?:\w+\s+){0,2}?(?:money|cash|savings|funds?|capital|wealth|principal|assets)\b|"
@@ -36,7 +33,7 @@ _OWN: Final = re.compile(
 _WISH: Final = re.compile(
     r"\b(?:i|we|client|clients|he|she|they|wife|husband|partner)(?:'d|'m|'re)?\s+(?:\w+\s+){0,2}?(?:want|wants|wanna|need|needs|would|prefer|prefers|aim|hope|hoping|wish|wishes|love|like|likes|looking|trying|plan|planning|intend|care|expect|only|refuse|insist|seek|seeks|require|requires|should|could|can|can't|cannot|don't|do\s+not|accept|hate|worry|saving|investing|after|targeting)\b"
     r"|\bi'd\b|\bwe'd\b|\bplease\b|\bpls\b|\bplz\b|\b(?:my|our|main|client's)\s+(?:\w+\s+){0,2}?(?:goal|aim|objective|priority|plan|focus|wish|target|idea|intention|horizon|concern|strategy)\b|\b(?:goal|objective|priority|aim|horizon)\s?(?:is|:)"
-    r"|\b(?:matters|counts)\s+(?:most|to\s+(?:me|us))\b|\blet's\b|\b(?:for|by|with|to|give|get|make)\s+(?:me|us)\b"
+    r"|\b(?:i|we)\s+ask\s+(?:for|of)\b|\ball\s+(?:i|we)\s+(?:ask|want|need)\b|\b(?:matters|counts)\s+(?:most|to\s+(?:me|us))\b|\blet's\b|\b(?:for|by|with|to|give|get|make)\s+(?:me|us)\b"
 )
 # A duty is the writer's where his affairs have it, or nobody is named: "must stay safe", "it should grow".
 _DUTY: Final = re.compile(
@@ -52,7 +49,6 @@ _TOLD: Final = re.compile(
 _QUESTION: Final = re.compile(
     r"\s*(?:(?:so|and|but|hi|hello|hey|quick\s+question|question)[\s,:]+){0,2}(?:what(?:'s|\s+(?:is|are|does|do|did|was|would|happens|kind|counts))|how\s+(?:long|much|many|do|does|did|is|are|can|often|come)|why|is|are|does|did|do|when|who|which|where|should|has|have)\b"
 )
-_WORD: Final = re.compile(r"[a-z][a-z&']*")
 _SENTENCE: Final = re.compile(r"(?<![0-9])[.](?=\s|$)|(?<=[0-9])[.](?=\s|$)|[!?\n]+|[.]{2,}|;\s")
 _CLAUSE: Final = re.compile(r"[,:()]|\s{3,}|\s-{1,3}\s|\s(?:and|but|so|because|while|as|since|though)\s")
 _FINITE: Final = re.compile(
@@ -81,6 +77,11 @@ _ASKED: Final = re.compile(r"\b(?:can|could|would|will)\s+you\b|\bplease\b")
 _SIMILE: Final = re.compile(
     r"(?<!would )(?<!'d )(?<!i )(?<!we )\blike\s+(?!to\b|my\b|our\b|the\b)[\w'-]+\s+in\s+the\s+[\w'-]+"
 )
+# What is warded off: "protect it from moths".
+_AGAINST: Final = re.compile(
+    r"\b(?:protect|shield|guard|save|keep|preserve|defend)\w*\s+(?:[\w'-]+\s+){1,3}?(?:from|against)\s+(?:the\s+|any\s+)?(?P<object>[\w'-]+)"
+)
+_LINKS: Final = frozenset("of in for my our the a an his her their this".split())
 # Who wishes goes before it: "our union wants".
 _SUBJECT: Final = re.compile(
     r"\b(?:the|our|my|this|his|her|their)\s+(?P<object>(?:[\w'-]+\s+){1,3}?)(?:wants|needs|would|should|must|aims?|hopes?|keeps?|plans?)\b"
@@ -93,70 +94,10 @@ _FREE_WORDS: Final = 3
 _FEW: Final = 2
 _FOREIGN_SHARE: Final = 0.3
 _NOTE_WORDS: Final = 8
-_MIN_LETTERS: Final = 3
-_MIN_SLIP: Final = 5
 # What is wished for follows its verb: "protect the old lighthouse".
 _OBJECT: Final = re.compile(
     r"\b(?:protect|preserv\w+|keep|grow|growing|beat|hold|build|guard|save|secure|win|harvest|increase|want|need|like|see|avoid|improve|lose|losing|gain|store|put|raise)(?=(?P<object>(?:\s+[\w'-]+){1,4}))"
 )
-
-
-@cache
-def _vocabulary() -> frozenset[str]:
-    """Words of investors' statements: plain English, money, and those of the paraphrase grammar."""
-    own = [
-        *ALL_LISTS.values(),
-        *(text for label, texts in ALL_TEMPLATES.items() if label != _NONE for text in texts),
-    ]
-    words = {word for text in own for word in _WORD.findall(re.sub(r"<\w+>", " ", text))}
-    return PLAIN_WORDS | COMMON_WORDS | MONEY_WORDS | words
-
-
-def foreign_words(lower: str) -> set[str]:
-    """Give the different words of a text that investors' statements and plain English do not use.
-
-    Parameters
-    ----------
-    lower : str
-        Cleaned lower-case text, or a part of one.
-
-    Returns
-    -------
-    set of str
-        Words of three letters or more.
-    """
-    return {word for word in _WORD.findall(lower) if len(word) >= _MIN_LETTERS and not _is_familiar(word)}
-
-
-@lru_cache(maxsize=50_000)
-def _is_familiar(word: str) -> bool:
-    """Say whether a word is known, an adverb of manner, or one slip away from a known word."""
-    known = _vocabulary()
-    if word in known or word.endswith("ly"):
-        return True
-    if any(
-        word.removesuffix(ending) in known
-        for ending in ("s", "es", "ed", "d", "ing", "'s", "'ll", "'d", "'ve", "'re", "n't")
-    ):
-        return True
-    if len(word) < _MIN_SLIP:
-        return False
-    swapped = (word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(1, len(word) - 1))
-    if word in _slips() or any(near in known for near in swapped):
-        return True
-    return len(word) > _MIN_SLIP and any(near in known or near in _slips() for near in _shortened(word)[:-1])
-
-
-@cache
-def _slips() -> frozenset[str]:
-    """Known words short of one letter."""
-    known = [word for word in _vocabulary() if len(word) > _MIN_SLIP]
-    return frozenset(short for word in known for short in _shortened(word))
-
-
-def _shortened(word: str) -> list[str]:
-    """Give the word without one letter; the first letter is hardly ever mistyped."""
-    return [word[:i] + word[i + 1 :] for i in range(1, len(word))]
 
 
 class Evidence:
@@ -204,7 +145,7 @@ class Evidence:
             for a text with hardly a foreign word.
         """
         at = self._index(start, end)
-        if at is None:
+        if at is None or self._is_crop(start, end):
             return False
         words = len(self._rest.split())
         if not self._has_voice:
@@ -234,6 +175,13 @@ class Evidence:
         sentence = self._lower[first:last]
         is_native = len(foreign_words(sentence)) <= max(_FREE_WORDS, _FOREIGN_SHARE * len(sentence.split()))
         return has_money and is_near and is_native and len(foreign_here) <= _FREE_WORDS
+
+    def _is_crop(self, start: int, end: int) -> bool:
+        """Say whether what is harvested is no loss: none is named, nor money, and the text has foreign words."""
+        phrase = self._whole[start:end]
+        if not phrase.startswith("harvest") or re.search(r"\b(?:loss|los(?:er|ing)|tax)", phrase):
+            return False
+        return bool(self._foreign) and _MONEY.search(self._rest) is None
 
     def supports_guess(self, start: int, end: int, certainty: float) -> bool:
         """Say whether the classifier's word may count: money is named, no word is foreign, or it is sure of itself."""
@@ -286,7 +234,8 @@ class Evidence:
     def _is_own_clause(self, clauses: list[tuple[int, int]], near: list[tuple[int, int]]) -> bool:
         """Say whether a clause without foreign words is a wish or a fragment, not a report on a third party."""
         texts = [self._lower[s:e] for s, e in clauses]
-        if not self._foreign or any(_WISH.search(text) or _TOLD.match(text) for text in texts):
+        is_wish = any(_WISH.search(text) or _TOLD.match(text) or _DUTY.match(text) for text in texts)
+        if not self._foreign or is_wish:
             return True
         if _MONEY.search(self._rest) is None:
             return not any(_FINITE.search(text) or _SUBJECT_OWN.search(text) for text in texts)
@@ -303,15 +252,16 @@ class Evidence:
     def _is_wish_foreign(self, start: int, end: int, clauses: list[tuple[int, int]]) -> bool:
         """Say whether what is wished for, or the phrase's next word, is foreign."""
         first, last = min(s for s, _ in clauses), max(e for _, e in clauses)
-        before = _WORD.findall(self._lower[max(first, start - 30) : start])[-1:]
-        after = _WORD.findall(self._lower[end : min(last, end + 30)])
-        after = [word for word in after if word not in ("of", "in", "for")][:1]
+        before = WORD.findall(self._lower[max(first, start - 30) : start])[-1:]
+        after = WORD.findall(self._lower[end : min(last, end + 30)])
+        after = [word for word in after if word not in _LINKS][:1]
         if foreign_words(" ".join((*before, *after))):
             return True
         return any(
             foreign_words(match.group("object"))
             for s, e in clauses
-            for match in (*_OBJECT.finditer(self._lower, s, e), *_SUBJECT.finditer(self._lower, s, e))
+            for pattern in (_OBJECT, _SUBJECT, _AGAINST)
+            for match in pattern.finditer(self._lower, s, e)
         )
 
     def _is_about_investor(self, start: int, end: int) -> bool:
@@ -323,7 +273,7 @@ class Evidence:
         clause = next(
             (c for c in _cut(self._lower, first, last, _CLAUSE) if c[0] <= start < c[1]), (start, end)
         )
-        before = _WORD.findall(self._lower[clause[0] : start])
+        before = WORD.findall(self._lower[clause[0] : start])
         return not before or before[0] not in _DETERMINERS or any(word in _AFFAIRS for word in before)
 
     def _is_subject_foreign(self, start: int, end: int) -> bool:
@@ -337,7 +287,7 @@ class Evidence:
         if _OWN.search(text) or _WISH.search(text) or _DUTY.search(text):
             return True
         other = _OTHER_SUBJECT.match(text)
-        if other is not None and not any(word in _AFFAIRS for word in _WORD.findall(other.group())[1:-1]):
+        if other is not None and not any(word in _AFFAIRS for word in WORD.findall(other.group())[1:-1]):
             return False  # "the patient should rest, avoid losses": what follows is told of him
         return any(_TOLD.match(text[s:e]) for s, e in _cut(text, 0, len(text), _CLAUSE))
 

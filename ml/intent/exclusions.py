@@ -101,7 +101,7 @@ _GAP_WORDS = (
     "compan(?:y|ies)|exposure|invest|invested|investing|investments?|money|put|putting|include|including|add|adding|touch|touching|like|do|does|anymore|more|single|kinds?|sorts?|types?|out|"
     "away|clear|it|i|we|see|related|connected|tied|that|which|are|is|make|makes|making|made|maker|makers|get|give|have|having|has|please|ever|again|sectors?|industr(?:y|ies)|names?|funds?|etfs?|for|by|"
     "holdings?|allowed|permitted|able|supposed|positions?|cent|penny|dime|dollar|bit|trace|good|conscience|individual|foreign|these|those|either|involved|profit|profits|profiting|linked|producers?|dealing|deals?|supporting|support|be|being|account|portfolio|this|my|our|on|even|also|go|going|near|anywhere|at|whatsoever|whole|entire|so-called|big|ties|"
-    "one|other|should|shall|must|held|kept|placed|put|bought|sells?|builds?|runs?|operates?|manages?|profits?|stand|bear|abide|quite|so|little|smallest|employer|work|firms?|business(?:es)?|manufactur\\w+|things|except|such|as|no|nor|not|or|and|both|especially|particularly|certainly|absolutely|definitely|really|much|there|ones|owned|tied|heavy|trade|trading"
+    "one|other|should|shall|must|held|kept|placed|put|bought|sells?|builds?|runs?|operates?|manages?|profits?|stand|bear|abide|quite|so|little|smallest|employer|competitors?|rivals?|former|old|work|firms?|business(?:es)?|manufactur\\w+|things|except|such|as|no|nor|not|or|and|both|especially|particularly|certainly|absolutely|definitely|really|much|there|ones|owned|tied|heavy|trade|trading"
 )
 _FIRST_GAP: Final = re.compile(rf"^(?:\s|[-'\"/&,:]|\b(?:{_GAP_WORDS})\b){{0,24}}$")
 _NEXT_GAP: Final = re.compile(
@@ -131,8 +131,13 @@ _BARE_TICKER: Final = re.compile(r"\$?\b[A-Z]{2,5}(?:\.[A-Z])?\b")
 _NOT_TICKERS: Final = frozenset(
     "IRA IRAS ETF ETFS USA US CPA IRS ESG REIT REITS SPAC SPACS FDIC CD CDS OK NO NOT AND OR THE FOR ANY PLEASE PLS STOCK STOCKS "
     "I AM MY NEVER BUY SELL ALL CEO IPO EV EVS AI RSU RSUS ESPP TLH AMT NIIT LLC LTD INC FAQ BTC ETH OTC ASAP FYI IMO USD TV "
-    "STCG LTCG STCGS LTCGS SPX QTD YTD EOY EOM DO DONT NEED WANT OF IN ON TO IT IS OUT ME WE SO AT BY UP IF AS BE GO HSA UK EU NYSE VIX QE FED GDP OIL GAS GUN GUNS".split()
+    "STCG LTCG STCGS LTCGS SPX QTD YTD EOY EOM DO DONT NEED WANT OF IN ON TO IT IS OUT ME WE SO AT BY UP IF AS BE GO HSA ACA AGI MAGI IRMAA FAFSA SSA SSI SSDI VA HOA MBA PHD PTO CFO CTO HR NGO UN FIRE UK EU NYSE VIX QE FED GDP OIL GAS GUN GUNS".split()
 )
+# "We'd lose our subsidy": what would happen, not what is to be left out.
+_WOULD_LOSE: Final = re.compile(
+    r"\b(?:i|we|they|he|she|it|you|who)(?:'d|'ll)?\s+\Z|\b(?:would|could|might|will|may|can|otherwise|or|not|to)\s+\Z"
+)
+_BRACKETS: Final = re.compile(r"\([^()\n]{0,90}\)")
 # "I work at X, so don't buy more of it": the company is named before the pronoun that excludes it.
 _EMPLOYER: Final = re.compile(
     r"\b(?:work(?:s|ed|ing)?\s+(?:at|for|in)|employ(?:ed|er)\s+(?:at|by|is)|employee\s+(?:at|of)|job\s+(?:at|with)|insider\s+at|plenty\s+of|enough|too\s+much|overweight(?:\s+in)?)\s+\Z"
@@ -175,6 +180,8 @@ def find_exclusions(lower: str, cased: str) -> tuple[tuple[Exclusion, ...], list
     cues = [*_CUE.finditer(lower), *_SO_ARE.finditer(lower)]
     for cue in cues:
         if cue.re is _SO_ARE and not any(end <= cue.start() for _, end in spans):
+            continue
+        if cue.group() == "lose" and _WOULD_LOSE.search(lower, max(0, cue.start() - 12), cue.start()):
             continue
         if _TOLERATED.match(lower, cue.start(), min(len(lower), cue.start() + 40)):
             continue
@@ -226,15 +233,18 @@ def _scope(
     limit = min(stop.start() if stop else len(lower), cue.end() + 240)
     word = cue.group().split()[0]
     governed: list[tuple[int, int, str, str]] = []
+    brackets = list(_BRACKETS.finditer(lower, cue.end(), limit))
     at = cue.end()
     for start, end, kind, name in terms:
         if start < cue.end() or (governed and start < at):
             continue
+        if any(b.start() < start < b.end() for b in brackets) and governed:
+            continue  # a reason, given in passing
         if end > limit:
             break
         gap = lower[at:start]
         if governed:
-            if not _NEXT_GAP.match(gap):
+            if not _NEXT_GAP.match(_BRACKETS.sub(" ", gap)):
                 break
         elif len(gap) > 90 or _SELLING.search(gap) or not (_FIRST_GAP.match(gap) or _ONE_STRANGER.match(gap)):
             return []

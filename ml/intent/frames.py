@@ -116,7 +116,8 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         rf"""
         (?:hold|holds|keep|keeps|retain|retains|maintain|maintains)\s+(?:on\s+to\s+)?(?:its\s+|their\s+|the\s+)?(?:present\s+|current\s+|real\s+|full\s+)?(?:value|worth|purchasing\s+power|buying\s+power)\b
         {_POT}\s+(?:\w+\s+)?{_OUGHT}\s+(?:\w+\s+){{0,2}}?(?:stay|stays|remain|remains|be|hold|keep|survive|come\s+back)\s+(?:\w+\s+){{0,2}}?{_WHOLE}\b
-        (?:need|want|expect|require)\s+{_POT}\s+(?:\w+\s+){{0,2}}?{_WHOLE}\b
+        (?:need|want|expect|require|like)\s+{_POT}\s+(?:\w+\s+){{0,2}}?{_WHOLE}\b
+        {_POT}\s+(?:\w+\s+)?(?:has\s+to|have\s+to|must|needs?\s+to|ought\s+to)\s+(?:\w+\s+){{0,2}}?(?:survive|hold\s+up|last|make\s+it|come\s+(?:back|through)|endure)\b
         {_POT}\s+(?:\w+\s+){{0,2}}?(?:kept|preserved|guarded|protected|looked\s+after)\s+(?:safe|intact|whole|secure|safely|carefully|out\s+of\s+harm|from)?
         {_POT}\s+(?:\w+\s+)?(?:be|is|are|to\s+be|should\s+be|must\s+be)\s+(?:preserved|protected|safeguarded|guarded|kept\s+safe|sheltered|defended)\b
         (?:preserv(?:e|ing)|protect(?:ing)?|safeguard(?:ing)?|conserve|conserving)\s+{_POT}\b
@@ -141,7 +142,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:careful|caution|prudent(?:ly)?|cautious(?:ly)?)\s+with\b
         """,
         rf"""
-        {_NEG}\s+(?!{_UNMOVED})(?:[\w']+\s+){{0,5}}?{_DOWN}\b
+        {_NEG}\s+(?!{_UNMOVED})(?:(?!(?:and|but)\s)[\w']+\s+){{0,5}}?{_DOWN}\b
         (?:no|zero|not\s+(?:\w+\s+){{0,2}}?(?:any|take|taking|want|like)\s+(?:\w+\s+){{0,2}}?)\s*(?:big\s+|real\s+|unnecessary\s+)?risks?\s+(?:at\s+all|whatsoever|of\s+any\s+kind|please|thanks|thank\s+you)\b
         (?:not|never|don't|won't|nor)\s+(?:\w+\s+){{0,2}}?(?:take|taking|run|running|want|accept)\s+(?:\w+\s+){{0,2}}?(?:any|big|needless|unnecessary|many)\s+(?:\w+\s+)?(?:risks?|chances)\b
         (?:not\s+(?:fussed|bothered|interested|worried|concerned|keen)|don't\s+care|indifferent|no\s+interest)\s+(?:\w+\s+)?(?:about|in|on)\s+(?:\w+\s+){{0,2}}?(?:upside|high\s+returns|big\s+gains|getting\s+rich)

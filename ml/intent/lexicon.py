@@ -33,7 +33,7 @@ def phrases(strong: str, weak: str = "", inherent: str = "") -> tuple[Phrase, ..
 
 
 MARKET = (
-    r"(?:the\s+)?(?:broad(?:er)?\s+|overall\s+|stock\s+|us\s+|whole\s+)?(?:markets?|s\s?&\s?p(?:\s?500)?|sp\s?500|spx?|spy|voo|vti|nasdaq|qqq|dow|russell(?:\s?\d+)?|"
+    r"(?:the\s+)?(?:broad(?:er)?\s+|overall\s+|stock\s+|us\s+|whole\s+)?(?:markets?|s\s?&\s?p(?:\s?500)?|sp\s?500|spx?|spy|voo|vti|nasdaq|qqq|dow|russell(?:\s?\d+)?|wilshire(?:\s?\d+)?|msci(?:\s+(?:world|acwi|eafe|usa|em))?|acwi|eafe|ftse(?:\s?\d+)?|(?:euro\s?)?stoxx(?:\s?\d+)?|dax|nikkei(?:\s?\d+)?|"
     r"index(?:es)?(?:\s+funds?)?|indices|benchmarks?|averages?)\b"
 )
 LOSS = r"(?:loss(?:es)?|losers?|losing\s+(?:positions?|lots?|stocks?|trades?|names?|holdings?)|paper\s+loss(?:es)?|capital\s+loss(?:es)?|red\s+(?:positions?|lots?|names?))"
@@ -46,6 +46,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:beat|beats|beating|outperform\w{{0,3}}|outrun\w{{0,4}}|outpac\w{{1,3}}|top|topping|crush\w{{0,3}}|smok(?:e|ing)|surpass\w{{0,3}}|outdo|exceed)\s+(?:[\w']+\s+){{0,2}}?{MARKET}
         (?<!matters\s)(?<!worth\s)(?:better|more|higher|faster|further)\s+(?:returns?\s+)?than\s+(?:[\w']+\s+){{0,2}}?{MARKET}
         (?:ahead\s+of|an?\s+edge\s+(?:over|on)|excess\s+returns?\s+(?:over|to|above|versus)|relative\s+to|measured\s+against|over\s+and\s+above|in\s+excess\s+of)\s+(?:[\w']+\s+){{0,2}}?{MARKET}
+        (?:outperform\w{{0,4}}|alpha|excess\s+returns?)\s+(?:against|over|above|versus|vs\.?|relative\s+to|compared\s+(?:to|with))\s+(?:[\w']+\s+){{0,2}}?{MARKET}
         (?:weekly|daily|short[\s-]term|short[\s-]run|near[\s-]term|pure|active|generate|generating|chas\w+|seek\w*|hunt\w*|find\w*|for)\s+alpha\b
         alpha\s+(?:is|from|over|within|in|generation|this|each|every|on\s+a)\b
         (?:swing|day|scalp|momentum|intraday|short[\s-]term)[\s-]?trad(?:e|es|ing|er)\b
@@ -104,7 +105,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         compound(?:ing)?\s+(?:\w+\s+){0,3}?(?:until|over|for|till)
         buy[\s-]and[\s-]hold|set[\s-]it[\s-]and[\s-]forget[\s-]it|set\s+and\s+forget
         (?:sav(?:e|ing)|invest(?:ing)?|money|growing|account|fund|grow|plan(?:ning)?|accumulate)\s+(?:\w+\s+){0,3}?(?:for|toward)\s+(?:my\s+|our\s+|an?\s+|early\s+)?(?:retirement|old\s+age|pension)
-        retire(?:ment)?\s+(?:\w+\s+){0,2}?(?:in|at|around|by|fund|money|savings|account|nest[\s-]?egg|growth|goal)\b(?!\s+(?:living|income))
+        retire(?:ment)?\s+(?:\w+\s+){0,2}?(?:fund|money|savings|account|nest[\s-]?egg|growth|goal)\b(?!\s+(?:living|income))
         (?:worth|be)\s+(?:a\s?lot|much|way|far)\s+more\s+(?:in|by|when|later)
         (?:for|over|in|take)\s+(?:the\s+)?(?:next\s+|coming\s+)?(?:few\s+|several\s+|two\s+|three\s+)?decades?\b
         (?:kids?|child|children|daughter|son|grandkids?|grandchildren|baby|grandson|granddaughter)(?:'?s|'|s')?\s+(?:college|university|education|future)\b(?![^.;!?\n]{0,40}\b(?:bill|due|tuition)\b)
@@ -115,7 +116,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         appreciat(?:e|ion)\b
         compound(?:ing)?\b
         long[\s-]?(?:term|run|haul)\b(?!\s+(?:capital\s+)?(?:gain|rate|status|treatment|lot|tax|loss|care))
-        retire(?:ment)?\b
+        retir(?:e|es|ing|ement)\b
         nest[\s-]egg
         """,
     ),
@@ -138,6 +139,8 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         sleep\s+(?:\w+\s+){0,2}?(?:at\s+night|well|soundly|easy)
         return\s+of\s+(?:my\s+|the\s+)?(?:capital|principal|money)\b
         capital\s+(?:is\s+)?(?:safe|secure|intact|guaranteed)
+        (?:keep|hold|hang)\s+(?:on\s+to\s+|onto\s+)?what\s+(?:i|we)(?:'ve|\s+have)?(?:\s+(?:already\s+)?(?:got|have|saved|made|earned))?\b(?!\s+(?:bought|in\s+\w+\s+stock))
+        (?:nothing|not\s+(?:one|a(?:\s+single)?)\s+\w+)\s+(?:may|can|must|should|shall|is\s+to)\s+(?:\w+\s+)?be\s+lost\b
         (?:park|parking|stash)\s+(?:(?!and\b)\w+\s+){0,3}?(?:money|cash|fund|proceeds|savings|it)\b
         (?:money|it|this)\s+(?:has\s+to|must|needs?\s+to|should)\s+(?:still\s+)?be\s+there
         (?:stay|staying|play|playing)\s+(?:it\s+)?(?:safe|defensive|conservative)
@@ -154,9 +157,10 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         """,
         r"""
         (?:don'?t|do\s+not|didn'?t|never|not|can'?t|cannot|can\s+not|won'?t|couldn'?t|without|no|avoid|afraid\s+of|scared\s+of|fear\s+of|terrified\s+of|hate|stop|unable\s+to|isn'?t\s+about)\s+(?:\w+\s+){0,4}?(?:los(?:e|es|ing)|lost)\s+(?:\w+\s+){0,2}?(?:money|capital|principal|savings|it|this|that|any|anything|what|my|the|our|a\s+(?:cent|penny|dime|dollar|single)|everything|much|value|any\s+of)
+        (?:don't|do\s+not|never|not|won't|can't|no)\b[^.;!?\n]{0,40}?\s(?:or|nor)\s+(?:to\s+)?los(?:e|ing)\s+(?:\w+\s+){0,2}?(?:money|capital|principal|savings|it|any|anything|value)\b
         not\s+losing\b
         (?:don'?t|do\s+not|never|not\s+to|no)\s+(?:\w+\s+)?gambl(?:e|ing)\s+(?:with\s+|away\s+)(?:it|this|that|my|our|the|what)\b
-        (?:can'?t|cannot|can\s+not|couldn'?t|won'?t|will\s+not|unable\s+to|not\s+(?:able|willing|prepared)\s+to|no\s+appetite\s+for|no\s+stomach\s+for|don'?t\s+want(?:\s+to\s+see)?|never\s+want|hate|refuse\s+to|can'?t\s+afford|no\s+room\s+for)\s+(?:to\s+)?(?:\w+\s+){0,3}?(?:loss(?:es)?|drawdowns?|drops?|declines?|crash(?:es)?|(?:big|large|steep|deep|sharp)\s+(?:drops?|falls?|swings?|drawdowns?|declines?|loss(?:es)?)|go(?:es)?\s+down|down\s+years?|falls?|volatility|swings|red|surprises|rollercoaster)\b
+        (?:can'?t|cannot|can\s+not|couldn'?t|won'?t|will\s+not|unable\s+to|not\s+(?:able|willing|prepared)\s+to|no\s+appetite\s+for|no\s+stomach\s+for|don'?t\s+want(?:\s+to\s+see)?|never\s+want|hate|refuse\s+to|can'?t\s+afford|no\s+room\s+for)\s+(?:to\s+)?(?:\w+\s+){0,3}?(?:loss(?:es)?|drawdowns?|drops?|declines?|crash(?:es)?|(?:big|large|huge|major|serious|another|steep|deep|sharp)\s+(?:drops?|falls?|swings?|fluctuations?|drawdowns?|declines?|hits?|blows?|loss(?:es)?)|go(?:es)?\s+down|down\s+years?|falls?|volatility|swings|red|surprises|rollercoaster)\b
         (?:no|zero|without)\s+(?:big\s+|large\s+|major\s+|nasty\s+|more\s+|any\s+|real\s+)?(?:loss(?:es)?|loses|drawdowns?|surprises|drama|rollercoaster|wild\s+(?:rides?|swings)|risk\s+of\s+loss)\b
         (?:never|not|don'?t)\s+(?:let\s+it\s+|have\s+it\s+)?(?:go(?:es)?|drop|fall|shrink|dip)\s+(?:down|below|under|in\s+value|much)
         """,
@@ -172,6 +176,8 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:write|writing)\s+(?:off|down)\s+(?:\w+\s+){{0,3}}?(?:losses|losers|\$?3,?000|3k)|write[\s-]offs?\b
         (?:deduct|deducting|deduction\s+for)\s+(?:\w+\s+){{0,3}}?(?:losses|\$?3,?000)
         (?:need|want|get|give\s+me|find)\s+(?:me\s+)?(?:some\s+|more\s+|capital\s+|tax\s+|deductible\s+|reali[sz]ed\s+)+losses\b
+        harvest(?:ing)?\s+(?:every(?:thing|\s+\w+)|anything|whatever|what|as\s+(?:much|many)|all|any)\s+(?:that\s+|of\s+it\s+|as\s+|tax\s+)?(?:you|we|i|is|are|that's|there|possible|available|eligible|can|in\s+sight|by|before)\b(?![^.,;!?\n]{{0,30}}\b(?:gains?|profits?|winners|upside|rally|ripe)\b)
+        (?<=:\s)harvest(?:ing)?(?=\s*(?:[.,;]|$))
         losses\s+(?:are|would\s+be)\s+(?:worth|valuable|useful)
         losses?\s+(?:to\s+be\s+|be\s+|should\s+be\s+)?(?:harvested|reali[sz]ed|taken|captured|booked|banked|crystalli[sz]ed|claimed)\b
         """,
@@ -234,7 +240,7 @@ RISK: Final[dict[str, re.Pattern[str]]] = {
         r"\b(?:moderate|mod[aeo]?rate|medium|med[iu]{1,3}[nm]|average|middling|balanced|mid|reasonable|normal|some)[\s-]*(?:level\s+of\s+|amount\s+of\s+|degree\s+of\s+)?(?:risk|volatility|tolerance|swings)\b|\brisk\s*(?:tolerance|level|appetite|profile)?\s*(?:is|:|=|would\s+be)?\s*(?:moderate|medium|average|in\s+the\s+middle|balanced)\b|\b(?:moderately|medium)\s+(?:aggressive|conservative|risky)\b|\bneither\s+(?:too\s+)?(?:aggressive|conservative|risky|safe)\b|\bmiddle[\s-]of[\s-]the[\s-]road\b|\bsomewhere\s+in\s+(?:the\s+middle|between)\b|\bmiddle\s+risk\b|\b(?:say|call\s+it|i'?m|i\s+am|go\s+with|we'?re|be|keep\s+it)\s+(?:a\s+|about\s+)?(?:moderate|medium)\b(?!\s+(?:growth|income|gain|profit|return))"
     ),
     "high": re.compile(
-        r"\b(?:high(?:er|est)?|big|lots?\s+of|a\s+lot\s+of|maximum|max|large|extreme|serious|plenty\s+of|considerable|substantial|significant|heavy)[\s-]*(?:appetite\s+for\s+|tolerance\s+for\s+)?(?:risks?|volatility)\b|\b(?:risk\s*(?:tolerance|appetite|level|profile)?|tolerance)\s*(?:is|:|=|would\s+be)?\s*(?:very\s+|quite\s+|pretty\s+)?(?:high|aggressive|through\s+the\s+roof|sky[\s-]high)\b"
+        r"\b(?:high(?:er|est)?|big|lots?\s+of|a\s+lot\s+of|maximum|max|large|extreme|serious|plenty\s+of|considerable|substantial|significant|heavy)[\s-]*(?:appetite\s+for\s+|tolerance\s+for\s+|(?:levels?|amounts?|degrees?)\s+of\s+)?(?:risks?|volatility)\b|\b(?:appetite|tolerance|taste|stomach)\s+for\s+(?:\w+\s+)?(?:risks?|loss(?:es)?|swings|volatility)\s+(?:is|:)\s+(?:\w+\s+)?(?:high|large|big|strong|great|considerable|enormous|unlimited|healthy)\b|\brisk\s+(?:turned|dialled|dialed|cranked|ramped)\s+(?:\w+\s+){0,3}?up\b|\brisk\s+(?:dial|knob|level|setting|slider)\s+(?:\w+\s+){0,2}?(?:max\w*|full|eleven|11|the\s+top)\b|\b(?:risk\s*(?:tolerance|appetite|level|profile)?|tolerance)\s*(?:is|:|=|would\s+be)?\s*(?:very\s+|quite\s+|pretty\s+)?(?:high|aggressive|through\s+the\s+roof|sky[\s-]high)\b"
         r"|\b(?:comfortable|fine|ok|okay|cool|happy|at\s+ease|good)\s+with\s+(?:\w+\s+){0,3}?(?:swings?|volatility|drawdowns?|risks?|loss(?:es)?|ups\s+and\s+downs|drops?|rollercoaster|rides?|bumps|turbulence)\b|\b(?:wild|bumpy|rough)\s+rides?\b[^.;!?\n,]{0,20}\b(?:ok|okay|fine|welcome|cool)\b"
         r"|(?<!tax )(?<!tax-)\b(?:swings?|volatility|drawdowns?|losses|loss(?![\s-]+harvest)|drops?|risks?|dips?|crash(?:es)?|ups\s+and\s+downs|rollercoaster)\b[^.;!?\n,]{0,25}?\b(?:(?:is|are|r|would\s+be)\s+(?:totally\s+|perfectly\s+|completely\s+|all\s+)?(?:ok|okay|fine|acceptable|no\s+problem|welcome|alright)|(?:don'?t|doesn'?t|won'?t|wouldn'?t|do\s+not|does\s+not|would\s+not|will\s+not)\s+(?:really\s+|even\s+)?(?:bother|scare|faze|worry|keep\s+me|upset|frighten|rattle))"
         r"|\b(?:i|we)\s+(?:also\s+|fully\s+|gladly\s+)?(?:accept|tolerate|welcome)\s+(?:(?:big|large|high|deep|even|any|all|the|a)\s+){0,3}(?:swings?|volatility|drawdowns?|risks?|loss(?:es)?|drops?)\b"
@@ -247,10 +253,10 @@ RISK: Final[dict[str, re.Pattern[str]]] = {
 }
 
 PRIMARY_CUE: Final = re.compile(
-    r"\b(?:first(?:\s+and\s+foremost)?|foremost|above\s+all|mainly|main|primar(?:y|ily)|top|priority|number\s+one|most\s+important(?:ly)?|mostly|chiefly|more\s+than\s+anything|the\s+(?:aim|goal|point|objective)\s+is|is\s+the\s+(?:aim|goal|point)|matters?\s+(?:most|more)|comes\s+first|only\s+(?:thing|goal)|what\s+i\s+really|essential|if\s+(?:you|i|we)\s+(?:must|have\s+to|had\s+to)\s+choose|when\s+in\s+doubt|if\s+(?:it|push)\s+comes\s+(?:down\s+)?to)\b|#1"
+    r"\b(?:first(?:\s+and\s+foremost)?|foremost|above\s+all|mainly|main|primar(?:y|ily)|(?<!on\s)top|priority|number\s+one|most\s+important(?:ly)?|mostly|chiefly|more\s+than\s+anything|the\s+(?:aim|goal|point|objective)\s+is|is\s+the\s+(?:aim|goal|point)|matters?\s+(?:most|more)|comes\s+first|only\s+(?:thing|goal)|what\s+i\s+really|essential|if\s+(?:you|i|we)\s+(?:must|have\s+to|had\s+to)\s+choose|when\s+in\s+doubt|if\s+(?:it|push)\s+comes\s+(?:down\s+)?to)\b|#1"
 )
 SECONDARY_CUE: Final = re.compile(
-    r"\b(?:second(?:ly|ary)?|number\s+two|two(?=\s?[:.])|rule\s+two|#2|background|after\s+that|close\s+behind|behind\s+(?:it|that|this)|then|also|as\s+well|on\s+the\s+side|if\s+possible|if\s+you\s+can|nice\s+to\s+have|bonus|ideally|some|a\s+(?:little|bit)(?:\s+of)?|partly|where\s+(?:you\s+can|possible)|besides|apart\s+from\s+that|additionally|in\s+addition|along\s+the\s+way|beyond\s+that|otherwise|less\s+important\w*|lower\s+priority|while\s+(?:you're\s+)?at\s+it)\b"
+    r"\b(?:second(?:ly|ary)?|number\s+two|two(?=\s?[:.])|rule\s+two|#2|background|after\s+that|close\s+behind|behind\s+(?:it|that|this)|on\s+top\s+of\s+(?:it|that|this)|and\s+(?:please|pls)\b[^\n]*\n|failing\s+that|fall-?back|plan\s+b|then|also|as\s+well|on\s+the\s+side|if\s+possible|if\s+you\s+can|nice\s+to\s+have|bonus|ideally|some|a\s+(?:little|bit)(?:\s+of)?|partly|where\s+(?:you\s+can|possible)|besides|apart\s+from\s+that|additionally|in\s+addition|along\s+the\s+way|beyond\s+that|otherwise|less\s+important\w*|lower\s+priority|while\s+(?:you're\s+)?at\s+it)\b"
 )
 VAGUE: Final = re.compile(
     r"\b(?:less|lower|no|little|low|minimal)\s+risk\b[^.;!?\n]{0,40}\b(?:more|higher|high|big|great|max\w*|huge|better)\s+(?:returns?|profits?|gains?)|\b(?:more|higher|high|big|great|huge|max\w*)\s+(?:returns?|profits?|gains?)\b[^.;!?\n]{0,40}\b(?:less|lower|no|without|little|low|zero|minimal)\s+(?:any\s+)?risk"
@@ -267,7 +273,7 @@ NEGATION: Final = re.compile(
     r"\b(?:not|no|never|don'?t|doesn'?t|didn'?t|isn'?t|aren'?t|won'?t|wouldn'?t|can'?t|cannot|without|instead\s+of|rather\s+than|not\s+interested\s+in|against|avoid(?:ing)?|stop(?:ped)?|tired\s+of|done\s+with|less\s+about|no\s+need\s+(?:for|to)|nothing\s+to\s+do\s+with|forget(?:\s+about)?|skip|quit|enough\s+of|neither|nor|used\s+to|tried|lost|burn(?:ed|t)|stupid|failed|regret|anything\s+but|hold(?:ing)?\s+off(?:\s+on)?|postpon\w+|defer\w*|delay\w*|put(?:ting)?\s+off|refrain\w*\s+from)\s+(?:[\w'&/-]+\s+){0,4}\Z"
 )
 DECLINED_AFTER: Final = re.compile(
-    r"^[^.;!?\n]{0,25}?(?:\bnever\s+again\b|\bno\s+more\b|\b(?:is|are|was|were)\s+(?:not\s+for|over|behind|a\s+mistake)|\b(?:isn'?t|aren'?t|wasn'?t|is\s+not|are\s+not)\s+(?:for\s+|so\s+|that\s+|very\s+|really\s+)?(?:me|us|my|important|a\s+(?:priority|concern|goal)|necessary|needed|what\s+i|interesting|of\s+interest|the\s+(?:point|goal|aim|idea))|\bdoesn't\s+(?:interest|matter|work)|\bdo(?:es)?\s+not\s+(?:interest|matter)|(?<!i\s)(?<!we\s)\bcan\s+wait\b|\bis\s+handled\s+elsewhere)|^[^.;!?\n]{0,70}?\b(?:elsewhere|separate(?:ly)?|at\s+(?:the|my|our)\s+(?:bank|credit\s+union)|not\s+your\s+concern|taken\s+care\s+of)\b"
+    r"^[^.;!?\n]{0,25}?(?:\bnever\s+again\b|\bno\s+more\b|\b(?:is|are|was|were)\s+(?:not\s+for|over|behind|a\s+mistake)|\b(?:isn'?t|aren'?t|wasn'?t|is\s+not|are\s+not)\s+(?:for\s+|so\s+|that\s+|very\s+|really\s+)?(?:me|us|my|important|a\s+(?:priority|concern|goal)|necessary|needed|what\s+i|interesting|of\s+interest|the\s+(?:point|goal|aim|idea))|\b(?:cost|burn(?:ed|t)|ruined|killed|hurt|bit|wrecked|drained|taught|bankrupted)\s+(?:me|us)\b|\bdoesn't\s+(?:interest|matter|work)|\bdo(?:es)?\s+not\s+(?:interest|matter)|(?<!i\s)(?<!we\s)\bcan\s+wait\b|\bis\s+handled\s+elsewhere)|^[^.;!?\n]{0,70}?\b(?:elsewhere|separate(?:ly)?|at\s+(?:the|my|our)\s+(?:bank|credit\s+union)|not\s+your\s+concern|taken\s+care\s+of)\b"
 )
 WISH: Final = re.compile(
     r"\b(?:want|need|please|pls|plz|goal|aim(?:ing)?|would\s+like|i'd\s+like|i'd\s+love|looking\s+(?:to|for)|hope|hoping|plan(?:ning)?|trying|wish|prefer|objective|priority|focus|keep|make|let|help|should|must|only|just|never|don'?t|no|i'm\s+(?:after|in)|interested\s+in|care\s+about|intend|mind)\b"

@@ -1,22 +1,19 @@
-"""Cash needs and horizons: which amount, share and time a text states for what.
+"""Cash needs: which amount, share and time a text states for money that is to be taken out.
 
-What belongs here: telling a sum to be taken out from the size of an account, and a deadline from a
-horizon. What does not: finding numbers and dates (``numbers.py``, ``dates.py``), objectives
-(``grammar.py``).
+What belongs here: telling a sum to be taken out from the size of an account, and which time is its
+deadline. What does not: finding numbers and dates (``numbers.py``, ``dates.py``), horizons (``horizon.py``),
+objectives (``grammar.py``).
 """
-
-# ruff: noqa: E501 - a pattern reads best with one alternative a line
 
 import re
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Final
 
-from ml.intent.grammar import Mention, clause_of
+from ml.intent.grammar import clause_of
 from ml.intent.numbers import Quantity
 from ml.intent.schema import Liquidity
 from ml.intent.text import CleanText, Piece
-from ml.intent.timespan import DAYS_PER_MONTH, OPEN_HORIZON_MONTHS, TimeSpan
+from ml.intent.timespan import TimeSpan
 
 _NEED: Final = re.compile(
     r"\b(?:need(?:s|ed|ing)?|require[sd]?|withdraw\w*|(?:wire|send|move|transfer|pay)\s+out|tak(?:e|ing)\s+(?:\w+\s+){0,3}?out|tak(?:e|ing)\s+(?:about\s+|around\s+|roughly\s+)?(?=\$|\d)|pull(?:ing)?|cash(?:ing)?\s+out|get(?:ting)?\s+(?:\w+\s+){0,3}?out|c[ao]me?\s+out|coming\s+out|has\s+to\s+come|out\s+of\s+(?:it|this|the\s+account|here|my\s+account)|"
@@ -24,7 +21,14 @@ _NEED: Final = re.compile(
     r"down[\s-]?payment|downpayment|tuition|stamp\s+duty|completion|adopt\w+|in\s+vitro|ivf|braces|orthodontist|furnace|boiler|deck|lease|franchise|buy[\s-]?(?:out|in)|buying\s+(?:out|into)|lawyer|attorney|legal\s+fees|settlement|divorce|bail|loan|mortgage|rent\b|fees?\b|invoice|remit\w*|prepare|distribut\w+|withdrawals?|payout|leaving|liquid|grad\s+school|college|repay\w*|moving|relocat\w+|visa|dental|dentist|vet\b|hospital|treatment|care\s+home|nursing\s+home|equipment|camp|trip|cruise|ring\b|estimated|estimateds|wedding|closing\s+costs|roof|surgery|medical\s+bills?|tax\s+bill|(?:estimated|property)\s+tax(?:es)?|sabbatical|gift(?:ing|s)?\s+(?:to|for|of)|giv(?:e|ing)\s+(?:to|our|my|each|away)\b|donat\w+|tithe|c[ao]me?s?\s+from\s+(?:here|this|it)|vacation|holiday\s+trip|honeymoon|renovat\w+|remodel\w*|kitchen|funeral|outlay|expenses?|bills?\b|for\s+the\s+irs|deposit\s+on|buy(?:ing)?\s+(?:a|an|our|my)\s+(?:\w+\s+)?(?:house|home|car|condo|boat|apartment|place|truck|van|rv)|set\s+aside|earmark\w*|reserve|on\s+hand|accessible|available|to\s+my\s+account)\b"
 )
 _NOT_NEED_LEFT: Final = re.compile(
-    r"(?:\b(?:have|has|had|got|hold|holding|own|worth|portfolio|account|balance|nest\s+egg|invest(?:ed|ing)?|inherit(?:ed|ing|ance)?|left\s+(?:me|us)|gave\s+(?:me|us)|received|won|sold|start(?:ed|ing)?(?:\s+with)?|began|original|initial|limit|cap|gain|gains|loss|losses|lost|lose|losing|made|make|making|earn(?:s|ed|ing)?|income|salary|paid|bonus|contribut\w+|add(?:ing)?|sav(?:e|ed|ing)|deposit(?:ed|ing)?\s+(?:another\s+)?|put(?:ting)?\s+in|grow|growing|turn(?:ing)?|double|from|profit|target|goal|reach|hit|offset|harvest\w*|reali[sz]\w+|deduct\w*|write\s+off|book|put|with|these|those|the\s+(?:first|original|initial)|over|above|past|down(?!\s*-?payment)|up|insurance|bought|paid|was|were|is|are|into|per|manag\w+|basis)\b[\s\w'()]{0,18})\Z"
+    r"(?:\b(?:have|has|had|got|hold|holding|own|worth|portfolio|account|balance|nest\s+egg|invest(?:ed|ing)?|inherit(?:ed|ing|ance)?|left\s+(?:me|us)|gave\s+(?:me|us)|received|won|sold|start(?:ed|ing)?(?:\s+with)?|began|original|initial|limit|cap|gain|gains|loss|losses|lost|lose|losing|made|make|making|earn(?:s|ed|ing)?|income|salary|paid|bonus|contribut\w+|add(?:ing)?|sav(?:e|ed|ing)|deposit(?:ed|ing)?\s+(?:another\s+)?|put(?:ting)?\s+in|grow|growing|turn(?:ing)?|double|from|profit|target|goal|reach|hit|offset|harvest\w*|reali[sz]\w+|deduct\w*|write\s+off|book|put|with|these|those|the\s+(?:first|original|initial)|over|above|past|down(?!\s*-?payment)|up|insurance|bought|paid|was|were|is|are|into|per|manag\w+|basis|finished|cleared|repaid|spent|refinanced|closed\s+on|settled|wiped\s+out|401\(?k\)?|iras?|roth|529|hsa)\b[\s\w'()]{0,18})\Z"
+)
+# "Take out, what did we say, five percent": what is said while thinking.
+_PAUSE: Final = re.compile(r"[,-]\s(?:[\w']+\s?){1,6},\s\Z")
+# "Apart from that 12,000 in May": the beginning says nothing of the sum.
+_OPENER: Final = re.compile(
+    r"\s*(?:oh\s+and\s+|and\s+|but\s+|also\s+)?(?:(?:apart|aside)\s+from|other\s+than|besides|beyond|on\s+top\s+of|in\s+addition\s+to|except\s+for)\s+(?:that|this|which|it|those|these)[\s,:-]+"
+    r"|\s*(?:separately|additionally|one\s+(?:more|other|last)\s+thing|another\s+thing|lastly|finally|exception|one\s+exception)[\s,:-]+"
 )
 _NOT_NEED_RIGHT: Final = re.compile(
     r"^\s*(?:-\s*)?(?:\w+\s+){0,2}?(?:account|portfolio|gains?|loss(?:es)?|limit|deduction|profits?|salary|income|job|bonus|in\s+(?:loss|gains|stocks?|options|rsus|losses|profit|savings|the\s+account|my\s+account|this\s+account|here|total)|invested|inheritance|target|position|stake|worth\s+of|life\s+insurance|a\s+(?:month|year)\s+(?:in|into|from)|each\s+month|monthly|per\s+month|every\s+month|basis|shares?|miles|people|words|times)\b"
@@ -33,7 +37,7 @@ _STRONG_NEED_LEFT: Final = re.compile(
     r"\b(?:need(?:s|ed|ing)?|withdraw(?:ing|al\s+of)?|take(?:\s+out)?|taking(?:\s+out)?|pull(?:ing)?(?:\s+out)?|cash\s+out|free\s+up|raise|set\s+aside|put\s+aside|pay|owe|hand|wire(?:\s+out)?|transfer(?:\s+out)?|send\s+out|move\s+out|promised|find|(?<='ll\s)want|get\s+my\s+hands\s+on|get|send|give|require|prepare|arrange|remit|release|earmark|reserve|budget|liquidate|cash\s+in|hold\s+back|keep\s+back|take\s+home|outlay\b[^.;!?\n]{0,40}|exception\b[^.;!?\n]{0,40}|due)\s+(?:me\s+|us\s+|you\s+to\s+\w+\s+|(?:a|an|the|my|our|his|her)\s+(?:\w+\s+){1,2}|to\s+(?:\w+\s+){0,3}?|about\s+|around\s+|roughly\s+|approximately\s+|exactly\s+|some\s+|another\s+|at\s+least\s+|up\s+to\s+|say\s+|maybe\s+|a\s+total\s+of\s+|him\s+|her\s+|them\s+|the\s+)*\Z"
 )
 _SHARE_OF: Final = re.compile(
-    r"^\s*of\s+(?:aum|nav)\b|^\s*(?:distribution|withdrawal|payout|draw|leaving|going\s+out|comes?\s+out|comes?\s+due|to\s+(?:my|our|the)\s)|^\s*(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+|that\s+|what(?:'s|\s+is)?\s+|it\b|everything|all\s+of\s+)(?:\w+\s+){0,2}?(?:account|portfolio|money|holdings|balance|total|fund|investments?|value|shares?|savings|aum|nav|it|pot|whole|there|here|assets|stocks?|cash)?\b|^\s*(?:out|in\s+cash|cash|liquid|withdrawn|needs|will|has|should|must|for\s+(?:a|my|our|the)\b)"
+    r"^\s*of\s+(?:aum|nav)\b|^\s*(?:distribution|withdrawal|payout|draw|leaving|going\s+out|comes?\s+out|comes?\s+due|to\s+(?:my|our|the)\s)|^\s*(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+|that\s+|what(?:'s|\s+is)?\s+|it\b|everything|all\s+of\s+)(?:\w+\s+){0,2}?(?:account|portfolio|money|holdings|balance|total|fund|investments?|value|shares?|savings|aum|nav|it|pot|whole|there|here|assets|stocks?|cash)?\b|^\s*(?:out|in\s+cash|cash|liquid|available|ready|withdrawn|needs|will|has|should|must|for\s+(?:a|my|our|the)\b)"
 )
 _NOT_SHARE: Final = re.compile(
     r"\b(?:max(?:imum)?|more\s+than|at\s+most|up\s+to|under|over|least|return|returns|yield|yields|gain|gains|gained|profit|make|earn|down|up|squeeze|wring|coax|settle\s+for|aim\s+for|after|looking\s+for|drop|drops|dropped|drawdown|lose|loss|lost|bracket|rate|rates|tax|beat|by|fell|rose|growth|inflation|apr|interest|allocation|target|weight|risk|fee|fees|chance|stocks|bonds|in\s+one|concentrat\w+)\s+(?:\w+\s+){0,2}?\Z"
@@ -145,7 +149,9 @@ _PROFIT: Final = re.compile(
 
 def _amount_score(lower: str, amount: Quantity, sentence: Piece, times: list[TimeSpan]) -> float:
     """Say how clearly an amount is to be taken out; :data:`_NEEDED` is enough."""
-    left = lower[max(sentence.start, amount.start - 60) : amount.start]
+    opener = _OPENER.match(lower, sentence.start, amount.start)
+    start = sentence.start if opener is None else opener.end()
+    left = _PAUSE.sub(" ", lower[max(start, amount.start - 60) : amount.start])
     right = lower[amount.end : amount.end + 60]
     if re.match(r"\s*(?:%|percent)", right):
         return 0.0
@@ -159,14 +165,18 @@ def _amount_score(lower: str, amount: Quantity, sentence: Piece, times: list[Tim
         )
         is_other = _NOT_NEED_RIGHT.match(right) and not _FROM_HERE.match(right) and not is_out
         return 0.0 if is_refused or is_other else 4.0
-    if _NOT_NEED_RIGHT.match(right) and not is_out and not _FROM_HERE.match(right):
+    is_other = _NOT_NEED_RIGHT.match(right) or _RECURS.match(right)
+    if _TO_INVEST.match(right) or (is_other and not is_out and not _FROM_HERE.match(right)):
         return 0.0
-    if _NOT_NEED_LEFT.search(left) and not is_out:
+    is_held = _HELD_LEFT.search(left) is not None and _HELD_RIGHT.match(right) is not None
+    is_billed = _BILL_LEFT.search(left) is not None or _WANTED_RIGHT.match(right) is not None
+    if is_held or (_NOT_NEED_LEFT.search(left) and not is_out and not is_billed):
         return 0.0
     window = lower[max(sentence.start, amount.start - 110) : min(sentence.end, amount.end + 90)]
     is_dated = any(sentence.start <= t.start < sentence.end for t in times)
     score = 2.0 * (_NEED.search(window) is not None) + 2.5 * is_out
-    opens = _NOTE_LEFT.fullmatch(lower, sentence.start, amount.start) is not None
+    score += _NEEDED * (is_billed and is_dated)
+    opens = _NOTE_LEFT.fullmatch(lower, start, amount.start) is not None
     if opens and _NOTE_RIGHT.match(right) and not _INVESTED.search(lower, sentence.start, sentence.end):
         score += _NEEDED
     # "We break ground in March: $150,000."
@@ -181,9 +191,25 @@ def _amount_score(lower: str, amount: Quantity, sentence: Piece, times: list[Tim
 _TAKEN_LEFT: Final = re.compile(
     r"\b(?:take\s+out|pull\s+out|withdraw|move|convert|turn|set\s+aside|put\s+aside|cash\s+out|free\s+up|liquidate|release|get\s+out|raise|hold\s+back)\s+(?:about\s+|around\s+|roughly\s+|some\s+|me\s+|us\s+|the\s+|a\s+)*\Z"
 )
+# "I've got 65k in VTI and 20k in cash": what is held, not what is needed.
+_HELD_LEFT: Final = re.compile(
+    r"\b(?:have|has|had|got|hold|holding|own|with|there's|sitting\s+on)\b[^.;:!?\n]{0,45}(?:,|\band|\bplus)\s+(?:about\s+|around\s+|another\s+|some\s+)?\Z"
+)
+_HELD_RIGHT: Final = re.compile(
+    r"\s*(?:dollars\s+)?(?:in|of)\s+(?!cash\s+(?:by|before|next|ready|for|in|this)\b|(?:january|february|march|april|may|june|july|august|september|october|november|december|the\s+(?:spring|summer|fall|winter)|q\d)\b)"
+)
+# "The roof quote is $23,400, wanted by November."
+_BILL_LEFT: Final = re.compile(
+    r"\b(?:quotes?|bills?|invoice|estimate|balance\s+due|costs?|fees?|tuition|deposit|down[\s-]?payment|premium|tab)\s+(?:(?:is|was|of|for|at|are|will\s+be|comes?\s+to|runs?(?:\s+to)?|came\s+(?:in\s+)?(?:at|to))|[:=-])\s*(?:about\s+|around\s+|roughly\s+)?\Z"
+)
+_RECURS: Final = re.compile(r"\s*(?:dollars\s+)?(?:a|per|each|every)\s+(?:month|week|year|quarter)\b")
+_TO_INVEST: Final = re.compile(r"[^.,;!?\n]{0,30}\bto\s+(?:invest|work\s+with|put\s+to\s+work)\b")
+_WANTED_RIGHT: Final = re.compile(
+    r"\s*,?\s*(?:and\s+)?(?:(?:the|our|my|his|her)\s+)?[\w'-]+\s+(?:wants?|needs?|expects?|charges?|asks?\s+for)\s+(?:it|that|them|this|payment|the\s+money)\s+(?:\w+\s+)?(?:by|before|in|on)\b"
+)
 # A note that begins with its sum: "eighteen grand, september, for the furnace".
 _NOTE_LEFT: Final = re.compile(
-    r"\s*(?:(?:so|ok|okay|hi|hello|hey|please|basically|also|plus|and|then|note|reminder)[\s,:]+){0,3}(?:a\s+|an\s+)?\Z"
+    r"\s*(?:(?:so|ok|okay|hi|hello|hey|please|basically|also|plus|and|then|note|reminder|oh)[\s,:]+){0,3}(?:a\s+|an\s+)?\Z"
 )
 _NOTE_RIGHT: Final = re.compile(
     r"^[\s,]*(?:dollars?[\s,]+|bucks[\s,]+|please[\s,]+|in\s+cash[\s,]+|out[\s,]+|cash[\s,]+|of\s+(?:it|this|the\s+\w+)[\s,]+)?(?:by|before|in|next|this|due|for\s+(?:the|my|our|a|an|his|her)\b(?!\s+(?:next|coming|long|rest))|january|february|march|april|may|june|july|august|september|october|november|december|\d{1,2}/)"
@@ -195,7 +221,7 @@ _INVESTED: Final = re.compile(
 
 def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeSpan]) -> float:
     """Say how clearly a share of the portfolio is to be taken out."""
-    left = lower[max(sentence.start, share.start - 50) : share.start]
+    left = _PAUSE.sub(" ", lower[max(sentence.start, share.start - 50) : share.start])
     right = lower[share.end : share.end + 70]
     if re.match(
         r"\s*(?:a|per|every|each)\s+(?:year|annum|month)|\s*(?:\w+\s+)?(?:return|gain|yield|loss|drop|profit|hit|cut|haircut|drawdown|swing|fall|decline|position|stake|pop|stock|bond|risk)",
@@ -211,7 +237,7 @@ def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeS
         return 0.0
     if _STRONG_NEED_LEFT.search(left):
         return 4.0
-    if _NOT_SHARE.search(left):
+    if _NOT_SHARE.search(left) and not _OUT_RIGHT.match(right):
         return 0.0
     is_dated = any(sentence.start <= t.start < sentence.end for t in times)
     window = lower[max(sentence.start, share.start - 80) : min(sentence.end, share.end + 80)]
@@ -221,6 +247,9 @@ def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeS
         + 1.5 * (re.match(r"[\w\s]{0,24}?\bfor\s+(?:a|an|my|our|the)\b", right) is not None)
         + 0.5 * is_dated
     )
+
+
+DEADLINE_LEAD: Final = re.compile(r"(?:by|before|until|till|through|no\s+later)\b")
 
 
 def _deadline(
@@ -234,7 +263,7 @@ def _deadline(
         def order(time: TimeSpan) -> tuple[bool, bool, bool, bool, int]:
             is_before = time.start < anchor.start
             gap = anchor.start - time.end if is_before else time.start - anchor.end
-            is_deadline = time.lead == "within" or _DEADLINE_LEAD.match(time.lead) is not None
+            is_deadline = time.lead == "within" or DEADLINE_LEAD.match(time.lead) is not None
             return (
                 time.lead == "now",
                 not clause.start <= time.start < clause.end,
@@ -255,130 +284,3 @@ def _deadline(
         and re.search(r"\b(?:by|before|due|needed|need)\b", lower[sentence.end : following[0].end])
         else None
     )
-
-
-_HORIZON_NEAR: Final = 250
-_BARE_WORDS: Final = 3
-_DEADLINE_LEAD: Final = re.compile(r"(?:by|before|until|till|through|no\s+later)\b")
-_AGE_NOW: Final = re.compile(
-    r"(?<!until )(?<!till )(?<!when )(?<!before )(?<!once )\b(?:i'?m|i\s+am|we'?re|aged?|turn(?:ed|ing)|just\s+turned)\s+(?:now\s+|about\s+|only\s+|just\s+|nearly\s+|almost\s+|age\s+)?(?P<age>[2-7]\d)\b(?!\s*(?:%|k\b|percent|months?|days?|weeks?|thousand))"
-    r"|(?:^|[.;\n])\s*[a-z]{3,15},\s*(?P<job>[2-7]\d)\s*[,.;]|\b(?P<now>[2-7]\d)\s+now\b|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:years?|yrs?|yo)(?:[\s-]+old)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
-)
-_AGE_THEN: Final = re.compile(
-    r"\b(?:retir\w*|stop(?:\s+working)?|hang\s+up\s+my\s+\w+|call\s+it\s+quits|leave\s+work|quit(?:\s+working)?|pension|done\s+working|out\s+of\s+the\s+rat\s+race|work(?:ing)?)\b[^.;!?\n]{0,30}?\b(?:at|by|to|until|till|when\s+i'?m|around|before)\s+(?:age\s+|about\s+|i'?m\s+|i\s+am\s+|i\s+turn\s+)?(?P<retire>[4-8]\d)\b"
-    r"|\b(?:until|till|by\s+the\s+time|when|before|once)\s+(?:i'?m|i\s+am|i\s+turn|i\s+hit|i\s+reach|age|im)\s+(?:age\s+)?(?P<turn>[3-8]\d)\b|\b(?:at|by|target|goal|retirement)\s+age\s+(?:of\s+|is\s+|:\s?)?(?P<by>[3-8]\d)\b|\b(?:till|until|at|by)\s+(?P<plain>[4-8][05])\b(?!\s*(?:%|k\b|percent|days|months|weeks|,|dollars))"
-)
-
-
-def _age_horizon(lower: str) -> float | None:
-    """Give the months from a stated age to a stated target age."""
-    now, then = _AGE_NOW.search(lower), _AGE_THEN.search(lower)
-    if now is None or then is None:
-        return None
-    ages = [int(next(group for group in match.groups() if group)) for match in (now, then)]
-    years = ages[1] - ages[0]
-    return 12.0 * years if 1 <= years <= 50 else None
-
-
-def find_horizon(
-    text: CleanText,
-    times: list[TimeSpan],
-    mentions: list[Mention],
-    used: list[tuple[int, int]],
-    stated_at: date,
-    objective: str,
-) -> tuple[int, int] | None:
-    """Choose the time over which the objective is to be reached.
-
-    A time counts if it stands in the sentence of a named objective or next to it and is neither the
-    deadline of a cash need nor part of a tax rule (a year's holding, 30 days).
-    """
-    ages = _age_horizon(text.lower)
-    if ages is not None and (not mentions or {m.objective for m in mentions} != {"short_term_gain"}):
-        return _tolerant(ages, ages)
-    best: tuple[float, TimeSpan] | None = None
-    sentences = text.sentences()
-    for time in times:
-        if any(start <= time.start < end for start, end in used) or _is_rule(text.lower, time, mentions):
-            continue
-        if objective == "tax_loss_harvesting" and time.months is None and not _DEADLINE_LEAD.match(time.lead):
-            continue  # "this year", "in December": when losses are taken, not how long
-        if (
-            objective == "long_term_gain"
-            and not time.is_open
-            and _months(time, stated_at)[1] < _MIN_GROWTH_MONTHS
-        ):
-            continue  # "no gains this year": growth takes longer
-        if time.months is None and _belongs_to_losses(time, mentions, objective):
-            continue
-        home = next((s for s in sentences if s.start <= time.start < s.end), None)
-        if home is None:
-            continue
-        distance = _objective_distance(text.lower, time, mentions, home)
-        if distance is not None and (best is None or distance < best[0]):
-            best = (distance, time)
-    if best is None:
-        return None
-    time = best[1]
-    low, high = _months(time, stated_at)
-    if time.months is not None and time.lead == "within" and low == high and high < 24:
-        low = 0.8 * low
-    return _tolerant(low, OPEN_HORIZON_MONTHS if time.is_open else high)
-
-
-_MIN_GROWTH_MONTHS: Final = 9.0
-
-
-def _months(time: TimeSpan, stated_at: date) -> tuple[float, float]:
-    """Give the shortest and longest distance of a time in months."""
-    if time.months is not None:
-        return time.months
-    return (time.first - stated_at).days / DAYS_PER_MONTH, (time.last - stated_at).days / DAYS_PER_MONTH
-
-
-def _belongs_to_losses(time: TimeSpan, mentions: list[Mention], objective: str) -> bool:
-    """Say whether a date says when losses are to be taken, beside another objective."""
-    if objective == "tax_loss_harvesting" or not mentions:
-        return False
-    nearest = min(mentions, key=lambda m: max(0, time.start - m.end, m.start - time.end))
-    return nearest.objective == "tax_loss_harvesting"
-
-
-def _tolerant(low: float, high: float) -> tuple[int, int]:
-    """Widen by a tenth and round outwards, within 0..600."""
-    upper = min(OPEN_HORIZON_MONTHS, int(-(-high * 1.1 // 1)))
-    return min(int(low * 0.9), upper), upper
-
-
-def _is_rule(lower: str, time: TimeSpan, mentions: list[Mention]) -> bool:
-    words = lower[time.start : time.end]
-    if re.search(r"\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*days?\b|36[56]\s+days?", words):
-        return True
-    if re.match(r"a day\b", words) and re.search(r"\b(?:year|months?)\s+and\s+\Z", lower[: time.start]):
-        return True  # "a year and a day"
-    holding = time.months is not None and 11.5 <= time.months[1] <= 14.5
-    return holding and any(
-        m.objective == "long_term_gains_only" and m.start - 25 <= time.start <= m.end + 25 for m in mentions
-    )
-
-
-def _objective_distance(lower: str, time: TimeSpan, mentions: list[Mention], home: Piece) -> float | None:
-    """Distance to the nearest objective of the sentence, else a larger one to its neighbours."""
-    if not mentions:
-        return None
-    near = [m for m in mentions if home.start <= m.start < home.end]
-    gap = min((max(0, max(time.start - m.end, m.start - time.end)) for m in near), default=None)
-    if gap is not None:
-        return float(gap)
-    if re.search(
-        r"\b(?:last|past|previous|ago|since|used\s+to|was|were)\b",
-        lower[max(home.start, time.start - 30) : time.start],
-    ):
-        return None
-    plan = re.search(
-        r"\b(?:horizon|want|be|look(?:ing)?\s+at|thinking|from\s+now|time|plan\w*|within|in|by|through|target|off|out|time\s*frame|timeline|i\s+have|won'?t\s+(?:need|touch)|don'?t\s+need|hold|invest(?:ed|ing)?|retir\w+|stop\s+working|until|till|run\s*way|leave\s+it|there|away|over|for\s+(?:the|about|at))\b",
-        lower[home.start : home.end],
-    )
-    distance = min(max(0, max(time.start - m.end, m.start - time.end)) for m in mentions)
-    is_bare = len(lower[home.start : home.end].split()) <= _BARE_WORDS  # "Grow it. 25 years."
-    return 1000.0 + distance if (plan or is_bare) and distance <= _HORIZON_NEAR else None

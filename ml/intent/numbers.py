@@ -84,6 +84,8 @@ _FRACTION = re.compile(
 )
 # "1/3 of the account"; a date has no "of the" behind it.
 _RATIO = re.compile(rf"(?<![\d/])(?P<top>[1-4])/(?P<bottom>[2-9])(?![\d/])\s+{_WHOLE}")
+# "401k maxed out": a kind of account, not a sum.
+_ACCOUNT_KINDS: Final = frozenset(("401", "403", "457", "529"))
 _FOREIGN_UNITS = re.compile(r"^(?:euro|eur|pound|gbp|franc|chf|yen|rupee|quid|[€£¥₹])")
 
 
@@ -181,6 +183,8 @@ def _figure_amount(lower: str, match: re.Match[str]) -> Quantity | None:
     # "3 m" is months as often as millions: without a sign, a lone m after a space is not money.
     if suffix == "m" and not match.group("sign") and lower[match.end("figure")].isspace():
         suffix = None
+    if figure in _ACCOUNT_KINDS and not match.group("sign") and not match.group("unit"):
+        return None
     value = float(figure.replace(",", "")) * _SUFFIXES.get(suffix or "", 1.0)
     unit = match.group("unit") or ""
     is_foreign = bool(match.group("foreign")) or bool(_FOREIGN_UNITS.match(unit))

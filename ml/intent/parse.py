@@ -21,18 +21,11 @@ from ml.intent.constraints import active_constraints
 from ml.intent.dates import find_times
 from ml.intent.evidence import Evidence
 from ml.intent.exclusions import find_exclusions
-from ml.intent.grammar import (
-    Mention,
-    Ranked,
-    find_mentions,
-    find_tax,
-    rank_objectives,
-    settle_alpha,
-    strengthen,
-    tax_spans,
-)
-from ml.intent.needs import Need, find_horizon, find_liquidity
+from ml.intent.grammar import Mention, find_mentions, strengthen
+from ml.intent.horizon import find_horizon, is_horizon_alone
+from ml.intent.needs import Need, find_liquidity
 from ml.intent.numbers import find_amounts, find_shares
+from ml.intent.ranking import Ranked, find_tax, rank_objectives, settle_alpha, tax_spans
 from ml.intent.risk import find_risk
 from ml.intent.schema import InvestmentIntent, Span
 from ml.intent.text import MAX_CHARS, CleanText, clean
@@ -111,7 +104,7 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
     evidence = Evidence(cleaned.lower, exclusion_spans)
     if exclusions and not evidence.supports_exclusion():
         exclusions, exclusion_spans = (), []
-    mentions = [m for m in mentions if evidence.supports_objective(m.start, m.end, m.weight < 1.0)]
+    mentions = _supported(mentions, evidence)
     mentions = strengthen(cleaned, mentions, times)
     risk = find_risk(cleaned, evidence.supports_risk)
     amounts, shares = find_amounts(cleaned.lower), find_shares(cleaned.lower)
@@ -132,7 +125,9 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
         mentions.append(Mention(ranked.primary or "", guessed.start, guessed.end, weight=1.0, rank=0))
     tax = find_tax(cleaned, mentions, ranked)
     horizon = None
-    if ranked.primary is not None:
+    if is_horizon_alone(cleaned.lower):
+        ranked = Ranked(None, None, False)
+    if ranked.primary is not None or is_horizon_alone(cleaned.lower):
         horizon = find_horizon(cleaned, times, mentions, need.deadlines, stated_at, ranked.primary)
         ranked = settle_alpha(cleaned, ranked, horizon)
     used = [(m.start, m.end) for m in mentions] + exclusion_spans + need.deadlines + need.spans
@@ -150,6 +145,17 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
         not_understood=_not_understood(text, cleaned, used),
         parser_version=parser_version(),
     )
+
+
+def _supported(mentions: list[Mention], evidence: Evidence) -> list[Mention]:
+    """Keep the mentions that are the writer's wish about his money; a part of one that is not falls with it."""
+    is_own = [evidence.supports_objective(m.start, m.end, m.weight < 1.0) for m in mentions]
+    others = [m for m, own in zip(mentions, is_own, strict=True) if not own]
+    return [
+        m
+        for m, own in zip(mentions, is_own, strict=True)
+        if own and not any(o.start <= m.start and m.end <= o.end for o in others)
+    ]
 
 
 def _not_understood(text: str, cleaned: CleanText, used: list[tuple[int, int]]) -> tuple[Span, ...]:

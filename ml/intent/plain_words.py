@@ -29,7 +29,7 @@ PLAIN_WORDS: Final = frozenset(
     put set say says think know see look looking use used using work works help please pls plz thanks thank hi hello hey dear sir team sorry
     here there back away ahead together alone thing things way ways stuff people person everyone anyone someone nobody kind sort goal goals aim
     idea point matter matters important main mainly mostly most simple simply careful carefully patient patience slow slowly steady steadily fast
-    quick quickly high higher highest low lower lowest medium moderate strong safe safely safety secure security sure certain possible free easy
+    quick quickly high higher highest low lower lowest medium moderate strong safe safely safety secure security sure certain possible available eligible dial fail fails failed free easy
     hard able willing happy ready comfortable nervous worried afraid sleep night nights age aged old retired retiree retirees life lifetime live
     living wife husband partner spouse kid kids child children son daughter daughters family grandkids grandchildren parents mother father future
     generation heirs home house job start started end ends begin beginning continue stop wait hold holds held long longer short shorter term
@@ -50,7 +50,7 @@ MONEY_WORDS: Final = frozenset(
     positions stock stocks share shares bond bonds etf etfs equity equities security index invest invests invested investing investment
     investments investor brokerage broker ira roth 401k retirement retire tax taxes taxable taxed deduction deductions irs income dividend
     dividends profit profits profitable return returns gain gains loss losses losers winners lot lots trade trades trader trading benchmark market
-    markets s&p nasdaq dow spy qqq vti voo alpha outperform outperformance volatility volatile risk risks risky diversify diversified rebalance
+    markets s&p nasdaq dow spy qqq vti voo msci world acwi eafe ftse stoxx dax nikkei wilshire russell fluctuation fluctuations alpha outperform outperformance volatility volatile risk risks risky diversify diversified rebalance
     turnover proceeds bonus rsu rsus remainder withdrawable liquid interest payout payouts debt chips dime cent cents buck money-market loan crash deduct deductible rebuy longterm shortterm opportunistic hedge hedged momentum tactical
     owes owe settlement foundation trust estate donation charity esg crypto bitcoin gold dollar dollars bucks grand tuition endowment inheritance egg nest pension mortgage deposit withdraw withdrawal
     harvest harvesting tlh wash realise realize realised realized stcg ltcg bracket rate rates expense expenses payment

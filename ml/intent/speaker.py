@@ -33,6 +33,26 @@ _DATELINE: Final = re.compile(
     r"^[ \t]*[A-Z][A-Z.]{2,}(?:[ ,]+[A-Z][A-Za-z.]+){0,3}(?:[ ,]+\d{1,2})?[ ]*(?:\([^)\n]{1,30}\)[ ]*)?-{1,2}[ ](?=[A-Z])[^\n]*",
     re.MULTILINE,
 )
+# A headline: its label, or a market that moves by so much or on some news.
+_HEADLINE: Final = re.compile(
+    r"^[ \t]*(?:(?:breaking|just\s+in|news\s?flash|headlines?(?:\s+of\s+the\s+\w+)?|(?:markets?|stocks?)\s+(?:wrap|update|recap|report|watch)|(?:morning|evening|daily|closing)\s+(?:brief|wrap|news|bell)|opinion|op-ed|exclusive|developing|editorial|live\s+updates?|(?:top|latest)\s+(?:news|stories|story)|news|bloomberg|reuters|cnbc|wsj|marketwatch|barron's|afp|bbc|cnn|associated\s+press)(?:\s+news)?[ \t]*[:|-]"
+    r"|(?:the\s+)?(?:\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve)\s+(?:\w+\s+)?(?:tips|ways|reasons|rules|steps|secrets|mistakes|things|strategies|lessons|myths)\s+(?:for|to|that|of|why|you|about)\b"
+    r"|(?:us\s+)?(?:s&p(?:\s?500)?|dow(?:\s+jones)?|nasdaq|ftse(?:\s?100)?|stocks|shares|wall\s+street|the\s+fed|fed|treasuries|oil|gold|bitcoin|bonds|markets?)\s+(?:futures\s+)?(?:closes?|ends?|ended|slips?|slid|slides?|climbs?|rall(?:y|ies|ied)|falls?|fell|jumps?|gains?|rises?|rose|surges?|tumbles?|drops?|holds?|cuts?|hikes?|raises?|edges?|opens?|steady)\s*(?:\w+\s+)?(?:up|down|higher|lower|rates|flat)?\s*(?:(?:by\s+)?\d[\d.]{0,5}\s?%)?\s*(?:;|\bas\s|\bafter\s|\bamid\s|\bon\s+(?:news|hopes|fears)\b))[^\n]*",
+    re.MULTILINE,
+)
+# "Warren Buffett says never lose money": a name of one or more words, at a sentence's beginning.
+_NAME_SAYS: Final = re.compile(
+    r"(?:^|(?<=[.!?]\s))[ \t]*(?!(?:Client|Clients|Wife|Husband|Spouse|Partner|Trustee|Trustees|Everyone|It|That|This|Who|He|She|They|We|You|I)\b)(?:[A-Z][a-z'.-]{2,15}\s){1,3}(?:always\s+|once\s+|famously\s+)?(?:says|said|thinks|claims|claimed|believes|swears|recommends|recommended|preaches|tweeted|argues)\b[^.!?\n]{0,200}?(?=,?\s(?:but|and|so)\s(?:i|I|we|please)\b|,\s(?:I|we|please)\b|[.!?\n]|$)",
+    re.MULTILINE,
+)
+# Made up, whoever says "I" in it: a novel, a game, homework.
+_WORK: Final = r"(?:novel|thriller|story|stories|book|play|film|movie|screenplay|script|musical|comic|fanfic|fiction|chapter|poem|song|sketch|drama|series|sitcom|essay|campaign|quest|video\s?game|board\s?game|role-?play|larp|sim(?:ulation)?|d&d)"
+_FICTION: Final = re.compile(
+    rf"[\s\"'(-]*(?:so\s+|and\s+|well\s+)?in\s+(?!my\s+book\b)(?:my|our|the|this|his|her|a|an)\s+(?:(?!(?:i|we|you|to)\s)[\w'&-]+\s+){{0,2}}?{_WORK}\b(?!\s+(?:account|money|deal|advance|royalt\w+))"
+    rf"|[^.!?\n]{{0,40}}?\b(?:i'm|i\s+am|we're|we\s+are|i've\s+been|busy)\s+(?:\w+\s+)?(?:writing|reading|watching|playing|acting|staging|filming|drafting|rehearsing)\s+(?:[\w'-]+\s+){{0,3}}?{_WORK}\b"
+    r"|[^.!?\n]{0,40}?\bthe\s+(?:hero(?:ine)?|protagonist|narrator|villain|main\s+character)\b"
+    rf"|[\s\"'(-]*(?:my|our)\s+(?:daughter|son|kid|student|niece|nephew|grandson|granddaughter)'s\s+(?:\w+\s+)?(?:{_WORK}|homework|assignment|school\s+play)\b"
+)
 # Whole texts of another kind, by what only such a text says.
 _GENRE: Final = re.compile(
     r"\bcongratulations\b[^.\n]{0,80}\b(?:you|winner|selected)\b|\byou(?:'ve|\s+have)?\s+(?:been\s+)?(?:selected|chosen|won)\b|\bclick\s+(?:here|below|the\s+link)|\b(?:claim|redeem)\s+your\b|\b(?:act|order|call|sign\s+up|apply|enrol+|subscribe|buy|book)\s+(?:now|today)\b(?!\s+and)|\blimited[\s-](?:time\s+)?offer|\btext\s+\w+\s+to\s+\d{4,6}|\bprocessing\s+fee\b|"
@@ -50,17 +70,17 @@ _PERSON: Final = (
     r"(?:neighbou?rs?|friends?|budd(?:y|ies)|mates?|pals?|brothers?(?:[\s-]in[\s-]law)?|sisters?(?:[\s-]in[\s-]law)?|(?:father|mother|son|daughter)[\s-]in[\s-]law|in[\s-]laws|uncles?|aunt(?:ie|s)?|cousins?|nephews?|nieces?|colleagues?|co-?workers?|boss(?:es)?|manager|supervisor|room-?mates?|flat-?mates?|classmates?|landlord|tenant|"
     r"guys?|man|men|woman|women|lady|ladies|blokes?|lads?|fellow|gentleman|kid|stranger|barber|hairdresser|dentist|doctor|plumber|mechanic|driver|teacher|professor|lecturer|coach|trainer|priest|pastor|rabbi|mayor|senator|president|minister|lawyer|solicitor|"
     r"investors?|traders?|speculators?|analysts?|strategists?|economists?|experts?|pundits?|gurus?|influencers?|columnists?|reporters?|bankers?|brokers?|managers?|officials?|executives?|ceo|cfo|regulators?|buyers|sellers|shoppers|farmers|workers|students|pensioners|people|folks|celebrit(?:y|ies)|hero(?:ine)?|character|protagonist|narrator|villain|king|queen|prince|knight|wizard|dragon|goblin|paladin|captain|pirate|detective|"
-    r"ex(?:[\s-](?:wife|husband|boyfriend|girlfriend))?|boyfriend|girlfriend)"
+    r"ex(?:[\s-](?:wife|husband|boyfriend|girlfriend))?|boyfriend|girlfriend|(?<=other\s)clients?|(?<=my\s)(?:office|workplace|block|street|gym|club|class))"
 )
 _PARENT: Final = r"(?:dad|mom|mum|father|mother|grandpa|grandma|grandfather|grandmother|granddad|gran|parents|grandparents|husband|wife|son|daughter|kids?)"
 _GROUP: Final = r"(?:club|team|band|choir|school|college|university|committee|council|board|government|union|village|town|city|county|state|army|navy|league|federation|parish|museum|library|hospital|firm|company|start-?up|corporation|bank|fund|fed|treasury|court|senate|congress|parliament|ministry|department|police|squad|side|crew|class|guild|clan|tribe|company's\s+board|market|markets|index|ftse|dow|nasdaq|shares\s+of\s+\w+|housebuilders|chipmakers|retailers|miners|banks|stocks)"
 _THIRD_VERB: Final = (
     r"(?:(?:also|just|really|always|never|still|recently|finally|now|already|once|keeps?|kept|would|will|may|might|should|must|shall|has|have|had|is|are|was|were|did|does|doesn't|don't|didn't|isn't|wants?)\s+){0,3}"
     r"(?:wants?|wanted|needs?|needed|says?|said|thinks?|thought|tells?|told|telling|talks?|talked|claims?|claimed|believes?|believed|swears?|swore|insists?|insisted|bragg?(?:s|ed|ing)|puts?|lost|loses|made|makes|making|sold|sells?|bought|buys?|trades?|traded|trading|is|are|was|were|has|had|have|does|did|"
-    r"got|gets|went|goes|took|takes|gave|gives|kept|keeps?|plans?|planned|hopes?|hoped|tries|tried|likes?|loves?|hates?|hoards?|guards?|protects?|preserves?|beats?|won|wins?|rose|fell|slid|led|held|moved|rotated|gained|dropped|climbed|jumped|\w{3,12}ed|should|would|will|shall|must|can|could|may|might|never|expects?|prefers?|seeks?|aims?)\b"
+    r"got|gets|went|goes|took|takes|gave|gives|kept|keeps?|plans?|planned|hopes?|hoped|tries|tried|likes?|loves?|hates?|hoards?|guards?|protects?|preserves?|beats?|won|wins?|rose|fell|slid|led|held|moved|rotated|gained|dropped|climbed|jumped|\w{3,12}ed|should|would|will|shall|must|can|could|may|might|never|expects?|prefers?|seeks?|aims?|sees?|forecasts?|predicts?|chas(?:e|es|ing)|looks?|eyes?|flock|pile|rush|pour|flee|shun|brace|bets?|retires?|\w{3,12}ing)\b"
 )
 _THIRD: Final = re.compile(
-    rf"{_FILLER}(?:(?:my|our|his|her|their|your|a|an|the|this|that|these|those|some|most|many|few|all|other|two|three|one\s+of\s+(?:my|the|our))\s+(?:[a-z'-]{{2,15}}\s+){{0,2}}?)?(?P<who>{_PERSON}|(?<=the\s){_GROUP}|(?<=our\s){_GROUP}|(?<=a\s){_GROUP}|everyone|everybody|somebody|someone|nobody|anybody|anyone|others)"
+    rf"{_FILLER}(?:(?:my|our|his|her|their|your|a|an|the|this|that|these|those|some|most|many|few|all|other|two|three|(?:one|half|most|some|all)\s+(?:of\s+)?(?:my|the|our))\s+(?:[a-z'-]{{2,15}}\s+){{0,2}}?)?(?P<who>{_PERSON}|(?<=the\s){_GROUP}|(?<=our\s){_GROUP}|(?<=a\s){_GROUP}|everyone|everybody|somebody|someone|nobody|anybody|anyone|others)"
     rf"(?:\s+(?:[a-z'-]{{2,15}}\s+){{0,3}}?|\s*,[^,.!?\n]{{1,40}},\s*|\s+(?:at|in|on|from|of|with|next|who)\s[^,.!?\n]{{1,40}}?\s)(?:{_THIRD_VERB})"
 )
 # What a paper argues, and what a form or a policy says of the writer.
@@ -80,6 +100,10 @@ _THIRD_PARENT: Final = re.compile(
 )
 _PRONOUN: Final = re.compile(
     rf"{_FILLER}(?:he|she|they|his|her|their|him|them|that's\s+(?:his|her|their)|what\s+an?|good\s+for|poor\s+(?:guy|man|thing|woman)|who\s+does)\b"
+)
+# "She wants growth, I want safety."
+_CONTRASTED: Final = re.compile(
+    rf"{_FILLER}(?:he|she|they)(?:'d)?\s+(?:\w+\s+)?(?:wants?|needs?|likes?|prefers?|would|is\s+after|thinks?)\b[^.!?\n]{{0,80}}?[.,;-]\s*(?:but\s+|while\s+|whereas\s+)?(?=(?:i'd|i\s+(?:\w+\s+)?(?:want|need|prefer|like|would))\b)"
 )
 _SUPPOSED: Final = re.compile(
     rf"{_FILLER}(?:(?:and\s+|but\s+)?if\s+(?:only\s+)?(?:i|we|you|one|he|she|they|somebody|someone|anybody|people)\s+(?:ever\s+)?(?:(?:were|was|weren't|wasn't)(?!\s+(?:to\s+(?:choose|pick|rank)|forced|asked))|won|hadn't|had(?!\s+to\s+(?:choose|pick|rank|say|decide))|inherited|could(?!\s+(?:also|just|please)))"
@@ -134,8 +158,15 @@ def not_the_investors(lower: str, cased: str) -> list[tuple[int, int, str]]:
     found: list[tuple[int, int, str]] = []
     if sum(char.isupper() for char in cased) <= 0.6 * max(1, sum(char.isalpha() for char in cased)):
         found += [(m.start(), m.end(), "a report") for m in _DATELINE.finditer(cased)]
-    taken = [(start, end) for start, end, _ in found]
+    headlines = [(m.start(), m.end()) for m in _HEADLINE.finditer(lower) if not _SELF.search(m.group())]
+    found += [(s, e, "a report") for s, e in headlines if not any(o[0] < e and s < o[1] for o in found)]
     agrees = AGREES.search(lower) is not None
+    if not agrees:
+        named = [(m.start(), m.end()) for m in _NAME_SAYS.finditer(cased)]
+        found += [
+            (s, e, "someone else's words") for s, e in named if not any(o[0] < e and s < o[1] for o in found)
+        ]
+    taken = [(start, end) for start, end, _ in found]
     follows = False
     for start, end in _sentences(lower):
         if any(s < end and start < e for s, e in taken):
@@ -161,6 +192,10 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
     sentence = lower[start:end]
     if _SUPPOSED.match(sentence):
         return end, "a supposition"
+    fiction = _FICTION.match(sentence)
+    if fiction is not None:
+        turn = _TURN.search(sentence, fiction.end())
+        return (start + turn.start() if turn else end), "fiction"
     if (
         lower[end : end + 1] == "?"
         and _ASKED_GENERALLY.match(sentence)
@@ -174,6 +209,9 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
         return end, "a question"
     if _TO_READER.search(sentence) and not _SELF.search(sentence):
         return end, "addressed to the reader"
+    contrast = _CONTRASTED.match(lower[start : end + 24])
+    if contrast is not None:
+        return min(start + contrast.end(), end), "someone else's words"
     third = _THIRD.match(sentence) or _THIRD_PARENT.match(sentence) or _PLURAL.match(sentence)
     if third is None and not (follows and _PRONOUN.match(sentence)):
         return None
@@ -191,7 +229,7 @@ _SPEECH: Final = re.compile(
     r"\b(?:says?|said|thinks?|thought|tells?|told|telling|claims?|claimed|believes?|believed|swears?|swore|insists?|insisted|bragg?(?:s|ed))\b"
 )
 _WANTS_TO_KNOW: Final = re.compile(
-    rf"{_FILLER}(?:please\s+)?(?:(?:tell|teach|show)\s+me\s+(?:more\s+)?(?:about|what|how|why)|explain|define|describe|(?:i'm|i\s+am)\s+(?:just\s+)?(?:curious|wondering)|just\s+curious|curious\s+(?:about|how|whether))\b"
+    rf"{_FILLER}(?:(?:can|could|would|will)\s+you\s+)?(?:please\s+)?(?:(?:tell|teach|show)\s+me\s+(?:more\s+)?(?:about|what|how|why)|explain|define|describe|(?:i'm|i\s+am)\s+(?:just\s+)?(?:curious|wondering)|just\s+curious|curious\s+(?:about|how|whether))\b"
 )
 _ASKS_ADVISER: Final = re.compile(
     r"\b(?:can|could|would|will)\s+you\b|\bplease\b|\bi\s+(?:want|need|would\s+like)\b|\bi'd\b"

@@ -128,3 +128,10 @@ def test_an_undated_need_lapses_after_a_year():
 )
 def test_exclusions_hit_the_assets_that_show_them(text, hit):
     assert constraints(("u1", at(3, 1), text))["excluded_asset_ids"].to_list() == [hit]
+
+
+def test_a_horizon_stated_alone_is_that_of_the_objective_in_force():
+    growth = ("u1", at(1, 5), "Long-term growth for 20 years.")
+    horizon = ("u1", at(3, 2), "time horizon is five years")
+    ends = [constraints(*said)["horizon_to"][0] for said in ((growth,), (growth, horizon), (horizon,))]
+    assert ends[0].year == 2048 and ends[1].year == 2031 and ends[2] is None

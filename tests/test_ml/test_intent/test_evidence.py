@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from ml.intent.evidence import foreign_words
+from ml.intent.familiar import foreign_words
 from ml.intent.parse import parse_goal
 
 DAY = date(2026, 5, 14)

@@ -1,8 +1,9 @@
-"""Texts by a writer who had not read the rules; no rule may make them worse.
+"""Texts by writers who had not read the rules; no rule may make them worse.
 
-At first sight: objective 199 of 240, stated slots 178.5 of 245, places invented 44 of 2,352, hostile texts
-inert 51 of 64. They have been read and generalised from since, so the floors below are no estimate of what
-other texts will score (DECISIONS.md, 16).
+At first sight, objective, stated slots, places invented, hostile texts inert: sets 1 to 4, 199 of 240, 178.5 of
+245, 44 of 2,352, 51 of 64; sets 5 and 6, 107 of 120, 105.7 of 137, 10 of 1,143, 32 of 36; set 7, 112 of 120, 138.7
+of 148, 12 of 1,089, 17 of 18. All but sets 5 and 6 have been read and generalised from since, so their floors below
+are no estimate of what other texts will score (DECISIONS.md, 16); the floors of sets 5 and 6 are their first sight.
 """
 
 import re
@@ -13,6 +14,7 @@ import pytest
 from ml.intent.cases import main
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "goal_texts"
+CASES = {7: 120}  # the others hold 60
 FLOORS = {  # set -> objective right, stated slots right, places invented, hostile inert
     1: (59, 56, 3, 16),
     2: (59, 58, 1, 16),
@@ -20,6 +22,7 @@ FLOORS = {  # set -> objective right, stated slots right, places invented, hosti
     4: (55, 62, 3, 16),
     5: (53, 48, 3, 16),
     6: (54, 57, 7, 16),
+    7: (119, 146, 2, 18),
 }
 
 
@@ -27,7 +30,7 @@ FLOORS = {  # set -> objective right, stated slots right, places invented, hosti
 def test_no_worse_than_before(number, tmp_path, capsys):
     written = tmp_path / "predictions.jsonl"
     main([str(FOLDER / f"set_{number}.yaml"), "--predictions", str(written)])
-    assert len(written.read_text().splitlines()) == 60
+    assert len(written.read_text().splitlines()) == CASES.get(number, 60)
     printed = capsys.readouterr().out
     found = [
         float(re.search(rf"^{name}\s+([\d.]+) of", printed, re.MULTILINE)[1])
