@@ -35,13 +35,20 @@ def curves(metrics: pl.DataFrame, groups: dict[str, Sequence[str]], title: str) 
     seen = set(metrics["metric"].to_list())
     shown = {name: [m for m in chosen if m in seen] for name, chosen in groups.items()}
     shown = {name: chosen for name, chosen in shown.items() if chosen}
-    figure = Figure(figsize=(4.2 * max(len(shown), 1), 3.0), dpi=DPI, layout="constrained")
-    for axes, (name, chosen) in zip(
-        figure.subplots(1, max(len(shown), 1), squeeze=False)[0], shown.items(), strict=False
-    ):
+    # Two panels a row: the UI's window is not wide enough for more.
+    columns = min(2, max(len(shown), 1))
+    lines = -(-max(len(shown), 1) // columns)
+    figure = Figure(figsize=(5.6 * columns, 3.0 * lines), dpi=DPI, layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes in panels[max(len(shown), 1) :]:
+        axes.set_axis_off()
+    for axes, (name, chosen) in zip(panels, shown.items(), strict=False):
+        first = chosen[0].partition("_")[0] + "_"
+        shared = first if len(chosen) > 1 and all(m.startswith(first) for m in chosen) else ""
         for metric in chosen:
             rows = metrics.filter(pl.col("metric") == metric).sort("step")
-            axes.plot(rows["step"].to_list(), rows["value"].to_list(), label=metric, linewidth=1.2)
+            label = metric.removeprefix(shared)
+            axes.plot(rows["step"].to_list(), rows["value"].to_list(), label=label, linewidth=1.2)
         _dress(axes, name, "step")
     figure.suptitle(title, fontsize=9)
     return _markdown(figure, title)
@@ -100,7 +107,7 @@ def _dress(axes: "Axes", title: str, label: str) -> None:
     axes.set_xlabel(label, fontsize=8)
     axes.tick_params(labelsize=7)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=6)
+    axes.legend(fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
 
 
 def _markdown(figure: "Figure", title: str) -> dg.MarkdownMetadataValue:

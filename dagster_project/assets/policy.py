@@ -60,10 +60,11 @@ def policy_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, con
     metadata = record_training(context, artifacts, model, metrics)
     artifacts.promote(context.run_id, [encoder, model], "trained together")
     drawn = {
-        "rewards": tuple(f"reward_{name}" for name in OBJECTIVES),
+        "mean reward a week": tuple(f"reward_{name}" for name in OBJECTIVES),
         "against collapse": ("active_share", "turnover"),
         "PPO": ("kl", "clip_fraction", "explained_variance"),
         "entropy of the actions": ("entropy",),
+        "score on the spans left out, whose best is kept": ("validation",),
     }
     return dg.MaterializeResult(
         metadata={
