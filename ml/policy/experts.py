@@ -32,9 +32,9 @@ __all__ = ["AccountPanel", "MarketPanel", "MarketPlan", "expert_targets", "plan_
 MOMENTUM_TOP_SHARE, MOMENTUM_OUT_SHARE = 0.20, 0.40
 GROWTH_TILT: Final = 1.0  # the last year's best asset weighs twice the middle one, the worst nothing
 
-DEFENSIVE_CASH_MIN, DEFENSIVE_CASH_MAX = 0.10, 0.60
+DEFENSIVE_CASH_MIN, DEFENSIVE_CASH_MAX = 0.35, 0.80
 DEFENSIVE_CALM_VOLATILITY_ANN = 0.12  # market volatility up to which cash stays at its minimum
-DEFENSIVE_CASH_SLOPE = 1.5  # cash share added per unit of annual market volatility above calm
+DEFENSIVE_CASH_SLOPE = 2.0  # cash share added per unit of annual market volatility above calm
 USUAL_MARKET_VOLATILITY_ANN = 0.16  # where neither the panel nor the caller knows it
 _CELLS: Final = 262_144  # account-assets of one pass: bounds the memory
 

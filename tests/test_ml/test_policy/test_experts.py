@@ -156,7 +156,7 @@ class TestGrowth:
 
 class TestDefensive:
     @pytest.mark.parametrize(
-        ("volatility", "cash"), [(0.05, 0.10), (0.12, 0.10), (0.20, 0.22), (0.30, 0.37), (0.9, 0.60)]
+        ("volatility", "cash"), [(0.05, 0.35), (0.12, 0.35), (0.20, 0.51), (0.30, 0.71), (0.9, 0.80)]
     )
     def test_cash_rises_with_market_volatility(self, build, volatility, cash):
         market = build.market(market_volatility_63d_ann=volatility)
