@@ -73,7 +73,7 @@ _EVENTS: Final = {
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
 _BEFORE = r"(?P<lead>(?:by|before|until|till|no later than|at|around|about|in|during|on|this|next|come|for|due|since|last|late|early|mid|end of|the end of|beginning of|start of|past|of|from)\s+(?:the\s+)?(?:(?:late|early|mid|next|this|coming|end of|the end of|very end of|beginning of|start of|middle of|last week of|first week of|first half of|second half of)[\s-]+(?:the\s+)?)*)?"
 _ISO = re.compile(r"\b(?P<y>(?:19|20)\d\d)-(?P<m>\d\d?)-(?P<d>\d\d?)\b")
-_SLASH = re.compile(r"(?<![\d/$])(?P<m>\d\d?)/(?P<d>\d\d?)(?:/(?P<y>(?:20)?\d\d))?(?![\d/%])")
+_SLASH = re.compile(r"(?<![\d/$])(?P<m>\d\d?)/(?P<d>\d\d?)(?:/(?P<y>(?:20)?\d\d))?(?![\d/%]|\s+of\s)")
 _DAY_MONTH = re.compile(
     rf"{_BEFORE}(?<![\d.,$])(?P<d>\d\d?)(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<month>{_MONTH})(?:,?\s+(?P<y>20\d\d))?\b"
 )
@@ -105,7 +105,7 @@ _SOON = re.compile(
 )
 _WEEKDAYS: Final = {name.lower(): i for i, name in enumerate(calendar.day_name)}
 _WEEKDAY = re.compile(
-    r"\b(?:by|before|until|till|due|no later than)\s+(?:on\s+|this\s+|(?:the\s+)?coming\s+)?(?P<next>next\s+)?(?P<day>"
+    r"\b(?:by|before|until|till|due|no later than|on|this|come)\s+(?:on\s+|this\s+|(?:the\s+)?coming\s+)?(?P<next>next\s+)?(?P<day>"
     + "|".join(_WEEKDAYS)
     + r")\b(?!\s+week)"
 )
@@ -195,6 +195,8 @@ def _calendar_days(lower: str, stated_at: date) -> list[TimeSpan]:
         if day is not None:
             found.append(TimeSpan(match.start(), match.end(), day, day, lead="by "))
     for match in _WEEKDAY.finditer(lower):
+        if _PAST_VERB.search(lower[max(0, match.start() - 24) : match.start()]):
+            continue
         ahead = (_WEEKDAYS[match.group("day")] - stated_at.weekday()) % 7 or 7
         day = stated_at + timedelta(days=ahead)
         # "Next Friday" is the coming one to some and the one after to others.
