@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
+from ml.intent.answers import is_answered_no, refuses_short_gains, used_losses
 from ml.intent.frames import FRAMES
 from ml.intent.lexicon import (
     DECLINED_AFTER,
@@ -17,6 +18,7 @@ from ml.intent.lexicon import (
     OBJECTIVE_PHRASES,
     PRIMARY_CUE,
     SECONDARY_CUE,
+    UNAFRAID,
     WISH,
 )
 from ml.intent.speaker import AGREES, is_someone_elses
@@ -57,6 +59,8 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
             for phrase in named + FRAMES[objective]:
                 for match in phrase.pattern.finditer(text.lower, sentence.start, sentence.end):
                     if not phrase.inherent and _is_declined(text.lower, match, clauses):
+                        if objective == "short_term_gain" and refuses_short_gains(text.lower, *match.span()):
+                            mentions.append(Mention("long_term_gains_only", *match.span(), 1.0, 0))
                         declined.append(Mention(objective, match.start(), match.end(), 0.0, 0))
                         continue
                     clause = clause_of(clauses, match.start())
@@ -68,6 +72,7 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
                         continue
                     rank = -1 if is_second else _rank(text.lower, clause, match)
                     mentions.append(Mention(objective, match.start(), match.end(), phrase.weight, rank))
+    mentions += [Mention("tax_loss_harvesting", s, e, 1.0, 0) for s, e in used_losses(text.lower)]
     refused = _refused_with_others(text.lower, mentions, declined)
     mentions = [m for m in mentions if not any(r.start < m.end and m.start < r.end for r in refused)]
     return _drop_covered(mentions), declined + refused
@@ -96,7 +101,7 @@ def _refused_with_others(lower: str, mentions: list[Mention], declined: list[Men
 
 # What is wished for if the first wish cannot be had, and what stands second in a list.
 _FALLBACK: Final = re.compile(
-    r"\W*(?:(?:2|ii|b|two)\s?[).:]|(?:if|should)\s+(?:that|this|it|the\s+first)\b[^,\n]{0,30}?\b(?:fails?|(?:not|doesn't|won't|can't|cannot|isn't)\s+(?:to\s+)?(?:be\s+)?(?:work|possible|happen|done|feasible|realistic|pan\s+out)\w*)\b|failing\s+that|plan\s+b\b|second(?:ly)?\b)"
+    r"\W*(?:(?:2|ii|b|two)\s?[).:]|(?:if|should)\s+(?:that|this|it|the\s+first)\b[^,\n]{0,30}?\b(?:fails?|(?:not|doesn't|won't|can't|cannot|isn't)\s+(?:to\s+)?(?:be\s+)?(?:work|possible|happen|done|feasible|realistic|pan\s+out)\w*)\b|failing\s+that|plan\s+b\b|(?:a\s+)?(?:distant\s+|close\s+|my\s+|the\s+)?second(?:ly|ary)?\b|if\s+(?:there(?:'s|\s+is)|you\s+(?:find|see|have))\s+(?:any\s+|some\s+)?(?:room|space|scope|slack)\b)"
 )
 _NUMBERED: Final = re.compile(r"(?:^|\n)\W*(?:2|ii|b)\W*\Z")
 
@@ -110,8 +115,12 @@ def _is_second(lower: str, sentence: Piece) -> bool:
 
 def _is_fact(lower: str, objective: str, match: re.Match[str]) -> bool:
     """Say whether a phrase tells what a spouse does, or that losses could be borne: no wish either way."""
-    before = lower[max(0, match.start() - 40) : match.start()]
-    if objective == "capital_preservation" and _OTHER_CAPITAL.match(lower, match.start()):
+    before = lower[max(0, match.start() - 60) : match.start()]
+    if objective == "capital_preservation" and (
+        _OTHER_CAPITAL.match(lower, match.start()) or UNAFRAID.search(match.group())
+    ):
+        return True
+    if objective == "short_term_gain" and _GAINED.search(before):
         return True
     if match.group().startswith(("emergency", "rainy")) and (
         _HAVING.search(before) or _KEPT_ELSEWHERE.match(lower, match.end())
@@ -166,6 +175,8 @@ def _is_declined(lower: str, match: re.Match[str], clauses: list[Piece]) -> bool
         return True
     if _PAST_DEED.search(lower[start : match.start()]) is not None:
         return True
+    if is_answered_no(lower, match.end()):
+        return True
     # "From growth to preservation": what is left behind is no wish.
     if lower[start : match.start()].rstrip().endswith("from") and re.match(r"\s+to\b", lower[match.end() :]):
         return True
@@ -197,6 +208,10 @@ _KEPT_ELSEWHERE: Final = re.compile(
 )
 _OTHER_CAPITAL: Final = re.compile(
     r"[\w\s']{0,40}?\bcapital\s+(?:letters?|ships?|cit(?:y|ies)|punishment|crimes?|offen[cs]es?|of\s+(?!the\b|my\b|our\b|this\b|his\b|her\b|their\b))"
+)
+# "I have $85,000 of short-term gains this year": made, and no wish for more.
+_GAINED: Final = re.compile(
+    r"(?:(?<!to )(?<!would )(?<!'d )\b(?:i|we|client|clients|he|she)(?:'ve)?\s+(?:(?:already|also|just|recently|once|really|finally)\s+)?(?:have|has|had|got|made|took|booked|reali[sz]ed|locked\s+in|cashed\s+in|scored|banked)|\bsitting\s+on|\bthere\s+(?:are|is|was|were)|\b(?:tax|taxed|taxes)\s+on|\b(?:owe|against|offset|cover|cancel\s+out|shelter|absorb|soak\s+up))\s+(?:(?:about|around|roughly|some|a|an|my|our|the|this|that|great|nice|big|decent|lot|good|huge|large|year's|of|in|worth|up|plenty|\$?[\d,.]+k?|thousand|grand|hundred)\s+){0,6}(?:(?:short|long)[\s-]*term\s+)?\Z"
 )
 _WANTS: Final = re.compile(r"\w*\s*(?:want|need|would|prefer|like|wish|hope|aim|seek|care)")
 # Bearing losses is an attitude: "i am ready to take big losses".

@@ -76,12 +76,12 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:profits?|gains?|returns?|money)\s+(?:in|within|over)\s+(?:a\s+|the\s+|very\s+)*short\s+(?:time|while|period|order)\b
         (?:profits?|gains?|win)\s+(?:\w+\s+){0,2}?(?:this|by|before|within|over|in|inside)\s+(?:the\s+)?(?:next\s+|coming\s+|following\s+|half\s+a\s+|end\s+of\s+(?:the\s+)?)?(?:\d{1,2}(?:\s?-\s?\d{1,2})?\s+|(?:two|three|four|five|six|eight|nine|few|couple\s+of)\s+)?(?:summer|spring|fall|autumn|winter|christmas|months?|weeks?|quarters?|half\s+year|year[\s-]?end|season)\b
         cash(?:ing)?\s+(?:in|out)\s+(?:on\s+)?(?:my\s+|the\s+|these\s+|some\s+)?(?:winners?|gains?|profits?|rally|run[\s-]?up|pop)
-        (?:make|making|earn|earning|turn|turning|aim\s+for|get|want|looking\s+for|seek\w*|after|squeeze\s+out|generate|book|score|land)\s+(?:me\s+|myself\s+)?(?:a\s+|an\s+|some\s+|another\s+)?(?:[\w$%.,]+\s+){0,2}?(?:profits?|gains?|money|returns?|win)\s+(?:\w+\s+){0,3}?(?:by|within|over|in|this|before|inside)\s+(?:the\s+|about\s+|around\s+|roughly\s+|a\s+)?(?:next\s+|coming\s+|end|few\s+|couple\s+of\s+|year|quarter|summer|spring|fall|autumn|winter|christmas|matter\s+of\s+|\d{1,2}\s*-?\s*(?:\d{1,2}\s+)?|(?:two|three|four|five|six|nine)\s+)(?:few\s+|couple\s+of\s+)?(?:months?|weeks?|quarters?|of|summer|spring|fall|autumn|winter|year|end|christmas)?
+        (?:make|making|earn|earning|turn|turning|aim\s+for|get|want|looking\s+for|seek\w*|after|squeeze\s+out|generate|book|score|land)\s+(?:me\s+|myself\s+)?(?:a\s+|an\s+|some\s+|another\s+)?(?:[\w$%.,]+\s+){0,2}?(?:profits?|gains?|money|returns?|win)\s+(?:\w+\s+){0,3}?(?:by|within|over|in|this|before|inside)\s+(?:the\s+|about\s+|around\s+|roughly\s+|a\s+)?(?:next\s+|coming\s+|end|few\s+|couple\s+of\s+|year|quarter|summer|spring|fall|autumn|winter|christmas|matter\s+of\s+|\d{1,2}\s*-?\s*(?:\d{1,2}\s+)?|(?:two|three|four|five|six|nine)\s+)(?:few\s+|couple\s+of\s+)?(?:months?|weeks?|quarters?|of|summer|spring|fall|autumn|winter|year|end|christmas)?(?!\s*(?:years?|yrs?|decades?)\b)
         sell(?:ing)?\s+(?:whenever|when|once|as\s+soon\s+as|after|anything|whatever)\s+(?:\w+\s+){0,3}?(?:up|pops?|jumps?|rises?|gains?|profit|hits?)\b
         (?:sell|unload|get\s+out)\s+(?:into|on)\s+(?:the\s+)?(?:strength|rally|pop|bounce|spike)
         (?:flip|flipping)\s+(?:\w+\s+){0,3}?(?:profit|stocks?|shares?|positions?|months?|quickly|gains?)
         (?:double|triple|grow|turn)\s+(?:\w+\s+){0,3}?(?:\$?[\d,.]+k?\s+)?(?:\w+\s+){0,3}?(?:by|within|in|before)\s+(?:the\s+)?(?:next\s+)?(?:(?:a\s+)?(?:few|couple\s+of)\s+(?:months|weeks)|summer|spring|fall|autumn|winter|christmas|year[\s-]?end|(?:the\s+)?end\s+of\s+(?:the\s+)?(?:year|summer|quarter|month)|\d{1,2}\s+(?:months|weeks)|(?:two|three|four|six|nine)\s+(?:months|weeks))
-        cash\s+in\b(?!\s+(?:the\s+)?(?:account|next|by|for|hand|on\s+hand|ready))
+        (?<!in\s)(?<!%\s)(?<!of\s)cash\s+in\b(?!\s+(?:the\s+|early\s+|late\s+|mid[\s-])?(?:account|next|by|for|hand|on\s+hand|ready|january|february|march|april|may|june|july|august|september|october|november|december|spring|summer|fall|autumn|winter|q[1-4]|20\d\d|two|three|four|five|six|a\s+(?:week|month|year|few|couple)|\d))
         (?:book|bag|score|land|have)\s+(?:a\s+|some\s+)?(?:nice|quick|tidy|decent|solid|good)\s+(?:win|profit|gain|return)s?
         (?:take|taking)\s+(?:some\s+)?(?:chips|money)\s+off\s+the\s+table
         profit[\s-]taking|take[\s-]profits?
@@ -143,7 +143,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:nothing|not\s+(?:one|a(?:\s+single)?)\s+\w+)\s+(?:may|can|must|should|shall|is\s+to)\s+(?:\w+\s+)?be\s+lost\b
         (?:park|parking|stash)\s+(?:(?!and\b)\w+\s+){0,3}?(?:money|cash|fund|proceeds|savings|it)\b
         (?:money|it|this)\s+(?:has\s+to|must|needs?\s+to|should)\s+(?:still\s+)?be\s+there
-        (?:stay|staying|play|playing)\s+(?:it\s+)?(?:safe|defensive|conservative)
+        (?:stay|staying|play|playing)\s+(?:it\s+|this\s+(?:one\s+)?)?(?:\w+\s+)?(?:safe|defensive|conservative|defen[cs]e)
         defensive(?:ly)?\b
         """,
         r"""
@@ -252,6 +252,10 @@ RISK: Final[dict[str, re.Pattern[str]]] = {
     ),
 }
 
+# "Not afraid to lose half": losses are borne, not refused.
+UNAFRAID: Final = re.compile(
+    r"\b(?:not|never|n't|don't|no\s+longer|isn't|aren't|without(?:\s+being)?)\s+(?:\w+\s+){0,2}?(?:afraid|scared|frightened|terrified|worried|bothered|fear(?:ing)?|mind|fussed|unwilling)\s+(?:to|of|about|that|if|by)?\b"
+)
 PRIMARY_CUE: Final = re.compile(
     r"\b(?:first(?:\s+and\s+foremost)?|foremost|above\s+all|mainly|main|primar(?:y|ily)|(?<!on\s)top|priority|number\s+one|most\s+important(?:ly)?|mostly|chiefly|more\s+than\s+anything|the\s+(?:aim|goal|point|objective)\s+is|is\s+the\s+(?:aim|goal|point)|matters?\s+(?:most|more)|comes\s+first|only\s+(?:thing|goal)|what\s+i\s+really|essential|if\s+(?:you|i|we)\s+(?:must|have\s+to|had\s+to)\s+choose|when\s+in\s+doubt|if\s+(?:it|push)\s+comes\s+(?:down\s+)?to)\b|#1"
 )
@@ -265,6 +269,11 @@ VAGUE: Final = re.compile(
     r"|\b(?:high|max\w*|huge|big|strong|explosive|aggressive)\s+growth\b[^.;!?\n]{0,40}\b(?:no|zero|without|guaranteed)\s*(?:any\s+)?(?:risk|volatility|loss\w*|swings)?"
     r"|\b(?:preserv\w+|protect\w*|safe\w*|no\s+loss\w*)\b[^.;!?\n]{0,60}\b(?:all[\s-]in|leverag\w+|yolo|gambl\w+|moonshots?|lottery)\b"
     r"|\b(?:doubl\w+|tripl\w+|beat\w*|\d{2,3}\s?%|outperform\w*|moon)\b[^.;!?\n]{0,50}\b(?:guarantee[ds]?|risk[\s-]free|no[\s-]risk|without\s+(?:any\s+)?(?:risk|losses|losing)|zero\s+risk|never\s+los\w+|no\s+losses)"
+)
+# Both at once cannot be had, whatever else is said.
+IMPOSSIBLE: Final = re.compile(
+    r"\b(?:no|zero|without|never|not\s+(?:a\s+single|one|any))\s+(?:any\s+|a\s+|single\s+|down\s+|losing\s+)?(?:loss(?:es)?|risks?|drawdowns?|months?|days?|weeks?|down\s+(?:days?|weeks?|months?))\b[^.;!?\n]{0,50}?\b(?:[2-9]\d|[1-9]\d\d)\s?(?:%|percent)\s*(?:return\w*|profit|gains?)?\s*(?:a|per|every|each)\s+(?:day|week|month|quarter)\b"
+    r"|\b(?:[2-9]\d|[1-9]\d\d)\s?(?:%|percent)\s*(?:return\w*|profit|gains?)?\s*(?:a|per|every|each)\s+(?:day|week|month|quarter)\b[^.;!?\n]{0,50}?\b(?:no|zero|without|never|not\s+(?:a\s+single|one|any))\s+(?:any\s+|a\s+|single\s+)?(?:loss(?:es)?|risks?|drawdowns?|los(?:e|ing)|down\s+(?:days?|weeks?|months?))\b"
 )
 UNDECIDED: Final = re.compile(
     r"\b(?:not\s+(?:really\s+)?sure\s+(?:yet|what|if|whether)|dunno|no\s+idea\s*(?:$|[.,;!?\n]|yet|what\s+(?:i|we)\s+want|which|whether|if\b)|undecided|i\s+don'?t\s+(?:really\s+)?know\s+(?:yet|what)|can'?t\s+decide|either\s+(?:one\s+)?is\s+(?:fine|ok)|maybe\s+[^.;!?\n]{1,40}\bmaybe|talk\s+to\s+my|i\s+guess\b[^.;!\n]{0,80}\?|(?:go(?:ing)?\s+)?back\s+and\s+forth|torn\s+between|make\s+up\s+my\s+mind|not\s+sure\s+which|either\s+[^.;!?\n]{2,50}\s+or\s+[^.;!?\n]{2,50}[,-]+\s*(?:i|you|whichever|not\s+sure|your\s+call|dealer))"
