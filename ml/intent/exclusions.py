@@ -105,7 +105,7 @@ _GAP_WORDS = (
 )
 _FIRST_GAP: Final = re.compile(rf"^(?:\s|[-'\"/&,:]|\b(?:{_GAP_WORDS})\b){{0,24}}$")
 _NEXT_GAP: Final = re.compile(
-    r"^(?:\s|[,/&'\"()-]|\b(?:and|or|nor|any|the|stocks?|compan(?:y|ies)|shares|sectors?|industr(?:y|ies)|anything|that|which|who|pumps?|burns?|drills?|digs?|mines|makes|sells|runs|builds|produces|in|of|from|related|names?|makers?|producers?|firms?|stuff|plus|also|no|to|do|with|things?|like|such|as|other|all|kinds?|types?|funds?|etfs?|either|both|not|even|contractors?|manufacturers?|businesses|especially|including|even|out)\b){1,14}$"
+    r"^(?:\s|[,/&'\"()-]|\b(?:and|or|nor|any|the|stocks?|compan(?:y|ies)|shares|sectors?|industr(?:y|ies)|anything|that|which|who|pumps?|burns?|drills?|digs?|mines|makes|sells|runs|builds|produces|in|of|from|related|names?|makers?|producers?|firms?|stuff|plus|also|no|to|do|with|things?|like|such|as|other|all|kinds?|types?|funds?|etfs?|either|both|not|even|contractors?|manufacturers?|businesses|especially|including|even|out|really|whole|entire|actually|basically|indeed|certainly|definitely|frankly|sector's)\b){1,14}$"
 )
 # "no boomer oil stocks", "nothing from landlords or REITs": one word that is none of the known ones.
 _ONE_STRANGER: Final = re.compile(
@@ -143,11 +143,16 @@ _EMPLOYER: Final = re.compile(
     r"\b(?:work(?:s|ed|ing)?\s+(?:at|for|in)|employ(?:ed|er)\s+(?:at|by|is)|employee\s+(?:at|of)|job\s+(?:at|with)|insider\s+at|plenty\s+of|enough|too\s+much|overweight(?:\s+in)?)\s+\Z"
 )
 _NO_MORE: Final = re.compile(
+    r"\bnone\s+of\s+(?:that|it|this|them|their|its)\b|"
     r"\b(?:don'?t|do\s+not|never|no|not|can'?t|cannot|avoid|without|won'?t)\s+(?:\w+\s+){0,4}?(?:it\b|them\b|any\s+more|more\b|(?:their|its|that|company)\s+(?:stock|shares)|there\b|(?:buy|buying|own|owning)\s+the\s+same\b)"
 )
 # "Sell NFLX and don't re-buy it."
 _NOT_AGAIN: Final = re.compile(
     r"[^.!?\n]{0,70}?\b(?:don'?t|do\s+not|never|not)\s+(?:\w+\s+)?(?:re-?buy|repurchase|re-?enter|buy\s+(?:it|them|any)\s+(?:back|again))\b"
+)
+# "No banks. Actually, banks are fine."
+_RECONSIDERED: Final = re.compile(
+    r"\s*(?:stocks?|shares|compan(?:y|ies)|names|funds?)?\s*(?:are|is|would\s+be)\s+(?:\w+\s+)?(?:fine|ok|okay|all\s*right|allowed|welcome|acceptable)\b"
 )
 _SENTENCE_STOP: Final = re.compile(
     r"[.;!?\n](?:\s|$)|\n|\bbut\b(?!\s+(?:not|no)\b)|\bhowever\b|\bwhile\b|\bbecause\b|\bsince\b"
@@ -208,6 +213,7 @@ def find_exclusions(lower: str, cased: str) -> tuple[tuple[Exclusion, ...], list
         ):
             found.add((kind, name))
             spans.append((start, end))
+    found -= {(kind, name) for _, end, kind, name in terms if _RECONSIDERED.match(lower, end, end + 40)}
     exclusions = tuple(Exclusion(kind=kind, name=name) for kind, name in sorted(found))  # type: ignore[arg-type]
     return exclusions, spans
 

@@ -175,6 +175,8 @@ def _is_declined(lower: str, match: re.Match[str], clauses: list[Piece]) -> bool
         return True
     if _PAST_DEED.search(lower[start : match.start()]) is not None:
         return True
+    if _ASKED_BEFORE.search(lower[start : match.start()]) and _CHANGED.search(lower, match.end()):
+        return True
     if is_answered_no(lower, match.end()):
         return True
     # "From growth to preservation": what is left behind is no wish.
@@ -183,6 +185,13 @@ def _is_declined(lower: str, match: re.Match[str], clauses: list[Piece]) -> bool
     return DECLINED_AFTER.match(lower[match.end() : match.end() + 60]) is not None
 
 
+# "Last year I told you buy-and-hold. I've reconsidered": what was asked for before the mind was changed.
+_ASKED_BEFORE: Final = re.compile(
+    r"\b(?:told|asked|instructed|wrote(?:\s+to)?|said|wanted|thought|chose|went\s+for|went\s+with|signed\s+up\s+for)\s+(?:you\s+|them\s+|him\s+)?(?:[\w'-]+\s+){0,3}?\Z"
+)
+_CHANGED: Final = re.compile(
+    r"\b(?:reconsidered|changed\s+my\s+mind|changed\s+our\s+minds?|scrap\s+that|no\s+longer|not\s+any\s*more|thought\s+again|second\s+thoughts|think\s+differently|things\s+(?:have\s+)?changed|instead|now\s+(?:i|we|it's)|from\s+now\s+on)\b"
+)
 # "Got burned last year from day trading", "lost a lot of money with day trading".
 _PAST_DEED: Final = re.compile(
     r"\b(?:(?:got|was|were|been|i've|have)\s+(?:\w+\s+)?(?:burn(?:ed|t)|hurt|crushed|stung|hammered|wiped\s+out|cleaned\s+out)|(?:lost|blew|wasted)\s+(?:[\w$']+\s+){1,5}?(?:with|on|from|by|in|at)|a\s+(?:bad|terrible|awful|horrible|costly|painful)\s+\w+\s+(?:of|with))\b"
