@@ -98,7 +98,12 @@ def find_durations(lower: str, stated_at: date) -> list[TimeSpan]:
         found.append(_ahead_by(match, months, is_open, stated_at, "within" if _WITHIN.search(before) else ""))
     found += _without_unit(lower, stated_at)
     for match in _BARE.finditer(lower):
-        word = match.group("unit") or match.group("unit2") or match.group("most") or match.group("daily").split()[-1]
+        word = (
+            match.group("unit")
+            or match.group("unit2")
+            or match.group("most")
+            or match.group("daily").split()[-1]
+        )
         low, upper = _BARE_MONTHS.get(word, (0.0, 0.0))
         if upper and not _is_memory(
             lower[max(0, match.start() - 40) : match.start()], lower[match.end() : match.end() + 24]

@@ -93,7 +93,9 @@ def _is_torn(lower: str, mentions: list[Mention], named: list[str], unranked: li
 
 
 # Two who want different things, and one who wants both by turns.
-_PAIR: Final = r"(?:wife|husband|spouse|partner|fianc\w+|brothers?|sisters?|siblings|trustees?|we|they|us|both)"
+_PAIR: Final = (
+    r"(?:wife|husband|spouse|partner|fianc\w+|brothers?|sisters?|siblings|trustees?|we|they|us|both)"
+)
 _AT_ODDS: Final = re.compile(
     rf"\b{_PAIR}\b[^.;!?\n]{{0,40}}?\b(?:disagree|(?:don't|can't|cannot|do\s+not|never|couldn't)\s+(?:\w+\s+)?agree|argue|fight|(?:are|is|'re)\s+(?:split|divided|at\s+odds|at\s+loggerheads|of\s+two\s+minds|of\s+different\s+minds)|(?:see|want)\s+(?:it|different(?:ly)?|things\s+different\w*|opposite\w*|different\s+things|opposite\s+things))\b"
 )

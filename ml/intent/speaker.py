@@ -12,6 +12,7 @@ investor, whatever they speak of. A household (wife, husband, parents in one's c
 # ruff: noqa: E501 - a pattern reads best with one alternative a line
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 _CODE_LINE: Final = re.compile(
@@ -144,13 +145,15 @@ def is_someone_elses(clause: str) -> bool:
     return _THIRD.match(clause) is not None and _SELF.search(clause) is None
 
 
-def not_the_investors(lower: str, cased: str) -> list[tuple[int, int, str]]:
+def not_the_investors(lower: str, cased: str, reported: Sequence[int] = ()) -> list[tuple[int, int, str]]:
     """Find what is not the investor's own, earnest statement, by its form.
 
     Parameters
     ----------
     lower, cased : str
         The text in lower case and as typed, of equal length.
+    reported : sequence of int
+        Where reported speech, already set aside, ends: "he" of the next sentence is who spoke.
 
     Returns
     -------
@@ -175,6 +178,7 @@ def not_the_investors(lower: str, cased: str) -> list[tuple[int, int, str]]:
     for start, end in _sentences(lower):
         if any(s < end and start < e for s, e in taken):
             continue
+        follows |= any(0 <= start - last <= _AFTER_STOP for last in reported)
         verdict = _judge(lower, start, end, follows)
         follows = verdict is not None and verdict[1] == "someone else's wish"
         if verdict is not None and not (agrees and follows):
@@ -188,6 +192,7 @@ _OWN_WISH: Final = re.compile(
 )
 
 
+_AFTER_STOP: Final = 3  # a full stop and a blank
 _HOW: Final = re.compile(rf"{_FILLER}(?:how|why|which|what)\s+(?:would|do|could|can|are|is)\s+you\b")
 
 
@@ -218,7 +223,12 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
     contrast = _CONTRASTED.match(lower[start : end + 24])
     if contrast is not None:
         return min(start + contrast.end(), end), "someone else's words"
-    third = _THIRD.match(sentence) or _THIRD_AIM.match(sentence) or _THIRD_PARENT.match(sentence) or _PLURAL.match(sentence)
+    third = (
+        _THIRD.match(sentence)
+        or _THIRD_AIM.match(sentence)
+        or _THIRD_PARENT.match(sentence)
+        or _PLURAL.match(sentence)
+    )
     if third is None and not (follows and _PRONOUN.match(sentence)):
         return None
     at = third.end() if third else 0

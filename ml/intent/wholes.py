@@ -19,7 +19,9 @@ _TAKEN: Final = re.compile(
 _OUT: Final = re.compile(
     r"\s*(?:back\s+)?(?:out\b(?!\s+of\s+(?!it\b|here\b|this\b|(?:the|my|our)\s+account\b))|in(?:to)?\s+(?:cash|my\s+(?:bank|checking))\b|(?:withdrawn|wired|transferred|paid\s+out)\b)"
 )
-_MUST: Final = r"(?:(?:has|have|needs?|must|should|will|shall|is|are|gets?|going|'ll)\s+(?:to\s+|be\s+|going\s+)*)"
+_MUST: Final = (
+    r"(?:(?:has|have|needs?|must|should|will|shall|is|are|gets?|going|'ll)\s+(?:to\s+|be\s+|going\s+)*)"
+)
 # Where it goes; what it is invested in is no purpose of its own.
 _GOES: Final = re.compile(
     rf"\s*(?:{_MUST}?(?:goes|go|going)\s+(?:straight\s+|right\s+)?(?:in(?:to)?|toward\w*)\s+(?!(?:\w+\s+)?(?:index|stocks?|shares|the\s+(?:market|s&p)|bonds?|etfs?|growth|equit\w+|funds?|cash|treasur\w+)\b)"
