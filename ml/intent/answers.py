@@ -1,6 +1,7 @@
-"""Topics and answers: "Short-term gains? Not in this account." "Any paper losses? Use them."
+"""Topics that the next sentence answers: gains that are declined, losses that are to be used.
 
-What belongs here: what a short question and the sentence after it say together. What does not: phrases
+What belongs here: what a short question and the sentence after it say together ("Short-term gains? Not in
+this account." "Any paper losses? Use them."). What does not: phrases
 within one sentence (``lexicon.py``, ``frames.py``), attitudes to risk in that form (``risk.py``).
 """
 

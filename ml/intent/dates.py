@@ -175,6 +175,12 @@ def _nth_ahead(day: int, stated_at: date) -> date | None:
     return None
 
 
+# "This April I got killed by the IRS": gone by.
+_THEN_PAST: Final = re.compile(
+    r"\s+(?:i|we|he|she|it|they)\s+(?:got|was|were|had|lost|paid|made|sold|bought|took|owed|went|did|ended\s+up)\b"
+)
+
+
 def _is_past(lead: str | None) -> bool:
     return bool(lead) and bool(re.match(r"(?:since|last|past|from)\b", lead or ""))
 
@@ -239,6 +245,8 @@ def _period(match: re.Match[str], first: date, last: date, stated_at: date) -> T
     # "which I took in January": a memory, though the next January lies ahead.
     before = match.string[max(0, match.start() - 24) : match.start()]
     if not lead.startswith(("by", "before", "next", "this")) and _PAST_VERB.search(before):
+        return None
+    if _THEN_PAST.match(match.string, match.end()) and not lead.startswith(("by", "before")):
         return None
     is_told = lead.startswith("in ") and match.group("lead") is not None
     if is_told and _OF_A_GAIN.search(match.string[max(0, match.start() - 60) : match.start()]):

@@ -121,7 +121,7 @@ _AFTER: Final = re.compile(
 )
 # "Tesla I don't want to see again"; "crypto is the answer, he says; I don't want any in here".
 _FRONTED: Final = re.compile(
-    r"^\s*(?:stocks?|shares)?\s*,?\s*(?:i|we)\s+(?:don'?t|do\s+not|never|won'?t|can'?t|cannot|refuse\s+to)\s+(?:\w+\s+){0,2}?(?:want|own|hold|buy|touch|see|have)\b"
+    r"^\s*(?:stocks?|shares|compan(?:y|ies)|names|sector|industry)?\s*,?\s*(?:that\s+)?(?:i|we)\s+(?:don'?t|do\s+not|never|won'?t|can'?t|cannot|refuse\s+to)\s+(?:\w+\s+){0,2}?(?:want|own|owning|hold|holding|buy|touch|see|have|having|stand|abide|bear|stomach)\b"
     r"|^[^.!?\n]{0,90}?\b(?:don'?t|do\s+not|never)\s+want\s+(?:any|it|that|them)\b(?:\s+(?:of\s+(?:it|that|them)|in\s+(?:here|there|my\s+account)|here|there))?\s*(?:$|[.,;!?\n])"
 )
 _SO_ARE: Final = re.compile(

@@ -220,7 +220,12 @@ _OTHER_CAPITAL: Final = re.compile(
 )
 # "I have $85,000 of short-term gains this year": made, and no wish for more.
 _GAINED: Final = re.compile(
-    r"(?:(?<!to )(?<!would )(?<!'d )\b(?:i|we|client|clients|he|she)(?:'ve)?\s+(?:(?:already|also|just|recently|once|really|finally)\s+)?(?:have|has|had|got|made|took|booked|reali[sz]ed|locked\s+in|cashed\s+in|scored|banked)|\bsitting\s+on|\bthere\s+(?:are|is|was|were)|\b(?:tax|taxed|taxes)\s+on|\b(?:owe|against|offset|cover|cancel\s+out|shelter|absorb|soak\s+up))\s+(?:(?:about|around|roughly|some|a|an|my|our|the|this|that|great|nice|big|decent|lot|good|huge|large|year's|of|in|worth|up|plenty|\$?[\d,.]+k?|thousand|grand|hundred)\s+){0,6}(?:(?:short|long)[\s-]*term\s+)?\Z"
+    r"(?:(?<!to )(?<!would )(?<!'d )\b(?:i|we|clients?|he|she)(?:'ve)?\s+(?:(?:already|also|just|recently|once|finally)\s+)?"
+    r"(?:have|has|had|got|made|took|booked|reali[sz]ed|locked\s+in|cashed\s+in|scored|banked)"
+    r"|\bsitting\s+on|\bthere\s+(?:are|is|was|were)|\b(?:tax|taxed|taxes)\s+on"
+    r"|\b(?:owe|against|offset|cover|cancel\s+out|shelter|absorb|soak\s+up))\s+"
+    r"(?:(?:about|around|roughly|some|an?|my|our|the|this|that|great|nice|big|decent|lot|good|huge|large|of|in|worth|up|plenty"
+    r"|\$?[\d,.]+k?|thousand|grand|hundred)\s+){0,6}(?:(?:short|long)[\s-]*term\s+)?\Z"
 )
 _WANTS: Final = re.compile(r"\w*\s*(?:want|need|would|prefer|like|wish|hope|aim|seek|care)")
 # Bearing losses is an attitude: "i am ready to take big losses".

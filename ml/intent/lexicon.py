@@ -78,6 +78,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:profits?|gains?|win)\s+(?:\w+\s+){0,2}?(?:this|by|before|within|over|in|inside)\s+(?:the\s+)?(?:next\s+|coming\s+|following\s+|half\s+a\s+|end\s+of\s+(?:the\s+)?)?(?:\d{1,2}(?:\s?-\s?\d{1,2})?\s+|(?:two|three|four|five|six|eight|nine|few|couple\s+of)\s+)?(?:summer|spring|fall|autumn|winter|christmas|months?|weeks?|quarters?|half\s+year|year[\s-]?end|season)\b
         cash(?:ing)?\s+(?:in|out)\s+(?:on\s+)?(?:my\s+|the\s+|these\s+|some\s+)?(?:winners?|gains?|profits?|rally|run[\s-]?up|pop)
         (?:make|making|earn|earning|turn|turning|aim\s+for|get|want|looking\s+for|seek\w*|after|squeeze\s+out|generate|book|score|land)\s+(?:me\s+|myself\s+)?(?:a\s+|an\s+|some\s+|another\s+)?(?:[\w$%.,]+\s+){0,2}?(?:profits?|gains?|money|returns?|win)\s+(?:\w+\s+){0,3}?(?:by|within|over|in|this|before|inside)\s+(?:the\s+|about\s+|around\s+|roughly\s+|a\s+)?(?:next\s+|coming\s+|end|few\s+|couple\s+of\s+|year|quarter|summer|spring|fall|autumn|winter|christmas|matter\s+of\s+|\d{1,2}\s*-?\s*(?:\d{1,2}\s+)?|(?:two|three|four|five|six|nine)\s+)(?:few\s+|couple\s+of\s+)?(?:months?|weeks?|quarters?|of|summer|spring|fall|autumn|winter|year|end|christmas)?(?!\s*(?:years?|yrs?|decades?)\b)
+        (?:reali[sz]e|make|earn|achieve|book|capture|get|see|gain)\s+(?:an?\s+|some\s+)?(?:appreciation|uplift|rise|increase|gain|return|profit)\s+of\s+(?:[\w']+\s+){0,2}?\d{1,2}\s?(?:%|percent)\s+(?:\w+\s+){0,2}?(?:between\s+now\s+and|by|before|within|inside|this|until|over\s+the\s+(?:next|coming)\s+(?:\w+\s+)?(?:weeks|months|quarter))\b
         sell(?:ing)?\s+(?:whenever|when|once|as\s+soon\s+as|after|anything|whatever)\s+(?:\w+\s+){0,3}?(?:up|pops?|jumps?|rises?|gains?|profit|hits?)\b
         (?:sell|unload|get\s+out)\s+(?:into|on)\s+(?:the\s+)?(?:strength|rally|pop|bounce|spike)
         (?:flip|flipping)\s+(?:\w+\s+){0,3}?(?:profit|stocks?|shares?|positions?|months?|quickly|gains?)
@@ -142,6 +143,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         capital\s+(?:is\s+)?(?:safe|secure|intact|guaranteed)
         keep(?:ing)?\s+(?:the|my|our|this)\s+(?:bags?|stack|pile|pot|stash|dough|loot|winnings|lump|kitty)\s+(?:safe|intact|secure|whole)\b
         (?:go|keep|carry)\s*(?:on|ing)?\s+having\s+(?:it|enough|what\s+we)\b|rock[\s-]solid\b
+        (?:as\s+)?little\s+(?:damage|harm|pain|loss)\b|(?:least|minimal|minimum)\s+(?:possible\s+)?(?:damage|harm|pain)\b
         (?:keep|hold|hang)\s+(?:on\s+to\s+|onto\s+)?what\s+(?:i|we)(?:'ve|\s+have)?(?:\s+(?:already\s+)?(?:got|have|saved|made|earned))?\b(?!\s+(?:bought|in\s+\w+\s+stock))
         (?:nothing|not\s+(?:one|a(?:\s+single)?)\s+\w+)\s+(?:may|can|must|should|shall|is\s+to)\s+(?:\w+\s+)?be\s+lost\b
         (?:park|parking|stash)\s+(?:(?!and\b)\w+\s+){0,3}?(?:money|cash|fund|proceeds|savings|it)\b

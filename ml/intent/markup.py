@@ -3,8 +3,6 @@
 What belongs here: their patterns. What does not: blanking them (``text.py``), code (``speaker.py``).
 """
 
-# ruff: noqa: E501 - a pattern reads best with one alternative a line
-
 import re
 
 TAG = re.compile(r"<!--.{0,2000}?-->|</?[a-z!][^<>]{0,400}>", re.DOTALL)

@@ -22,7 +22,7 @@ from ml.intent.dates import find_times
 from ml.intent.evidence import Evidence
 from ml.intent.exclusions import find_exclusions
 from ml.intent.grammar import Mention, find_mentions, strengthen
-from ml.intent.horizon import find_horizon, is_horizon_alone
+from ml.intent.horizon import find_horizon, find_horizon_item, is_horizon_alone
 from ml.intent.needs import Need, find_liquidity
 from ml.intent.numbers import find_amounts, find_shares
 from ml.intent.ranking import Ranked, find_tax, rank_objectives, settle_alpha, tax_spans
@@ -130,6 +130,8 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
     if ranked.primary is not None or is_horizon_alone(cleaned.lower):
         horizon = find_horizon(cleaned, times, mentions, need.deadlines, stated_at, ranked.primary)
         ranked = settle_alpha(cleaned, ranked, horizon)
+    elif (risk or exclusions) and not ranked.is_contradictory:
+        horizon = find_horizon_item(cleaned, times, need.deadlines)
     used = [(m.start, m.end) for m in mentions] + exclusion_spans + need.deadlines + need.spans
     used += [(t.start, t.end) for t in times] + [(q.start, q.end) for q in (*amounts, *shares)]
     return InvestmentIntent(

@@ -36,7 +36,7 @@ _HIGH: Final = re.compile(
 _LOW: Final = re.compile(
     r"\b(?:rather|sooner|prefer(?:\s+to)?)\s+(?:\w+\s+){0,2}?(?:miss|forgo|forego|give\s+up|earn|make|have|get|accept|settle\s+for)\s+[^.;!?\n]{0,50}?\bthan\s+(?:\w+\s+){0,2}?(?:tak(?:e|ing)|los(?:e|ing)|risk(?:ing)?|see(?:ing)?|suffer(?:ing)?|a\s+loss|watch(?:ing)?)"
     r"|\b(?:no|little|zero|not\s+much|without)\s+(?:appetite|stomach|taste|tolerance|desire|wish|room)\s+for\s+(?:\w+\s+){0,2}?(?:loss(?:es)?|risks?|swings|volatility|surprises|adventures?|excitement)"
-    r"|\b(?:don't|do\s+not|no|not)\s+(?:\w+\s+)?(?:require|need|want|like|seek|crave|for)\s+(?:\w+\s+)?(?:excitement|thrills?|adventures?|surprises|drama|gambles?)\b|\bno\s+(?:excitement|thrills|adventures|gambl(?:es|ing)|surprises)\b"
+    r"|\b(?:don't|do\s+not|no|not)\s+(?:\w+\s+)?(?:require|need|want|like|seek|crave|for)\s+(?:\w+\s+)?(?:excitement|thrills?|adventures?|surprises|drama|gambles?)\b|\bno\s+(?:excitement|thrills|adventures|gambl(?:es|ing)|surprises)\b(?!\s+(?:compan|stocks|shares|firms|names|industr|sector|or\b|and\b|,))"
     r"|\b(?:not|never|mustn't|shouldn't|without)\s+(?:\w+\s+){0,3}?(?:be\s+)?(?:put|placed|putting)?\s*(?:at|to)\s+(?:any\s+)?risk\b"
     r"|\b(?:never|don't|not)\s+(?:\w+\s+){0,2}?(?:want|wish|going)\s+to\s+(?:go|live)\s+through\s+(?:that|this|it|another)\b"
     r"|\b(?:no|any|not\s+take|avoid)\s+(?:\w+\s+)?risks?\s+(?:at\s+all|whatsoever|of\s+any\s+kind)\b|\b(?:not|never|don't)\s+(?:\w+\s+){0,2}?(?:take|taking|run|running)\s+(?:\w+\s+){0,2}?(?:risks?|chances)\b"

@@ -5,8 +5,6 @@ What belongs here: "the whole account goes into it", "half the portfolio, cash",
 (``numbers.py``).
 """
 
-# ruff: noqa: E501 - a pattern reads best with one alternative a line
-
 import re
 from typing import Final
 
