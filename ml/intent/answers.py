@@ -1,6 +1,6 @@
-"""Topics that the next sentence answers: gains that are declined, losses that are to be used.
+"""Gains and losses that are told rather than wished for, and topics that the next sentence answers.
 
-What belongs here: what a short question and the sentence after it say together ("Short-term gains? Not in
+What belongs here: gains already made; what a short question and the sentence after it say together ("Short-term gains? Not in
 this account." "Any paper losses? Use them."). What does not: phrases
 within one sentence (``lexicon.py``, ``frames.py``), attitudes to risk in that form (``risk.py``).
 """
@@ -56,3 +56,24 @@ def used_losses(lower: str) -> list[tuple[int, int]]:
         From the topic to the verb of the answer.
     """
     return [(match.start("topic"), match.end("verb")) for match in _USED.finditer(lower)]
+
+
+# "I have $85,000 of short-term gains this year": made, and no wish for more.
+_GAINED: Final = re.compile(
+    r"(?:(?<!to )(?<!would )(?<!'d )\b(?:i|we|clients?|he|she)(?:'ve)?\s+(?:(?:already|also|just|recently|once|finally)\s+)?(?:have|has|had|got|made|took|booked|reali[sz]ed|locked\s+in|cashed\s+in|scored|banked)"
+    r"|\bsitting\s+on|\bthere\s+(?:are|is|was|were)|\b(?:tax|taxed|taxes)\s+on|\b(?:owe|against|offset|cover|cancel\s+out|shelter|absorb|soak\s+up))\s+"
+    r"(?:(?:about|around|roughly|some|an?|my|our|the|this|that|great|nice|big|decent|lot|good|huge|large|of|in|worth|up|plenty|\$?[\d,.]+k?|thousand|grand|hundred)\s+){0,6}(?:(?:short|long)[\s-]*term\s+)?\Z"
+)
+
+
+def is_gained(lower: str, start: int) -> bool:
+    """Say whether gains named here were made before: "sitting on big short-term gains".
+
+    Parameters
+    ----------
+    lower : str
+        Cleaned text.
+    start : int
+        Where the phrase begins.
+    """
+    return _GAINED.search(lower[max(0, start - 60) : start]) is not None

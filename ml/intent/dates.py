@@ -316,7 +316,9 @@ def _named_month(match: re.Match[str], stated_at: date) -> TimeSpan | None:
     name = match.group("month").rstrip(".")
     lead = match.group("lead") or ""
     # "may" and "march" are verbs unless a preposition or a year makes them months.
-    if name in ("may", "march", "mar", "sep", "dec", "jan", "jun") and not (lead.strip() or match.group("y")):
+    if name in ("may", "march", "mar", "sep", "dec", "jan", "jun") and not (
+        lead.strip() or match.group("y") or _is_item(match)
+    ):
         return None
     if name == "may" and lead.strip() in ("for", "at", "about", "of", "from", "past"):
         return None
@@ -325,6 +327,15 @@ def _named_month(match: re.Match[str], stated_at: date) -> TimeSpan | None:
     if not match.group("y") and re.search(r"\bnext\b", lead) and month == stated_at.month:
         year += 1
     return _period(match, date(year, month, 1), _month_end(year, month), stated_at)
+
+
+def _is_item(match: re.Match[str]) -> bool:
+    """Say whether a month stands alone between stops, as notes write it: "8% of NAV, March, for the grant"."""
+    text = match.string
+    return (
+        text[: match.start()].rstrip().endswith((",", ":", ";", "("))
+        and re.match(r"\s*(?:[,;.)]|$)", text[match.end() :]) is not None
+    )
 
 
 def _relative_period(match: re.Match[str], stated_at: date) -> TimeSpan | None:

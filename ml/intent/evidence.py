@@ -16,6 +16,7 @@ import re
 from typing import Final
 
 from ml.intent.familiar import WORD, foreign_words
+from ml.intent.pursuits import pursues_something_else
 
 # Nouns and phrases that only investing has: evidence of money by themselves.
 _MONEY: Final = re.compile(
@@ -90,6 +91,7 @@ _SUBJECT: Final = re.compile(
 _SUBJECT_OWN: Final = re.compile(
     r"\b(?:my|our)\s+(?:[\w'-]+\s+){1,3}?(?:keeps?|grows?|holds?|gains?|los[et]s?)\b"
 )
+_YEARS: Final = re.compile(r"\d\s?(?:\+\s?)?(?:years?|yrs?|decades?)\b|\b20[2-9]\d\b")
 _FREE_WORDS: Final = 3
 _FEW: Final = 2
 _FOREIGN_SHARE: Final = 0.3
@@ -110,9 +112,11 @@ class Evidence:
     named : list of (start, end)
         What names companies, industries and themes: a name is foreign to every vocabulary, so it does
         not count.
+    is_elsewhere : bool
+        Whether sentences about something else were set aside: the rest must then speak of money.
     """
 
-    def __init__(self, lower: str, named: list[tuple[int, int]]) -> None:
+    def __init__(self, lower: str, named: list[tuple[int, int]], is_elsewhere: bool = False) -> None:
         self._whole = lower
         letters = list(lower)
         for start, end in [*named, *(match.span() for match in _SIMILE.finditer(lower))]:
@@ -123,6 +127,9 @@ class Evidence:
         ]
         self._rest = " ".join(self._lower[s:e] for s, e in self._sentences)
         self._foreign = foreign_words(self._rest)
+        self._has_pursuit = (is_elsewhere or bool(self._foreign)) and pursues_something_else(
+            self._rest, is_elsewhere
+        )
         self._has_voice = any(self._voice(s, e) for s, e in self._sentences)
 
     def supports_objective(self, start: int, end: int, is_weak: bool = False) -> bool:
@@ -146,6 +153,8 @@ class Evidence:
         """
         at = self._index(start, end)
         if at is None or self._is_crop(start, end):
+            return False
+        if self._has_pursuit and not self._is_dated(*self._sentences[at]):
             return False
         words = len(self._rest.split())
         if not self._has_voice:
@@ -175,6 +184,12 @@ class Evidence:
         sentence = self._lower[first:last]
         is_native = len(foreign_words(sentence)) <= max(_FREE_WORDS, _FOREIGN_SHARE * len(sentence.split()))
         return has_money and is_near and is_native and len(foreign_here) <= _FREE_WORDS
+
+    def _is_dated(self, start: int, end: int) -> bool:
+        """Say whether a sentence without a foreign word counts in years, beside "I weld ships"."""
+        return _YEARS.search(self._lower, start, end) is not None and not foreign_words(
+            self._lower[start:end]
+        )
 
     def _is_crop(self, start: int, end: int) -> bool:
         """Say whether what is harvested is no loss: none is named, nor money, and the text has foreign words."""

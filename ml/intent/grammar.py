@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ml.intent.answers import is_answered_no, refuses_short_gains, used_losses
+from ml.intent.answers import is_answered_no, is_gained, refuses_short_gains, used_losses
 from ml.intent.frames import FRAMES
 from ml.intent.lexicon import (
     DECLINED_AFTER,
@@ -64,6 +64,9 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
                         declined.append(Mention(objective, match.start(), match.end(), 0.0, 0))
                         continue
                     clause = clause_of(clauses, match.start())
+                    if objective == "short_term_gain" and is_gained(text.lower, match.start()):
+                        declined.append(Mention(objective, match.start(), match.end(), 0.0, 0))
+                        continue
                     if _is_fact(text.lower, objective, match) or (
                         not agrees and is_someone_elses(text.lower[clause.start : match.start()].lstrip(" ,"))
                     ):
@@ -119,8 +122,6 @@ def _is_fact(lower: str, objective: str, match: re.Match[str]) -> bool:
     if objective == "capital_preservation" and (
         _OTHER_CAPITAL.match(lower, match.start()) or UNAFRAID.search(match.group())
     ):
-        return True
-    if objective == "short_term_gain" and _GAINED.search(before):
         return True
     if match.group().startswith(("emergency", "rainy")) and (
         _HAVING.search(before) or _KEPT_ELSEWHERE.match(lower, match.end())
@@ -217,15 +218,6 @@ _KEPT_ELSEWHERE: Final = re.compile(
 )
 _OTHER_CAPITAL: Final = re.compile(
     r"[\w\s']{0,40}?\bcapital\s+(?:letters?|ships?|cit(?:y|ies)|punishment|crimes?|offen[cs]es?|of\s+(?!the\b|my\b|our\b|this\b|his\b|her\b|their\b))"
-)
-# "I have $85,000 of short-term gains this year": made, and no wish for more.
-_GAINED: Final = re.compile(
-    r"(?:(?<!to )(?<!would )(?<!'d )\b(?:i|we|clients?|he|she)(?:'ve)?\s+(?:(?:already|also|just|recently|once|finally)\s+)?"
-    r"(?:have|has|had|got|made|took|booked|reali[sz]ed|locked\s+in|cashed\s+in|scored|banked)"
-    r"|\bsitting\s+on|\bthere\s+(?:are|is|was|were)|\b(?:tax|taxed|taxes)\s+on"
-    r"|\b(?:owe|against|offset|cover|cancel\s+out|shelter|absorb|soak\s+up))\s+"
-    r"(?:(?:about|around|roughly|some|an?|my|our|the|this|that|great|nice|big|decent|lot|good|huge|large|of|in|worth|up|plenty"
-    r"|\$?[\d,.]+k?|thousand|grand|hundred)\s+){0,6}(?:(?:short|long)[\s-]*term\s+)?\Z"
 )
 _WANTS: Final = re.compile(r"\w*\s*(?:want|need|would|prefer|like|wish|hope|aim|seek|care)")
 # Bearing losses is an attitude: "i am ready to take big losses".

@@ -78,7 +78,7 @@ _FRACTIONS: Final = {
     "tenth": 0.1,
 }
 _TOPS: Final = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4}
-_WHOLE = r"(?:of\s+)?(?:(?:the|my|our|this|that|what(?:'s| is|ever)?|it|everything|all)\b)"
+_WHOLE = r"(?:of\s+)?(?:(?:the|my|our|this|that|what(?:ever)?(?:'s| is)?|it|everything|all)\b)"
 # "Everything", "the whole thing": what is to be done with it is read elsewhere.
 _ALL = re.compile(
     r"\b(?:(?:the|my|our|this)\s+(?:whole|entire|full)\s+(?:thing|account|lot|amount|balance|pot|portfolio|sum|fund|position|stash|pile)|(?:absolutely\s+)?everything|(?:the\s+)?whole\s+lot|the\s+lot|all\s+of\s+(?:it|this|the\s+money)|it\s+all|all\s+(?:the|my|our|this)\s+money)(?=[\s.,;!?-]|\Z)"

@@ -101,7 +101,8 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
     exclusions, exclusion_spans = find_exclusions(cleaned.lower, cleaned.cased)
     mentions, declined = find_mentions(cleaned)
     mentions = [m for m in mentions if not any(s < m.end and m.start < e for s, e in exclusion_spans)]
-    evidence = Evidence(cleaned.lower, exclusion_spans)
+    is_elsewhere = any(reason == "about something else" for _, _, reason in cleaned.set_aside)
+    evidence = Evidence(cleaned.lower, exclusion_spans, is_elsewhere)
     if exclusions and not evidence.supports_exclusion():
         exclusions, exclusion_spans = (), []
     mentions = _supported(mentions, evidence)

@@ -17,6 +17,11 @@ _TAKEN: Final = re.compile(
 _OUT: Final = re.compile(
     r"\s*(?:back\s+)?(?:out\b(?!\s+of\s+(?!it\b|here\b|this\b|(?:the|my|our)\s+account\b))|in(?:to)?\s+(?:cash|my\s+(?:bank|checking))\b|(?:withdrawn|wired|transferred|paid\s+out)\b)"
 )
+# "Liquidate the entire account by June."
+_CASHED: Final = re.compile(r"\b(?:cash(?:ing)?\s+out|liquidat(?:e|ing)|withdraw(?:ing)?|empty(?:ing)?)\s+\Z")
+_NOT_ALL: Final = re.compile(
+    r"\s*(?:except|but|that|which|above|below|under|over|short[\s-]*term|long[\s-]*term|if|when(?:ever)?)\b"
+)
 _MUST: Final = (
     r"(?:(?:has|have|needs?|must|should|will|shall|is|are|gets?|going|'ll)\s+(?:to\s+|be\s+|going\s+)*)"
 )
@@ -32,7 +37,7 @@ _NOTED: Final = re.compile(
     r"\s*(?:of\s+)?(?:(?:the|my|our|this)\s+)?(?:aum|nav|it|portfolio|account|balance|pot|total|holdings|assets)?[\s,:-]+(?:(?:in\s+)?cash|out|liquid|withdrawn|distribution|withdrawal)\b(?=[\s,.;:-]+(?:by|in|on|next|this|before|for|within|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w*|q[1-4]|\d)|[\s.]*\Z)"
 )
 _LEAVES: Final = re.compile(
-    r"\s*(?:of\s+)?(?:(?:it|this|that|the\s+\w+|my\s+\w+|our\s+\w+|what(?:ever)?\s+(?:is|'s)\s+(?:in\s+)?(?:there|here))\s+)?(?:is\s+|will\s+be\s+|will\s+)?(?:leaves?|leaving|departs?|walks?\s+out|comes?\s+out|comes?\s+due|goes\s+out)\b"
+    r"\s*(?:of\s+)?(?:(?:it|this|that|the\s+\w+|my\s+\w+|our\s+\w+|what(?:ever)?(?:\s+is|'s)\s+(?:in\s+)?(?:there|here))\s+)?(?:is\s+|will\s+be\s+|will\s+)?(?:leaves?|leaving|departs?|walks?\s+out|comes?\s+out|comes?\s+due|goes\s+out)\b"
 )
 _HEADED: Final = re.compile(
     r"\b(?:distributions?|withdrawals?|payouts?|draw|redemption|cash\s+need|cash\s+needs|liquidity(?:\s+need)?|liquidity\s+needs|spending)\s*(?::|-|=)\s*(?:about\s+|approx\.?\s+|up\s+to\s+)?\Z"
@@ -52,6 +57,8 @@ def whole_score(lower: str, start: int, end: int) -> float:
     left, right = lower[max(0, start - 50) : start], lower[end : end + 70]
     if _KEPT.search(left):
         return 0.0
+    if _CASHED.search(left) and not _NOT_ALL.match(right):
+        return 3.0
     if _GOES.match(right) or (_TAKEN.search(left) and _OUT.match(right)):
         return 3.0
     return 0.0
