@@ -88,7 +88,7 @@ def is_horizon_alone(lower: str) -> bool:
 
 # "Moderate risk, 7 years, no oil stocks": an item of a list.
 _ITEM: Final = re.compile(
-    r"(?:^|[,;.\n])\s*(?:(?:for|over|about|roughly|around|approx\.?|horizon|time\s?(?:frame|horizon|line)|timing|term)\s*(?:is|of|:|=|-)?\s*){0,2}(?:the\s+next\s+)?(?:\d{1,2}(?:\s?(?:-|to)\s?\d{1,2})?\+?|[a-z]{3,9})[\s-]?(?:years?|yrs?|decades?)(?:\s+(?:horizon|time\s?frame|out|or\s+so|minimum|maximum))?\s*(?=[,;.\n]|$)"
+    r"(?:^|[,;.\n])\s*(?:(?:for|over|about|roughly|around|approx\.?|horizon|time\s?(?:frame|horizon|line)|timing|term)\s*(?:is|of|:|=|-)?\s*){0,2}~?\s?(?:the\s+next\s+)?(?:\d{1,2}(?:\s?(?:-|to)\s?\d{1,2})?\+?|[a-z]{3,9})[\s-]?(?:years?|yrs?|decades?)(?:\s+(?:horizon|time\s?frame|out|or\s+so|minimum|maximum))?\s*(?=[,;.\n]|$)"
 )
 
 

@@ -84,7 +84,7 @@ _ALL = re.compile(
     r"\b(?:(?:the|my|our|this)\s+(?:whole|entire|full)\s+(?:thing|account|lot|amount|balance|pot|portfolio|sum|fund|position|stash|pile)|(?:absolutely\s+)?everything|(?:the\s+)?whole\s+lot|the\s+lot|all\s+of\s+(?:it|this|the\s+money)|it\s+all|all\s+(?:the|my|our|this)\s+money)(?=[\s.,;!?-]|\Z)"
 )
 _FRACTION = re.compile(
-    rf"\b(?:(?P<top>a|one|two|three|four)[\s-]+)?(?P<name>half|thirds?|quarters?|fourths?|fifths?|sixths?|eighths?|tenths?)\s+(?:{_WHOLE}|(?=out\b|in\s+cash\b|(?:has|must|should|needs|will)\s+(?:to\s+)?(?:be\s+)?(?:come|out|in\s+cash|liquid|ready|available|go)\b))"
+    rf"\b(?:(?P<top>a|one|two|three|four)[\s-]+)?(?P<name>half|thirds?|quarters?|fourths?|fifths?|sixths?|eighths?|tenths?)\s+(?:{_WHOLE}|(?=out\b|in\s+cash\b|(?:goes|leaves)\b|(?:has|must|should|needs|will)\s+(?:to\s+)?(?:be\s+)?(?:come|out|in\s+cash|liquid|ready|available|go)\b))"
 )
 # "1/3 of the account"; a date has no "of the" behind it.
 _RATIO = re.compile(rf"(?<![\d/])(?P<top>[1-4])/(?P<bottom>[2-9])(?![\d/])\s+{_WHOLE}")

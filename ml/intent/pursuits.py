@@ -18,19 +18,19 @@ from typing import Final
 from ml.intent.familiar import foreign_words
 
 _MONEY_ALONE: Final = re.compile(
-    r"[$€£]\s?\d|\d\s?%|\b(?:\d[\d,.]*\s?(?:k|grand|dollars?|usd)\b|money|accounts?|portfolios?|savings|invest(?!igat)\w*|dividends?|etfs?|funds?|iras?|401\(?k\)?|roth|stocks?|shares|equit(?:y|ies)|bonds|tax(?:es|able|ed)?|irs|deduct\w*|write[\s-]?offs?|tlh|harvest\w*\s+(?:\w+\s+){0,3}?loss\w*|loss\w*[\s-]+harvest\w*|(?:capital|short[\s-]*term|long[\s-]*term)\s+(?:capital\s+)?(?:gains|losses)|principal|retire\w*|pension|nest\s+egg|inherit\w*|holdings|positions|lots|s\s?&\s?p(?:\s?500)?|nasdaq|dow|russell|spy|qqq|vti|voo|spx|msci|ftse|stock\s+market|brokerages?|crypto|rsus?|clients?|trust(?:ees?)?|estate|endowment|income|wealth|cash|wash\s+sales?|cost\s+basis|drawdowns?|volatility|tuition|mortgage|down\s+payment|advis[eo]r)\b"
+    r"[$€£]\s?\d|\d\s?%|\b(?:\d[\d,.]*\s?(?:k|grand|dollars?|usd)\b|money|accounts?|portfolios?|savings|invest(?!igat)\w*|dividends?|etfs?|funds?|iras?|401\(?k\)?|roth|stocks?|shares|equit(?:y|ies)|bonds|tax(?:es|able|ed)?|irs|deduct\w*|write[\s-]?offs?|tlh|harvest\w*\s+(?:\w+\s+){0,3}?loss\w*|loss\w*[\s-]+harvest\w*|capital\s+(?:gains|losses)|principal|retire\w*|pension|nest\s+egg|inherit\w*|holdings|positions|lots|s\s?&\s?p(?:\s?500)?|nasdaq|dow|russell|spy|qqq|vti|voo|spx|msci|ftse|stock\s+market|brokerages?|crypto|rsus?|clients?|trust(?:ees?)?|estate|endowment|income|wealth|cash|wash\s+sales?|cost\s+basis|drawdowns?|volatility|tuition|mortgage|down\s+payment|advis[eo]r)\b"
 )
 _LINKS: Final = r"(?:\s+(?:my|our|the|a|an|some|for|at|in|on|with|to|of|and|this|these|those|two|three|all|his|her|their))*"
 # "I coach swimmers", "we're training for a triathlon", "I've been baking".
 _DOES: Final = re.compile(
-    rf"\b(?:(?:i|we)(?:'ve\s+been|\s+have\s+been)?|i'm|we're|i\s+am|we\s+are)\s+(?:(?:also|just|still|love|like|enjoy|mostly|usually|often|always|mainly|really|only|currently|now|\w{{3,}}ly)\s+){{0,2}}(?P<words>[a-z']{{3,}}{_LINKS}(?:\s+[a-z']{{3,}})?)"
+    rf"(?:\b(?:(?:i|we)(?:'ve\s+been|\s+have\s+been)?|i'm|we're|i\s+am|we\s+are)\s+(?:(?:also|just|still|love|like|enjoy|mostly|usually|often|always|mainly|really|only|currently|now|\w{{3,}}ly)\s+){{0,2}}|(?:^|[.!?;\n]\s*)(?:(?:so|well|ok|hi|been|also)[\s,]+)?(?=[a-z]{{3,}}ing\s))(?P<words>[a-z']{{3,}}{_LINKS}(?:\s+[a-z']{{3,}})?)"
 )
 _NO_DEED: Final = re.compile(
-    r"(?:want|need|would|will|can|can't|cannot|don't|won't|should|could|hope|wish|prefer|keep|sell|sold|buy|bought|own|owned|hold|have|had|has|got|inherited|retired?|know|think|believe|guess|suppose|understand|feel|find|found|tell|told|say|said|ask|asked|not|never|worr\w+|afraid|scared|nervous|the|from|at|in|into|after|about|was|were|am|are|is|be|an?|also|both|all|married|single|divorced|widowed|expecting|paying|pay|owe|might|may|must|do|did|didn't|received|earn|earned|work|worked|learned|hate|dislike|refuse|object)(?:\s|$)"
+    r"(?:want|need|would|will|can|can't|cannot|don't|won't|should|could|hope|wish|prefer|keep|sell|sold|buy|bought|own|owned|hold|have|had|has|got|inherited|retired?|know|think|believe|guess|suppose|understand|feel|find|found|tell|told|say|said|ask|asked|not|never|worr\w+|afraid|scared|nervous|the|from|at|in|into|after|about|was|were|am|are|is|be|an?|also|both|all|married|single|divorced|widowed|expecting|paying|pay|owe|might|may|must|do|did|didn't|received|earn|earned|work|worked|hate|dislike|refuse|object|look\w*|hop\w+|sav(?:e|ing)|retiring|try\w*|wanting|thinking|plan\w*|getting|going|being|having|selling|buying|keeping|nothing|anything|everything|something|lost|left|made|took|went|came|gave|ran|taught|spent|built|grew|rather|love|like|just|\w+ed)(?:\s|$)"
 )
 _ACTS: Final = r"(?:gives?|wants?|needs?|is|are|has|have|keeps?|grows?|makes?|gains?|los[et]s?|should|must|will|would|can|gets?|aims?|hopes?|beats?|produces?|trades?|plays?|runs?|yields?|does|do|holds?)"
 _THING: Final = re.compile(
-    rf"\b(?:my|our)\s+(?P<words>(?:[a-z']+\s+){{0,1}}[a-z']{{3,}}|[a-z']{{3,}})\s*(?::|\s{_ACTS}\b)"
+    rf"\b(?:my|our)\s+(?P<words>(?:[a-z']+\s+){{0,3}}?[a-z']{{3,}})\s*(?::|\s{_ACTS}\b)"
 )
 _PLACE: Final = re.compile(
     r"(?:^|[.!?;\n]\s*)(?:in|at|on|for|with|during)\s+(?:my\s+|our\s+|the\s+)?(?P<words>[a-z']{3,}(?:\s+[a-z']{3,})?)\s+(?:i|we|my|our)\b"
@@ -71,4 +71,4 @@ def _is_deed(words: str) -> bool:
     verb, *rest = words.split()
     if foreign_words(" ".join(rest)):
         return True
-    return bool(rest) and rest[-1] not in _JOINS and bool(foreign_words(verb))
+    return (not rest or rest[-1] not in _JOINS) and bool(foreign_words(verb))

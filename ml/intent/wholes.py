@@ -37,7 +37,7 @@ _NOTED: Final = re.compile(
     r"\s*(?:of\s+)?(?:(?:the|my|our|this)\s+)?(?:aum|nav|it|portfolio|account|balance|pot|total|holdings|assets)?[\s,:-]+(?:(?:in\s+)?cash|out|liquid|withdrawn|distribution|withdrawal)\b(?=[\s,.;:-]+(?:by|in|on|next|this|before|for|within|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w*|q[1-4]|\d)|[\s.]*\Z)"
 )
 _LEAVES: Final = re.compile(
-    r"\s*(?:of\s+)?(?:(?:it|this|that|the\s+\w+|my\s+\w+|our\s+\w+|what(?:ever)?(?:\s+is|'s)\s+(?:in\s+)?(?:there|here))\s+)?(?:is\s+|will\s+be\s+|will\s+)?(?:leaves?|leaving|departs?|walks?\s+out|comes?\s+out|comes?\s+due|goes\s+out)\b"
+    r"\s*(?:of\s+)?(?:(?:it|this|that|the\s+\w+|my\s+\w+|our\s+\w+|what(?:ever)?(?:\s+is|'s)\s+(?:in\s+)?(?:there|here))\s+)?(?:is\s+|will\s+be\s+|will\s+)?(?:leaves?\b|leaving\b|departs?\b|walks?\s+out\b|comes?\s+out\b|comes?\s+due\b|goes\s+(?:out\b|to\s+(?:the|my|our|a)\s+(?!(?:\w+\s+)?(?:market|stocks?|bonds?|index|funds?|etfs?|portfolio)\b)|for\s+(?:the|my|our|a)\s))"
 )
 _HEADED: Final = re.compile(
     r"\b(?:distributions?|withdrawals?|payouts?|draw|redemption|cash\s+need|cash\s+needs|liquidity(?:\s+need)?|liquidity\s+needs|spending)\s*(?::|-|=)\s*(?:about\s+|approx\.?\s+|up\s+to\s+)?\Z"
