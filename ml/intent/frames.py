@@ -34,7 +34,7 @@ _SHORT_TIME: Final = (
     r"(?:(?:by|before|till|until|come|between\s+now\s+and)\s+(?:the\s+)?(?:next\s+|late\s+|early\s+|mid[\s-]?)?"
     + _SEASON
     + r"|(?:this|next)\s+(?:week|month|quarter|summer|spring|fall|autumn|winter|season)|"
-    r"(?:within|over|in|inside|during)\s+(?:of\s+)?(?:the\s+)?(?:next\s+|coming\s+|following\s+|about\s+|roughly\s+|maybe\s+|just\s+|a\s+)*(?:\d{1,3}\s?(?:-|to|or)?\s?(?:\d{1,3})?|one|two|three|four|five|six|seven|eight|nine|ten|few|couple(?:\s+of)?|several|half|matter\s+of|or|to|and)?[\s-]*(?:two|three|four|five|six|eight|nine)?\s*(?:days|weeks?|fortnight|months?|quarters?|half[\s-]year|half\s+a\s+year|a?\s*year))"
+    r"(?:within|over|in|inside|during)\s+(?:of\s+)?(?:the\s+)?(?:next\s+|coming\s+|following\s+|about\s+|roughly\s+|maybe\s+|just\s+|a\s+)*(?:\d{1,3}\s?(?:-|to|or)?\s?(?:\d{1,3})?|one|two|three|four|five|six|seven|eight|nine|ten|few|couple(?:\s+of)?|several|half|matter\s+of|or|to|and)?[\s-]*(?:two|three|four|five|six|eight|nine)?\s*(?:days|weeks?|fortnight|months?|quarters?|half[\s-]year|half\s+a\s+year|(?<!\d)(?<!\d\s)a?\s*year))"
 )
 _WON: Final = r"(?:pop|bump|buck|quid|win|wins|winnings|jump|bounce|returns?|profits?|gains?|payday|upside|payoff|score|killing|double|triple|punt|flyer)"
 _CASH: Final = r"(?:dough|bread|dollars?|money|cash|coin|turn|quid|bucks?|\$|something|percent|%)"

@@ -55,7 +55,7 @@ MONEY_WORDS: Final = frozenset(
     owes owe settlement foundation trust estate donation charity esg crypto bitcoin gold dollar dollars bucks grand tuition endowment inheritance egg nest pension mortgage deposit withdraw withdrawal
     harvest harvesting tlh wash realise realize realised realized stcg ltcg bracket rate rates expense expenses payment
     appreciate appreciation compound compounding growth grow grows growing swing swings drawdown drawdowns scalp scalping liquidity liquid
-    tolerance tolerances budget budgets sleeve satellite mandate tactical strategic fiscal partnership vest vested vesting unvested espp grant grants aum nav distribution distributions indexing biotech
+    monetise monetize monetised monetized levered unlevered beta memo attendees review reviewed unchanged entry entries tolerance tolerances budget budgets sleeve satellite mandate tactical strategic fiscal partnership vest vested vesting unvested espp grant grants aum nav distribution distributions indexing biotech
     conservative aggressive speculative exclude excluding exclusion avoid avoiding sector sectors client clients reits reit options preserve
     preservation protect protected protecting protection maximise maximize minimise minimize offset sell selling sold buy buying""".split()
 )

@@ -122,7 +122,7 @@ _ENDORSED = re.compile(
 _IDENTIFIER = re.compile(
     r"\b(?:short_term|long_term|capital_|tax_loss|risk_|horizon_|amount_usd|share_of|not_understood|avoid_|harvest_|wash_sale_|parser_|stated_at|objective_any)"
     # Advisers write "objective = alpha over benchmark" in prose.
-    r"|\b(?:objective|secondary|actionable|risk|horizon|liquidity|exclusions)(?!\s=\s[a-z-]+\s[a-z-]+(?:\s[a-z-]+){0,6}\s?[.,;])(?:\"?\s{0,2}=\s{0,2}[\"'\[{\w]|\"\s{0,2}:|\s{0,2}:\s{0,2}(?:[\"'\[{]|true\b|false\b|null\b))"
+    r"|\b(?:objective|secondary|actionable|risk|horizon|liquidity|exclusions)(?!\s=\s[a-z-]+\s[a-z-]+(?:\s[a-z-]+){0,6}(?:\s?[.,;]|\s*\Z))(?:\"?\s{0,2}=\s{0,2}[\"'\[{\w]|\"\s{0,2}:|\s{0,2}:\s{0,2}(?:[\"'\[{]|true\b|false\b|null\b))"
     r"|\b(?:amount|by|share|goal|exclude|tax|symbol|user|client|months)\s?(?:=|:=|=>)\s?[\"'\[{\w.$]"
 )
 # A line of a transcript, a headed block and a persona speak for somebody else to their end. An
