@@ -93,6 +93,9 @@ _SUBJECT_OWN: Final = re.compile(
     r"\b(?:my|our)\s+(?:[\w'-]+\s+){1,3}?(?:keeps?|grows?|holds?|gains?|los[et]s?)\b"
 )
 _YEARS: Final = re.compile(r"\d\s?(?:\+\s?)?(?:years?|yrs?|decades?)\b|\b20[2-9]\d\b")
+_IT_MUST: Final = re.compile(
+    r"\s*(?:this|it|everything\s+here)\s+(?:must|has\s+to|needs\s+to|should|cannot|can't|may\s+not)\b"
+)
 _FREE_WORDS: Final = 3
 _FEW: Final = 2
 _FOREIGN_SHARE: Final = 0.3
@@ -187,10 +190,9 @@ class Evidence:
         return has_money and is_near and is_native and len(foreign_here) <= _FREE_WORDS
 
     def _is_dated(self, start: int, end: int) -> bool:
-        """Say whether a sentence without a foreign word counts in years, beside "I weld ships"."""
-        return _YEARS.search(self._lower, start, end) is not None and not foreign_words(
-            self._lower[start:end]
-        )
+        """Say whether a sentence without a foreign word counts in years or bids for "this", beside "I weld ships"."""
+        text = self._lower[start:end]
+        return (_YEARS.search(text) or _IT_MUST.match(text)) is not None and not foreign_words(text)
 
     def _is_crop(self, start: int, end: int) -> bool:
         """Say whether what is harvested is no loss: none is named, nor money, and the text has foreign words."""
@@ -228,7 +230,7 @@ class Evidence:
         heard, hardly any may stand in the text.
         """
         at = self._index(start, end)
-        if at is None:
+        if at is None or (self._has_pursuit and not self._is_dated(*self._sentences[at])):
             return False
         if not self._has_voice:
             return len(self._foreign) <= _FEW

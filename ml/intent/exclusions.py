@@ -152,7 +152,7 @@ _NOT_AGAIN: Final = re.compile(
 )
 # "No banks. Actually, banks are fine."
 _RECONSIDERED: Final = re.compile(
-    r"\s*(?:stocks?|shares|compan(?:y|ies)|names|funds?)?\s*(?:are|is|would\s+be)\s+(?:\w+\s+)?(?:fine|ok|okay|all\s*right|allowed|welcome|acceptable)\b"
+    r"\s*(?:stocks?|shares|compan(?:y|ies)|names|funds?)?(?:\s*(?:are|is|would\s+be)|'s)\s+(?:\w+\s+)?(?:fine|ok|okay|all\s*right|allowed|welcome|acceptable)\b"
 )
 _SENTENCE_STOP: Final = re.compile(
     r"[.;!?\n](?:\s|$)|\n|\bbut\b(?!\s+(?:not|no)\b)|\bhowever\b|\bwhile\b|\bbecause\b|\bsince\b"

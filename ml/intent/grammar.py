@@ -64,7 +64,8 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
                         declined.append(Mention(objective, match.start(), match.end(), 0.0, 0))
                         continue
                     clause = clause_of(clauses, match.start())
-                    if objective == "short_term_gain" and is_gained(text.lower, match.start()):
+                    is_gain = objective == "short_term_gain" or match.group().endswith(("gains", "profits"))
+                    if is_gain and is_gained(text.lower, match.start()):
                         declined.append(Mention(objective, match.start(), match.end(), 0.0, 0))
                         continue
                     if _is_fact(text.lower, objective, match) or (

@@ -26,14 +26,14 @@ _AGE_NOW: Final = re.compile(
     r"|(?:^|[\n(,;.]\s*)(?:[mf](?P<sex>[2-7]\d)|(?P<sex_after>[2-7]\d)\s?[mf](?=\s?[,.;)/(]|\s+here))\b"
     rf"|\b(?:start\w*|begin\w*|over|again|single|alone|divorced|widowed|laid\s+off|here)\s+at\s+(?:age\s+)?(?P<state>[2-7]\d)\b{_NOT_AN_AGE}|(?:^|[.;!?\n])\s*(?:so\s+|now\s+)?at\s+(?:age\s+)?(?P<opens>[2-7]\d)\b,?(?=\s+(?:i|we|with|and)\b)"
     # A child's: "my daughter is 6, college at 18".
-    r"|\b(?:daughter|son|kid|child|grand\w+|baby|girl|boy|twins|niece|nephew|(?:s?he)(?=\s+is|'s))(?:'s|\s+is|\s+are|\s+just\s+turned|\s+turned|,)?\s+(?P<child>1?\d)\b(?!\s*(?:months?|weeks?|%|k\b))"
+    r"|\b(?:daughter|son|kid|child|grand\w+|baby|girl|boy|twins|niece|nephew|(?:s?he)(?=\s+is|'s))(?:'s|\s+is|\s+are|\s+just\s+turned|\s+turned|,)?\s+(?P<child>1?\d|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen)\b(?!\s*(?:months?|weeks?|%|k\b))"
     # "My son (7)", "we have a two-year-old".
     r"|\b(?:daughter|son|kid|child|grand\w+|baby|girl|boy|niece|nephew)\s?\((?:aged?\s+|is\s+|now\s+)?(?P<small>1?\d)\)|\b(?P<tot>1?\d|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen)[\s-]+(?:years?|yrs?|yo)[\s-]+olds?\b"
 )
 _LAST_DAY: Final = r"(?:retir\w*|semi-retir\w*|fire|stop(?:ping)?(?:\s+work(?:ing)?)?|hang\s+(?:(?:it|things)\s+up|up\s+my\s+\w+)|call\s+it\s+quits|leave\s+(?:work|my\s+job|the\s+workforce)|quit(?:ting)?(?:\s+work(?:ing)?)?|pension|(?:be\s+)?done(?:\s+working)?|finish(?:ed)?(?:\s+work(?:ing)?)?|out\s+of\s+(?:the\s+rat\s+race|work|the\s+workforce|here)|financial(?:ly)?\s+(?:independen\w+|free(?:dom)?)|work(?:ing)?)"
 _AGE_THEN: Final = re.compile(
     rf"\b{_LAST_DAY}\b[^.;!?\n]{{0,30}}?\b(?:at|by|to|until|till|when\s+i'?m|around|before)\s+(?:age\s+|about\s+|i'?m\s+|i\s+am\s+|i\s+turn\s+)?(?P<retire>[4-8]\d)\b"
-    r"|\b(?:until|till|by\s+the\s+time|when|before|once)\s+(?:i'?m|i\s+am|i\s+turn|i\s+hit|i\s+reach|age|im)\s+(?:age\s+)?(?P<turn>[3-8]\d)\b|\b(?:at|by|target|goal|retirement)\s+age\s*(?:of|is|:|=)?\s*(?P<by>[3-8]\d)\b|\b(?:college|university|school|uni|campus)\s+(?:\w+\s+)?(?:at|by|when\s+s?he(?:'s|\s+is|\s+turns))\s+(?P<school>1[6-9]|2\d)\b|\b(?:turns?|until\s+s?he(?:'s|\s+is)|when\s+s?he(?:'s|\s+is))\s+(?P<grown>1[6-9]|2[1-5])\b"
+    r"|\b(?:until|till|by\s+the\s+time|when|before|once)\s+(?:i'?m|i\s+am|i\s+turn|i\s+hit|i\s+reach|age|im)\s+(?:age\s+)?(?P<turn>[3-8]\d)\b|\b(?:at|by|target|goal|retirement)\s+age\s*(?:of|is|:|=)?\s*(?P<by>[3-8]\d)\b|\b(?:college|university|school|uni|campus)\s+(?:\w+\s+)?(?:at|by|when\s+s?he(?:'s|\s+is|\s+turns))\s+(?P<school>1[6-9]|2\d)\b|\b(?:turns?|(?:his|hers|theirs)\s+at|until\s+s?he(?:'s|\s+is)|when\s+s?he(?:'s|\s+is))\s+(?P<grown>1[6-9]|2[1-5])\b"
     r"|\btarget(?:ing)?\s+(?:of\s+|is\s+)?(?:age\s+)?(?P<target>[4-7]\d)\b(?!\s*(?:%|k\b|percent|thousand|grand|dollars|shares|months|,\d))|\b(?:for|in|by|until|till|into|through)\s+(?:my|our|his|her|their|the)\s+(?:early\s+|mid\s*-?\s*|late\s+)?(?P<decade>forties|fifties|sixties|seventies)\b|\b(?:till|until|at|by)\s+(?P<plain>[4-8][05])\b(?!\s*(?:%|k\b|percent|days|months|weeks|,|dollars))"
 )
 
@@ -177,6 +177,20 @@ def _times_of_second(
         return []
     second = [s for s, named in homes if named and all(m.objective != objective for m in named)]
     return [(t.start, t.end) for t in times if any(s.start <= t.start < s.end for s in second)]
+
+
+def horizon_of_purchase(by: tuple[date, date], stated_at: date) -> tuple[int, int]:
+    """Give the horizon of a sum that is all meant for one purchase: until the money is needed.
+
+    Parameters
+    ----------
+    by : tuple of datetime.date
+        First and last day on which it is needed.
+    stated_at : datetime.date
+        The day it was written.
+    """
+    low, high = ((day - stated_at).days / DAYS_PER_MONTH for day in by)
+    return _tolerant(low, high)
 
 
 _MIN_GROWTH_MONTHS: Final = 9.0

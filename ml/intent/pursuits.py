@@ -26,7 +26,7 @@ _DOES: Final = re.compile(
     rf"(?:(?<!when )(?<!if )(?<!until )(?<!till )(?<!before )(?<!once )(?<!after )\b(?:(?:i|we)(?:'ve\s+been|\s+have\s+been)?|i'm|we're|i\s+am|we\s+are)\s+(?:(?:also|just|still|love|like|enjoy|mostly|usually|often|always|mainly|really|only|currently|now|\w{{3,}}ly)\s+){{0,2}}|(?:^|[.!?;\n]\s*)(?:(?:so|well|ok|hi|been|also)[\s,]+)?(?=[a-z]{{3,}}ing\s))(?P<words>[a-z']{{3,}}{_LINKS}(?:\s+[a-z']{{3,}})?)"
 )
 _NO_DEED: Final = re.compile(
-    r"(?:want|need|would|will|can|can't|cannot|don't|won't|should|could|hope|wish|prefer|keep|sell|sold|buy|bought|own|owned|hold|have|had|has|got|inherited|retired?|know|think|believe|guess|suppose|understand|feel|find|found|tell|told|say|said|ask|asked|not|never|worr\w+|afraid|scared|nervous|the|from|at|in|into|after|about|was|were|am|are|is|be|an?|also|both|all|married|single|divorced|widowed|expecting|paying|pay|owe|might|may|must|do|did|didn't|received|earn|earned|work|worked|hate|dislike|refuse|object|look\w*|hop\w+|sav(?:e|ing)|retiring|try\w*|wanting|thinking|plan\w*|getting|going|being|having|selling|buying|keeping|nothing|anything|everything|something|lost|left|made|took|went|came|gave|ran|taught|spent|built|grew|rather|love|like|just|\w+ed)(?:\s|$)"
+    r"(?:want|need|would|will|can|can't|cannot|don't|won't|should|could|hope|wish|prefer|keep|sell|sold|buy|bought|own|owned|hold|have|had|has|got|inherited|retired?|know|think|believe|guess|suppose|understand|feel|find|found|tell|told|say|said|ask|asked|not|never|worr\w+|afraid|scared|nervous|the|from|at|in|into|after|about|was|were|am|are|is|be|an?|also|both|all|married|single|divorced|widowed|expecting|paying|pay|owe|might|may|must|do|did|didn't|received|earn|earned|work|worked|hate|dislike|refuse|object|tolerat\w+|accept|stomach|handle|bear|mind|sleep|look\w*|hop\w+|sav(?:e|ing)|retiring|try\w*|wanting|thinking|plan\w*|getting|going|being|having|selling|buying|keeping|nothing|anything|everything|something|lost|left|made|took|went|came|gave|ran|taught|spent|built|grew|rather|love|like|just|\w+ed)(?:\s|$)"
 )
 _ACTS: Final = r"(?:gives?|wants?|needs?|is|are|has|have|keeps?|grows?|makes?|gains?|los[et]s?|should|must|will|would|can|gets?|aims?|hopes?|beats?|produces?|trades?|plays?|runs?|yields?|does|do|holds?)"
 _THING: Final = re.compile(
@@ -69,6 +69,8 @@ _JOINS: Final = frozenset("but and so because when if while though until that th
 def _is_deed(words: str) -> bool:
     """Say whether a verb and what follows it are foreign; a verb without an object is no pursuit."""
     verb, *rest = words.split()
+    if rest and rest[0] in ("this", "it", "everything", "these", "all"):
+        return False  # "I'm leaving this alone": the account
     if foreign_words(" ".join(rest)):
         return True
     return (not rest or rest[-1] not in _JOINS) and bool(foreign_words(verb))

@@ -97,7 +97,7 @@ _PAIR: Final = (
     r"(?:wife|husband|spouse|partner|fianc\w+|brothers?|sisters?|siblings|trustees?|we|they|us|both)"
 )
 _AT_ODDS: Final = re.compile(
-    rf"\b{_PAIR}\b[^.;!?\n]{{0,40}}?\b(?:disagree|(?:don't|can't|cannot|do\s+not|never|couldn't)\s+(?:\w+\s+)?agree|argue|fight|(?:are|is|'re)\s+(?:split|divided|at\s+odds|at\s+loggerheads|of\s+two\s+minds|of\s+different\s+minds)|(?:see|want)\s+(?:it|different(?:ly)?|things\s+different\w*|opposite\w*|different\s+things|opposite\s+things))\b"
+    rf"\b{_PAIR}\b[^.;!?\n]{{0,40}}?\b(?:disagree|(?:don't|can't|cannot|do\s+not|never|couldn't)\s+(?:\w+\s+)?agree|argue|fight|(?:are|is|'re)\s+(?:split|divided(?:\s+between)?|at\s+odds|at\s+loggerheads|of\s+two\s+minds|of\s+different\s+minds)|(?:see|want)\s+(?:it|different(?:ly)?|things\s+different\w*|opposite\w*|different\s+things|opposite\s+things))\b"
 )
 _SETTLED: Final = re.compile(
     r"\b(?:settled|agreed|compromise\w*|decided|go\s+with|in\s+the\s+end|wins|won|my\s+call|my\s+(?:account|money)|so\s+(?:please|let's|just)|do\s+(?:it|as)\s+(?:my|i))\b"

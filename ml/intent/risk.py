@@ -41,7 +41,7 @@ _LOW: Final = re.compile(
     r"|\b(?:never|don't|not)\s+(?:\w+\s+){0,2}?(?:want|wish|going)\s+to\s+(?:go|live)\s+through\s+(?:that|this|it|another)\b"
     r"|\b(?:no|any|not\s+take|avoid)\s+(?:\w+\s+)?risks?\s+(?:at\s+all|whatsoever|of\s+any\s+kind)\b|\b(?:not|never|don't)\s+(?:\w+\s+){0,2}?(?:take|taking|run|running)\s+(?:\w+\s+){0,2}?(?:risks?|chances)\b"
     r"|\b(?:risk[\s-]*(?:tolerance|appetite|level|profile|capacity|budget)?|tolerance(?:\s+for\s+(?:risk|loss(?:es)?))?|appetite(?:\s+for\s+risk)?)\s*(?:is|:|=|-|would\s+be|should\s+be)\s*(?:very\s+|quite\s+|rather\s+|pretty\s+|extremely\s+)?(?:low|minimal|none|nil|zero|conservative|cautious|small|limited)\b(?!\s+(?:hanging|cost|fee))"
-    r"|\b(?:can't|cannot|couldn't|don't|never|unable\s+to)\s+sleep\s+(?:\w+\s+){0,2}?(?:when|if|whenever|because|with)\b|\b(?:fall|drop|loss|dip|decline|drawdown)s?\s+(?:of\s+)?[^.;!?\n]{0,30}?\b(?:is|are|would\s+be)\s+(?:more\s+than|too\s+much|beyond\s+what|unbearable|not\s+(?:acceptable|something))\b|\bneither\s+of\s+us\s+slept\b"
+    r"|\b(?:can't|cannot|couldn't|don't|never|unable\s+to)\s+sleep\s+(?:\w+\s+){0,2}?(?:when|if|whenever|because|with)\b|\b(?:fall|drop|loss|dip|decline|drawdown)s?\s+(?:of\s+)?[^.;!?\n]{0,30}?\b(?:is|are|would\s+be)\s+(?:more\s+than|too\s+much|beyond\s+what|unbearable|not\s+(?:acceptable|something))\b|\bneither\s+of\s+us\s+slept\b|(?<!not )\b(?:awake|up)\s+(?:all|at)\s+night\b"
     r"|\b(?:i'm|i\s+am|we're|we\s+are|am)\s+(?:a\s+)?(?:\w+\s+)?(?:worrier|nervous|timid|anxious|scaredy\s?cat)\b|(?<!don't\s)(?<!won't\s)(?<!not\s)(?<!never\s)(?<!wouldn't\s)\b(?:lose|losing|lost)\s+sleep\s+over\b|\bstomach\s+(?:turns|drops|churns)\b"
 )
 # What is refused.

@@ -115,7 +115,7 @@ def _corrections() -> dict[str, str]:
             found[slip] = key
     # Words of their own that look like slips.
     real = "retires invests invest traded trader trades saving stock share loser winner profited gain grow year month week marked shred".split()
-    real += "tuitions positons offsets avoids excludes excluded protected preserved preserver realist realised quarters harvests harvested deducts deducted compounds weeding".split()
+    real += "divided tuitions positons offsets avoids excludes excluded protected preserved preserver realist realised quarters harvests harvested deducts deducted compounds weeding".split()
     return {
         slip: key
         for slip, key in found.items()

@@ -18,7 +18,7 @@ _ELSEWHERE: Final = re.compile(
     # garden and field
     r"seedlings?|seeds|compost\w*|fertili[sz]er|mulch\w*|prun(?:e|ing)|weeds|weeding|watering|hedge\s+(?:in|trimm\w+|needs)|lawn|flowerbeds?|flowers|roses|tulips|shrubs?|orchard|bees|beehives?|planted|replant\w*|repot\w*|soil|greenhouse|"
     # gym and body
-    r"gym|workouts?|work\s+out|bench\s?press\w*|squats?|deadlifts?|dumbbells?|biceps|muscles?|protein|creatine|calories|carbs|cardio|treadmill|lifting|weightlift\w*|personal\s+trainer|reps|abs|physio\w*|knees?|marathon|jogging|hair|beard|skin|diet|"
+    r"gym|workouts?|work\s+out|bench\s?press\w*|squats?|deadlifts?|dumbbells?|biceps|muscles?|protein|creatine|calories|carbs|cardio|treadmill|lifting|weightlift\w*|personal\s+trainer|reps|abs|physio\w*|knees?|marathon|jogging|hair|beard|(?<!thick\s)skin|diet|"
     # laboratory
     r"aliquot\w*|pipett\w*|glycerol|agar|petri|incubat\w+|centrifug\w*|bacteri\w+|cultures?\s+(?:of|in|at|grow)|growth\s+medium|reagents?|-?\d\d\s?(?:°|deg(?:rees)?)\s?[cf]\b|specimens?|enzymes?|cell\s+lines?|crystals|"
     # games and sport

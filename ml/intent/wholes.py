@@ -31,7 +31,7 @@ _GOES: Final = re.compile(
     rf"|{_MUST}?(?:comes?|coming|goes|going)\s+out\b|{_MUST}?(?:leaves?|leaving)\s+(?:the\s+account|here|in|by|on|for|next)\b|{_MUST}(?:needed|due|withdrawn|paid\s+out|cashed\s+out|out|in\s+cash|spent\s+on|wired|transferred)\b"
     r"|\s*out\s+(?:by|before|in|on|next|this|no\s+later)\b|\s*in\s+cash\s+(?:by|before|in|on|next|this)\b|\s*(?:is|will\s+be)\s+(?:the\s+|my\s+|our\s+)(?:\w+\s+)?(?:down[\s-]?payment|deposit|tuition|buy[\s-]?out)\b)"
 )
-_KEPT: Final = re.compile(r"\b(?:don't|do\s+not|never|not|won't|if|unless|before)\s+(?:\w+\s+){0,2}?\Z")
+_KEPT: Final = re.compile(r"\b(?:don't|do\s+not|never|not|won't|if|unless|before)\s+(?:\w+\s+){0,4}?\Z")
 # A note's order of words: "half the portfolio, cash, next month".
 _NOTED: Final = re.compile(
     r"\s*(?:of\s+)?(?:(?:the|my|our|this)\s+)?(?:aum|nav|it|portfolio|account|balance|pot|total|holdings|assets)?[\s,:-]+(?:(?:in\s+)?cash|out|liquid|withdrawn|distribution|withdrawal)\b(?=[\s,.;:-]+(?:by|in|on|next|this|before|for|within|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w*|q[1-4]|\d)|[\s.]*\Z)"
