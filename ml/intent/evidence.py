@@ -46,7 +46,7 @@ _DUTY: Final = re.compile(
 _TOLD: Final = re.compile(
     r"\s*(?:(?:so|and|but|or|then|just|also|please|pls|ok|okay|hi|hello|basically|simply|kindly|now|could\s+you|can\s+you|would\s+you|will\s+you)[\s,]+){0,3}"
     r"(?:only|never|no|not|nothing|don't|dont|do\s+not|avoid|avoiding|exclude|excluding|keep|grow|sell|buy|hold|harvest|beat|protect|preserve|make|get|give|take|trade|find|generate|maximi[sz]e|minimi[sz]e|compound|let|stay|leave|skip|offset|"
-    r"reali[sz]e|book|wait|withdraw|raise|set|use|go|aim|focus|invest|put|help|build|turn|double|triple|outperform|try|lock|bank|cut|reduce|lower|limit|prioriti[sz]e|look|treat|run|swing|day|flip|rotate|chase|seek|target|drop|steer|dump|want|wanna|need|looking|hoping|saving|investing)\b"
+    r"reali[sz]e|book|wait|withdraw|raise|set|use|go|aim|focus|invest|put|help|build|turn|double|triple|outperform|try|lock|bank|cut|reduce|lower|limit|prioriti[sz]e|look|treat|run|swing|day|flip|rotate|chase|seek|target|drop|steer|dump|want|wanna|need|looking|hoping|saving|investing|ensure|arrange|see\s+(?:to|that)|be\s+sure)\b"
 )
 _QUESTION: Final = re.compile(
     r"\s*(?:(?:so|and|but|hi|hello|hey|quick\s+question|question)[\s,:]+){0,2}(?:what(?:'s|\s+(?:is|are|does|do|did|was|would|happens|kind|counts))|how\s+(?:long|much|many|do|does|did|is|are|can|often|come)|why|is|are|does|did|do|when|who|which|where|should|has|have)\b"
