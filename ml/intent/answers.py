@@ -61,7 +61,7 @@ def used_losses(lower: str) -> list[tuple[int, int]]:
 # "I have $85,000 of short-term gains this year": made, and no wish for more.
 _GAINED: Final = re.compile(
     r"(?:(?<!to )(?<!would )(?<!'d )\b(?:i|we|clients?|he|she)(?:'ve)?\s+(?:(?:already|also|just|recently|once|finally)\s+)?(?:have|has|had|got|made|took|booked|reali[sz]ed|locked\s+in|cashed\s+in|scored|banked)"
-    r"|\bsitting\s+on|\bthere\s+(?:are|is|was|were)|\b(?:tax|taxed|taxes)\s+on|\b(?:owe|against|offset|cover|cancel\s+out|shelter|absorb|soak\s+up))\s+"
+    r"|(?:^|[.!?;\n]\s*)(?:had|got|made|scored)|\bsitting\s+on|\bthere\s+(?:are|is|was|were)|\b(?:tax|taxed|taxes)\s+on|\b(?:owe|against|offset|cover|cancel\s+out|shelter|absorb|soak\s+up))\s+"
     r"(?:(?:about|around|roughly|some|an?|my|our|the|this|that|great|nice|big|decent|lot|good|huge|large|of|in|worth|up|plenty|\$?[\d,.]+k?|thousand|grand|hundred)\s+){0,6}(?:(?:short|long)[\s-]*term\s+)?\Z"
 )
 

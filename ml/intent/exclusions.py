@@ -15,7 +15,7 @@ _TERMS: Final[tuple[tuple[str, str, str], ...]] = (
     ("asset_class", "junk_bonds", r"junk(?:\s+(?:bonds?|debt))?|high[\s-]yield(?:\s+(?:bonds?|debt|credit|paper))?"),
     ("asset_class", "penny_stocks", r"penny[\s-]stocks?|pink\s+sheets|otc\s+stocks"),
     ("theme", "meme_stocks", r"meme(?:[\s-]?(?:stocks?|coins?|names?|stuff))?s?\b|reddit\s+stocks"),
-    ("asset_class", "leveraged_etfs", r"(?:leveraged?|levered|inverse|[23]x)(?:\s+(?:and|or|/)\s+(?:leveraged?|inverse))?\s*(?:etfs?|funds?|products?|etps?)|leverage\b|levered\b"),
+    ("asset_class", "leveraged_etfs", r"(?:leveraged?|levered|inverse|[23]x)(?:\s+(?:and|or|/)\s+(?:leveraged?|inverse))?\s*(?:etfs?|funds?|products?|etps?|stuff|things|anything|instruments?)|leverage\b|levered\b"),
     ("asset_class", "spacs", r"spacs?|blank[\s-]check\s+compan(?:y|ies)"),
     ("asset_class", "annuities", r"annuit(?:y|ies)"),
     ("asset_class", "options", r"options?\s+trad\w+|(?:stock\s+|covered\s+)?(?:calls?\s+(?:and|or)\s+puts?|options|derivatives)\b(?!\s+(?:open|are|available|on\s+the\s+table|for\s+me))"),

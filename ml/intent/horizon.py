@@ -21,7 +21,7 @@ _BARE_WORDS: Final = 3
 _NOT_AN_AGE: Final = r"(?!\s*(?:%|k\b|percent|months?|days?|weeks?|thousand|grand|dollars|bucks|,\d))"
 _AGE_NOW: Final = re.compile(
     rf"(?<!until )(?<!till )(?<!when )(?<!before )(?<!once )(?<!by the time )\b(?:i'?m|i\s+am|we'?re|we\s+are|aged?:?|turn(?:ed|ing)|just\s+turned)\s+(?:both\s+)?(?:now\s+|about\s+|only\s+|just\s+|nearly\s+|almost\s+|age\s+)?(?P<age>[2-7]\d)\b{_NOT_AN_AGE}"
-    r"|(?:^|[.;\n])\s*[a-z]{3,15},\s*(?P<job>[2-7]\d)\s*[,.;]|\b(?P<now>[2-7]\d)\s+now\b|[a-z]\s?\((?:both\s+|aged?\s+|now\s+)?(?P<bracket>[2-7]\d)\)|\A\s*(?P<first>[2-7]\d)\s?[,;](?=\s[a-z])|\b(?:here|hi|hello),?\s+(?P<here>[2-7]\d)\s*[,.;]|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:(?:years?|yrs?|yo)(?:[\s-]+old)|yo|yrs?/o|y/o|years?/o)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
+    r"|(?:^|[.;\n])\s*(?:[a-z]{2,15}[\s,]+){0,2}[a-z]{3,15},\s*(?P<job>[2-7]\d)\s*[,.;]|\b(?P<now>[2-7]\d)\s+now\b|[a-z]\s?\((?:both\s+|aged?\s+|now\s+)?(?P<bracket>[2-7]\d)\)|\A\s*(?P<first>[2-7]\d)\s?[,;](?=\s[a-z])|\b(?:here|hi|hello),?\s+(?P<here>[2-7]\d)\s*[,.;]|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:(?:years?|yrs?|yo)(?:[\s-]+old)|yo|yrs?/o|y/o|years?/o)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
     # A forum's "34F", and what is said of the present: "starting over at 51", "at 42 I have nothing".
     r"|(?:^|[\n(,;.]\s*)(?:[mf](?P<sex>[2-7]\d)|(?P<sex_after>[2-7]\d)\s?[mf](?=\s?[,.;)/(]|\s+here))\b"
     rf"|\b(?:start\w*|begin\w*|over|again|single|alone|divorced|widowed|laid\s+off|here)\s+at\s+(?:age\s+)?(?P<state>[2-7]\d)\b{_NOT_AN_AGE}|(?:^|[.;!?\n])\s*(?:so\s+|now\s+)?at\s+(?:age\s+)?(?P<opens>[2-7]\d)\b,?(?=\s+(?:i|we|with|and)\b)"
@@ -30,7 +30,7 @@ _AGE_NOW: Final = re.compile(
     # "My son (7)", "we have a two-year-old".
     r"|\b(?:daughter|son|kid|child|grand\w+|baby|girl|boy|niece|nephew)\s?\((?:aged?\s+|is\s+|now\s+)?(?P<small>1?\d)\)|\b(?P<tot>1?\d|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen)[\s-]+(?:years?|yrs?|yo)[\s-]+olds?\b"
 )
-_LAST_DAY: Final = r"(?:retir\w*|semi-retir\w*|fire|stop(?:ping)?(?:\s+work(?:ing)?)?|hang\s+(?:(?:it|things)\s+up|up\s+my\s+\w+)|call\s+it\s+quits|leave\s+(?:work|my\s+job|the\s+workforce)|quit(?:ting)?(?:\s+work(?:ing)?)?|pension|(?:be\s+)?done(?:\s+working)?|finish(?:ed)?(?:\s+work(?:ing)?)?|out\s+of\s+(?:the\s+rat\s+race|work|the\s+workforce|here)|financial(?:ly)?\s+(?:independen\w+|free(?:dom)?)|work(?:ing)?)"
+_LAST_DAY: Final = r"(?:retir\w*|semi-retir\w*|fire|stop(?:ping)?(?:\s+work(?:ing)?)?|hang\s+(?:(?:it|things)\s+up|up\s+my\s+\w+)|call\s+it\s+quits|leave\s+(?:work|my\s+job|the\s+workforce)|quit(?:ting)?(?:\s+work(?:ing)?)?|pension|(?:be\s+)?done(?:\s+working)?|finish(?:ed)?(?:\s+work(?:ing)?)?|out(?=\s+(?:at|by)\s+\d)|out\s+of\s+(?:the\s+rat\s+race|work|the\s+workforce|here)|financial(?:ly)?\s+(?:independen\w+|free(?:dom)?)|work(?:ing)?)"
 _AGE_THEN: Final = re.compile(
     rf"\b{_LAST_DAY}\b[^.;!?\n]{{0,30}}?\b(?:at|by|to|until|till|when\s+i'?m|around|before)\s+(?:age\s+|about\s+|i'?m\s+|i\s+am\s+|i\s+turn\s+)?(?P<retire>[4-8]\d)\b"
     r"|\b(?:until|till|by\s+the\s+time|when|before|once)\s+(?:i'?m|i\s+am|i\s+turn|i\s+hit|i\s+reach|age|im)\s+(?:age\s+)?(?P<turn>[3-8]\d)\b|\b(?:at|by|target|goal|retirement)\s+age\s*(?:of|is|:|=)?\s*(?P<by>[3-8]\d)\b|\b(?:college|university|school|uni|campus)\s+(?:\w+\s+)?(?:at|by|when\s+s?he(?:'s|\s+is|\s+turns))\s+(?P<school>1[6-9]|2\d)\b|\b(?:turns?|(?:his|hers|theirs)\s+at|until\s+s?he(?:'s|\s+is)|when\s+s?he(?:'s|\s+is))\s+(?P<grown>1[6-9]|2[1-5])\b"

@@ -263,7 +263,7 @@ RISK: Final[dict[str, re.Pattern[str]]] = {
 
 # "Not afraid to lose half": losses are borne, not refused.
 UNAFRAID: Final = re.compile(
-    r"\b(?:not|never|n't|don't|no\s+longer|isn't|aren't|without(?:\s+being)?)\s+(?:\w+\s+){0,2}?(?:afraid|scared|frightened|terrified|worried|bothered|fear(?:ing)?|mind|fussed|unwilling)\s+(?:to|of|about|that|if|by)?\b"
+    r"\b(?:not|never|n't|don't|no\s+longer|isn't|aren't|without(?:\s+being)?)\s+(?:\w+\s+){0,2}?(?:afraid|scared|frightened|terrified|worried|bothered|fear(?:ing)?|mind|fussed|unwilling|care(?=\s+(?:if|that|about)))\s+(?:to|of|about|that|if|by)?\b"
 )
 PRIMARY_CUE: Final = re.compile(
     r"\b(?:first(?:\s+and\s+foremost)?|foremost|above\s+all|mainly|main|primar(?:y|ily)|(?<!on\s)top|priority|number\s+one|most\s+important(?:ly)?|mostly|chiefly|more\s+than\s+anything|the\s+(?:aim|goal|point|objective)\s+is|is\s+the\s+(?:aim|goal|point)|matters?\s+(?:most|more)|comes\s+first|only\s+(?:thing|goal)|what\s+i\s+really|essential|if\s+(?:you|i|we)\s+(?:must|have\s+to|had\s+to)\s+choose|when\s+in\s+doubt|if\s+(?:it|push)\s+comes\s+(?:down\s+)?to)\b|#1"

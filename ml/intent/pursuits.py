@@ -16,17 +16,18 @@ import re
 from typing import Final
 
 from ml.intent.familiar import foreign_words
+from ml.intent.topic import ELSEWHERE
 
 _MONEY_ALONE: Final = re.compile(
     r"[$€£]\s?\d|\d\s?%|\b(?:\d[\d,.]*\s?(?:k|grand|dollars?|usd)\b|money|accounts?|portfolios?|savings|invest(?!igat)\w*|dividends?|etfs?|funds?|iras?|401\(?k\)?|roth|stocks?|shares|equit(?:y|ies)|bonds|tax(?:es|able|ed)?|irs|deduct\w*|write[\s-]?offs?|tlh|harvest\w*\s+(?:\w+\s+){0,3}?loss\w*|loss\w*[\s-]+harvest\w*|capital\s+(?:gains|losses)|principal|retire\w*|pension|nest\s+egg|inherit\w*|holdings|positions|lots|s\s?&\s?p(?:\s?500)?|nasdaq|dow|russell|spy|qqq|vti|voo|spx|msci|ftse|stock\s+market|brokerages?|crypto|rsus?|clients?|trust(?:ees?)?|estate|endowment|income|wealth|cash|wash\s+sales?|cost\s+basis|drawdowns?|volatility|tuition|mortgage|down\s+payment|advis[eo]r)\b"
 )
-_LINKS: Final = r"(?:\s+(?:my|our|the|a|an|some|for|at|in|on|with|to|of|and|this|these|those|two|three|all|his|her|their))*"
+_LINKS: Final = r"(?:\s+(?:my|our|the|a|an|some|for|at|in|on|with|to|of|and|this|these|those|two|three|all|his|her|their)\b)*"
 # "I coach swimmers", "we're training for a triathlon", "I've been baking".
 _DOES: Final = re.compile(
     rf"(?:(?<!when )(?<!if )(?<!until )(?<!till )(?<!before )(?<!once )(?<!after )\b(?:(?:i|we)(?:'ve\s+been|\s+have\s+been)?|i'm|we're|i\s+am|we\s+are)\s+(?:(?:also|just|still|love|like|enjoy|mostly|usually|often|always|mainly|really|only|currently|now|\w{{3,}}ly)\s+){{0,2}}|(?:^|[.!?;\n]\s*)(?:(?:so|well|ok|hi|been|also)[\s,]+)?(?=[a-z]{{3,}}ing\s))(?P<words>[a-z']{{3,}}{_LINKS}(?:\s+[a-z']{{3,}})?)"
 )
 _NO_DEED: Final = re.compile(
-    r"(?:want|need|would|will|can|can't|cannot|don't|won't|should|could|hope|wish|prefer|keep|sell|sold|buy|bought|own|owned|hold|have|had|has|got|inherited|retired?|know|think|believe|guess|suppose|understand|feel|find|found|tell|told|say|said|ask|asked|not|never|worr\w+|afraid|scared|nervous|the|from|at|in|into|after|about|was|were|am|are|is|be|an?|also|both|all|married|single|divorced|widowed|expecting|paying|pay|owe|might|may|must|do|did|didn't|received|earn|earned|work|worked|hate|dislike|refuse|object|tolerat\w+|accept|stomach|handle|bear|mind|sleep|look\w*|hop\w+|sav(?:e|ing)|retiring|try\w*|wanting|thinking|plan\w*|getting|going|being|having|selling|buying|keeping|nothing|anything|everything|something|lost|left|made|took|went|came|gave|ran|taught|spent|built|grew|rather|love|like|just|\w+ed)(?:\s|$)"
+    r"(?:want|need|would|will|can|can't|cannot|don't|won't|should|could|hope|wish|prefer|keep|sell|sold|buy|bought|own|owned|hold|have|had|has|got|inherited|retired?|know|think|believe|guess|suppose|understand|feel|find|found|tell|told|say|said|ask|asked|not|never|worr\w+|afraid|scared|nervous|the|from|at|in|after|about|was|were|am|are|is|be|an?|also|both|all|married|single|divorced|widowed|expecting|paying|pay|owe|might|may|must|do|did|didn't|received|earn|earned|work|worked|hate|dislike|refuse|object|tolerat\w+|accept|stomach|handle|bear|mind|sleep|look\w*|hop\w+|sav(?:e|ing)|retiring|try\w*|wanting|thinking|plan\w*|getting|going|being|having|selling|buying|keeping|nothing|anything|everything|something|lost|left|made|took|went|came|gave|ran|taught|spent|built|grew|rather|love|like|just|\w+ed)(?:\s|$)"
 )
 _ACTS: Final = r"(?:gives?|wants?|needs?|is|are|has|have|keeps?|grows?|makes?|gains?|los[et]s?|should|must|will|would|can|gets?|aims?|hopes?|beats?|produces?|trades?|plays?|runs?|yields?|does|do|holds?)"
 _THING: Final = re.compile(
@@ -57,7 +58,7 @@ def pursues_something_else(lower: str, is_elsewhere: bool = False) -> bool:
             if pattern is _DOES:
                 is_pursuit = not _NO_DEED.match(words) and _is_deed(words)
             else:
-                is_pursuit = bool(foreign_words(words))
+                is_pursuit = _is_strange(words)
             if is_pursuit:
                 return True
     return False
@@ -71,6 +72,11 @@ def _is_deed(words: str) -> bool:
     verb, *rest = words.split()
     if rest and rest[0] in ("this", "it", "everything", "these", "all"):
         return False  # "I'm leaving this alone": the account
-    if foreign_words(" ".join(rest)):
+    if _is_strange(" ".join(rest)):
         return True
-    return (not rest or rest[-1] not in _JOINS) and bool(foreign_words(verb))
+    return (not rest or rest[-1] not in _JOINS) and _is_strange(verb)
+
+
+def _is_strange(words: str) -> bool:
+    """Say whether words are foreign to investors' statements, or belong to another walk of life."""
+    return bool(foreign_words(words)) or ELSEWHERE.search(words) is not None

@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 # No trade ("I run a bakery") and nothing that cash is commonly needed for (a kitchen, a boat, a wedding).
-_ELSEWHERE: Final = re.compile(
+ELSEWHERE: Final = re.compile(
     r"\b(?:"
     # kitchen and larder
     r"recipes?|simmer\w*|saut[eé]\w*|whisk\w*|knead\w*|yeast|flour|sourdough|marinat\w+|teaspoons?|tablespoons?|tbsp|tsp|preheat\w*|oven|jam|pickles?|pickled|brine|freezer|fridge|thaw\w*|"
@@ -59,7 +59,7 @@ def is_about_something_else(lower: str) -> bool:
     """
     elsewhere = {
         match.group()
-        for match in _ELSEWHERE.finditer(lower)
+        for match in ELSEWHERE.finditer(lower)
         if not _SIMILE.search(lower[max(0, match.start() - 40) : match.start()])
     }
     if not elsewhere:

@@ -39,6 +39,11 @@ _NOTED: Final = re.compile(
 _LEAVES: Final = re.compile(
     r"\s*(?:of\s+)?(?:(?:it|this|that|the\s+\w+|my\s+\w+|our\s+\w+|what(?:ever)?(?:\s+is|'s)\s+(?:in\s+)?(?:there|here))\s+)?(?:is\s+|will\s+be\s+|will\s+)?(?:leaves?\b|leaving\b|departs?\b|walks?\s+out\b|comes?\s+out\b|comes?\s+due\b|goes\s+(?:out\b|to\s+(?:the|my|our|a)\s+(?!(?:\w+\s+)?(?:market|stocks?|bonds?|index|funds?|etfs?|portfolio)\b)|for\s+(?:the|my|our|a)\s))"
 )
+# "Put 25% aside for the lawyer."
+_PUT: Final = re.compile(r"\b(?:put|set|lay|keep)\s+(?:about\s+)?\Z")
+_ASIDE: Final = re.compile(
+    r"\s*(?:of\s+(?:it|this|(?:the|my|our)\s+\w+)\s+)?(?:aside|to\s+one\s+side|by\s+for|back\s+for)\b"
+)
 _HEADED: Final = re.compile(
     r"\b(?:distributions?|withdrawals?|payouts?|draw|redemption|cash\s+need|cash\s+needs|liquidity(?:\s+need)?|liquidity\s+needs|spending)\s*(?::|-|=)\s*(?:about\s+|approx\.?\s+|up\s+to\s+)?\Z"
 )
@@ -72,7 +77,7 @@ def part_score(left: str, right: str) -> float:
     left, right : str
         What stands before and after the share in its sentence.
     """
-    if _HEADED.search(left) or _LEAVES.match(right):
+    if (_PUT.search(left) and _ASIDE.match(right)) or _HEADED.search(left) or _LEAVES.match(right):
         return 4.0
     return 2.5 * (_NOTED.match(right) is not None)
 
