@@ -150,6 +150,8 @@ def find_horizon(
             and _months(time, stated_at)[1] < _MIN_GROWTH_MONTHS
         ):
             continue  # "no gains this year": growth takes longer
+        if time.lead == "now" and objective in ("capital_preservation", "long_term_gain"):
+            continue  # "effective today"
         if time.months is None and _belongs_to_losses(time, mentions, objective):
             continue
         home = next((s for s in sentences if s.start <= time.start < s.end), None)

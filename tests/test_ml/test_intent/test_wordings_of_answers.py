@@ -183,6 +183,7 @@ def test_thirty_days_by_what_is_done_in_them(text):
             {"Insurance"},
         ),
         ("no crypto. scratch that, crypto's ok, no options", {"options"}),
+        ("no REITs, nothing Chinese, no leveraged stuff", {"reits", "china", "leveraged_etfs"}),
         ("Exclude Tesla and certainly the entire Utilities sector.", {"TSLA", "Utilities"}),
         ("I'm employed by Apple and paid in shares, so none of it here. Growth.", {"AAPL"}),
     ],

@@ -68,6 +68,7 @@ def test_a_sum_that_is_all_there_is_has_the_purchase_as_horizon():
         ("two thirds of whatever's there comes out at christmas", 2 / 3, 12),
         ("15% of the account, in cash, by the end of June.", 0.15, 6),
         ("we take 5% out in December, rest stays invested for growth", 0.05, 12),
+        ("Put 25% aside for the divorce lawyer, needed before Christmas.", 0.25, 12),
         ("1/4 of the account to my sister in Q3 for the settlement.", 0.25, 9),
     ],
 )
