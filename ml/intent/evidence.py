@@ -34,7 +34,7 @@ _OWN: Final = re.compile(
 _WISH: Final = re.compile(
     r"\b(?:i|we|client|clients|he|she|they|wife|husband|partner)(?:'d|'m|'re)?\s+(?:\w+\s+){0,2}?(?:want|wants|wanna|need|needs|would|prefer|prefers|aim|hope|hoping|wish|wishes|love|like|likes|looking|trying|plan|planning|intend|care|expect|only|refuse|insist|seek|seeks|require|requires|should|could|can|can't|cannot|don't|do\s+not|accept|hate|worry|saving|investing|after|targeting)\b"
     r"|\bi'd\b|\bwe'd\b|\bplease\b|\bpls\b|\bplz\b|\b(?:my|our|main|client's)\s+(?:\w+\s+){0,2}?(?:goal|aim|objective|priority|plan|focus|wish|target|idea|intention|horizon|concern|strategy)\b|\b(?:goal|objective|priority|aim|horizon)\s?(?:is|:)"
-    r"|\b(?:is|are)\s+(?:the|our|my)\s+(?:\w+\s+)?(?:purpose|goal|aim|objective|priority|intention)\b"
+    r"|\b(?:is|are)\s+(?:(?:our|my)\s+(?:\w+\s+)?(?:purpose|goal|aim|objective|priority|intention)|the\s+purpose)\b"
     r"|\bit\s+is\s+(?:the|our|my)\s+(?:[\w']+\s+)?(?:intention|wish|desire|aim|goal)\b|\b(?:partnership|trust|family|foundation|estate|client|couple)'s\s+(?:intention|wish|desire|aim|goal)\b"
     r"|\b(?:i|we)\s+ask\s+(?:for|of)\b|\ball\s+(?:i|we)\s+(?:ask|want|need)\b|\b(?:matters|counts)\s+(?:most|to\s+(?:me|us))\b|\blet's\b|\b(?:for|by|with|to|give|get|make)\s+(?:me|us)\b"
 )
