@@ -43,7 +43,7 @@ PLAIN_WORDS: Final = frozenset(
     grow cover covers suit suits count counts show shows follow follows lead leads send receive cost costs afford afforded earn earns earning owner owners own owns owned retire single married
     divorced widow widower newlyweds inherited exposure industry industries company companies business fund limits limit off entirely whatsoever appreciation quarter halfway
     mony evry swng acct advisor adviser accountant suggest suggested recommend recommended agree agreed college school university semester payable uncle sam teh distant dec jan feb mar apr aug sept sep oct nov
-    crave craves despise despises foresee detest adore anticipate loathe ensure ensures ensured boy boys girl girls navy army tolerate tolerates tolerated deep deeper ourselves yourself himself herself themselves argued argue wrecked rekt everybody original effective outpace outpacing room scope space slack rank ranks ranked disagree likewise everyday usual normal regular general particular especially instead rather almost nearly roughly approximately least worth""".split()
+    recent crave craves despise despises foresee detest adore anticipate loathe ensure ensures ensured boy boys girl girls navy army tolerate tolerates tolerated deep deeper ourselves yourself himself herself themselves argued argue wrecked rekt everybody original effective outpace outpacing room scope space slack rank ranks ranked disagree likewise everyday usual normal regular general particular especially instead rather almost nearly roughly approximately least worth""".split()
 )
 MONEY_WORDS: Final = frozenset(
     """money cash savings account accounts portfolio portfolios capital wealth funds fund principal assets asset balance holdings holding position

@@ -128,6 +128,10 @@ def test_another_pursuit_needs_money_beside_it(text):
         ("I skipper a ferry and retire in 8 years. Growth until then.", "long_term_gain"),
         ("I sew costumes. Savings go to growth for 20 years.", "long_term_gain"),
         ("Everything goes to my kids when I die, so let it grow.", "long_term_gain"),
+        ("Could we turn the recent rally into realised profit over the coming weeks?", "short_term_gain"),
+        ("I manage a pub; want quick profit by August to refit the kitchen.", "short_term_gain"),
+        ("I drive for a delivery firm. Beat the market, short trades.", "short_term_alpha"),
+        ("We crave growth for our twins' future, 16 yrs.", "long_term_gain"),
         ("I'm leaving this alone for 12 years. Growth.", "long_term_gain"),
     ],
 )
