@@ -16,64 +16,15 @@ import re
 from datetime import date, timedelta
 from typing import Final
 
+from ml.intent.almanac import EVENTS, MONTHS, SEASONS
 from ml.intent.durations import find_durations
 from ml.intent.timespan import TimeSpan
 
-_MONTHS: Final = {name.lower(): i for i, name in enumerate(calendar.month_name) if name} | {
-    "jan": 1,
-    "feb": 2,
-    "mar": 3,
-    "apr": 4,
-    "jun": 6,
-    "jul": 7,
-    "aug": 8,
-    "sep": 9,
-    "sept": 9,
-    "oct": 10,
-    "nov": 11,
-    "dec": 12,
-}
-_MONTH = "(?:" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\b\.?"
-_SEASONS: Final = {  # first day, last day as (month, day); winter runs into the next year
-    "spring": ((3, 1), (6, 21)),
-    "summer": ((6, 1), (9, 22)),
-    "fall": ((9, 1), (12, 21)),
-    "autumn": ((9, 1), (12, 21)),
-    "winter": ((12, 1), (3, 20)),
-}
-_EVENTS: Final = {
-    "christmas": ((12, 24), (12, 25)),
-    "xmas": ((12, 24), (12, 25)),
-    "thanksgiving": ((11, 20), (11, 28)),
-    "new year's": ((12, 31), (12, 31)),
-    "new years": ((12, 31), (12, 31)),
-    "tax day": ((4, 15), (4, 15)),
-    "tax time": ((4, 1), (4, 15)),
-    "the holidays": ((12, 15), (12, 31)),
-    "labor day": ((9, 1), (9, 7)),
-    "memorial day": ((5, 25), (5, 31)),
-    "easter": ((3, 22), (4, 25)),
-    "presidents' day": ((2, 15), (2, 21)),
-    "presidents day": ((2, 15), (2, 21)),
-    "mlk day": ((1, 15), (1, 21)),
-    "mother's day": ((5, 8), (5, 14)),
-    "father's day": ((6, 15), (6, 21)),
-    "independence day": ((7, 4), (7, 4)),
-    "fourth of july": ((7, 4), (7, 4)),
-    "4th of july": ((7, 4), (7, 4)),
-    "columbus day": ((10, 8), (10, 14)),
-    "veterans day": ((11, 11), (11, 11)),
-    "halloween": ((10, 31), (10, 31)),
-    "valentine's": ((2, 14), (2, 14)),
-    "valentines": ((2, 14), (2, 14)),
-    "new year": ((12, 31), (12, 31)),
-    "boxing day": ((12, 26), (12, 26)),
-    "diwali": ((10, 15), (11, 15)),
-}
+_MONTH = "(?:" + "|".join(sorted(MONTHS, key=len, reverse=True)) + r")\b\.?"
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
 _BEFORE = r"(?P<lead>(?:by|before|until|till|no later than|at|around|about|in|during|on|this|next|come|for|due|since|last|late|early|mid|end of|the end of|beginning of|start of|past|of|from)\s+(?:the\s+)?(?:(?:late|early|mid|next|this|coming|end of|the end of|very end of|beginning of|start of|middle of|last week of|first week of|first half of|second half of)[\s-]+(?:the\s+)?)*)?"
 _ISO = re.compile(r"\b(?P<y>(?:19|20)\d\d)-(?P<m>\d\d?)-(?P<d>\d\d?)\b")
-_SLASH = re.compile(r"(?<![\d/$])(?P<m>\d\d?)/(?P<d>\d\d?)(?:/(?P<y>(?:20)?\d\d))?(?![\d/%])")
+_SLASH = re.compile(r"(?<![\d/$])(?P<m>\d\d?)/(?P<d>\d\d?)(?:/(?P<y>(?:20)?\d\d))?(?![\d/%]|\s+of\s)")
 _DAY_MONTH = re.compile(
     rf"{_BEFORE}(?<![\d.,$])(?P<d>\d\d?)(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<month>{_MONTH})(?:,?\s+(?P<y>20\d\d))?\b"
 )
@@ -84,15 +35,15 @@ _NTH = re.compile(
     r"\b(?:by|on|before|until|due)\s+the\s+(?P<d>\d\d?)(?:st|nd|rd|th)\b(?!\s+(?:of|birthday|anniversary|floor))"
 )
 _MONTH_ONLY = re.compile(
-    rf"{_BEFORE}(?P<part>(?:late|early|mid)[\s-]+)?\b(?P<month>{_MONTH})(?:,?\s+(?:of\s+)?(?P<y>20\d\d)\b)?"
+    rf"{_BEFORE}(?P<part>(?:late|early|mid)[\s-]+)?\b(?P<month>{_MONTH})(?:,?\s+(?:of\s+)?(?P<y>20\d\d|next year)\b)?"
 )
 _QUARTER = re.compile(
-    rf"{_BEFORE}\b(?:q(?P<q>[1-4])|(?P<word>first|second|third|fourth|last) quarter)(?:\s+(?:of\s+)?(?P<y>20\d\d))?\b"
+    rf"{_BEFORE}\b(?:q(?P<q>[1-4])|(?P<word>first|second|third|fourth|last) quarter)(?:\s+(?:of\s+)?(?P<y>20\d\d|next year))?\b"
 )
 _SEASON = re.compile(
-    rf"{_BEFORE}\b(?P<season>(?:(?<=next )|(?<=this )|(?<=in )|(?<=by )|(?<=the ))(?:spring|fall)|(?:spring|fall)(?!\s+(?:back|for|apart|off|into))|summer|autumn|winter)\b(?:\s+(?:of\s+)?(?P<y>20\d\d))?"
+    rf"{_BEFORE}\b(?P<season>(?:(?<=next )|(?<=this )|(?<=in )|(?<=by )|(?<=the ))(?:spring|fall)|(?:spring|fall)(?!\s+(?:back|for|apart|off|into))|summer|autumn|winter)\b(?:\s+(?:of\s+)?(?P<y>20\d\d|next year))?"
 )
-_EVENT = re.compile(rf"{_BEFORE}\b(?P<event>" + "|".join(re.escape(e) for e in _EVENTS) + r")\b")
+_EVENT = re.compile(rf"{_BEFORE}\b(?P<event>" + "|".join(re.escape(e) for e in EVENTS) + r")\b")
 _CALENDAR = re.compile(
     rf"{_BEFORE}\b(?P<which>next|this|coming|end of the|end of this|end of next|later this|early next|late this|late next|mid)[\s-]?\s?(?:coming\s)?(?P<unit>week|month|quarter|year|calendar year|tax year)\b(?P<end>[\s-]?end\b|'s end\b)?(?:\s+and the (?:year|one) after(?P<two>))?"
 )
@@ -105,7 +56,7 @@ _SOON = re.compile(
 )
 _WEEKDAYS: Final = {name.lower(): i for i, name in enumerate(calendar.day_name)}
 _WEEKDAY = re.compile(
-    r"\b(?:by|before|until|till|due|no later than)\s+(?:on\s+|this\s+|(?:the\s+)?coming\s+)?(?P<next>next\s+)?(?P<day>"
+    r"\b(?:by|before|until|till|due|no later than|on|this|come)\s+(?:on\s+|this\s+|(?:the\s+)?coming\s+)?(?P<next>next\s+)?(?P<day>"
     + "|".join(_WEEKDAYS)
     + r")\b(?!\s+week)"
 )
@@ -175,6 +126,12 @@ def _nth_ahead(day: int, stated_at: date) -> date | None:
     return None
 
 
+# "This April I got killed by the IRS": gone by.
+_THEN_PAST: Final = re.compile(
+    r"\s+(?:i|we|he|she|it|they)\s+(?:got|was|were|had|lost|paid|made|sold|bought|took|owed|went|did|ended\s+up)\b"
+)
+
+
 def _is_past(lead: str | None) -> bool:
     return bool(lead) and bool(re.match(r"(?:since|last|past|from)\b", lead or ""))
 
@@ -185,7 +142,7 @@ def _calendar_days(lower: str, stated_at: date) -> list[TimeSpan]:
     for pattern in (_ISO, _SLASH, _DAY_MONTH, _MONTH_DAY):
         for match in pattern.finditer(lower):
             parts = match.groupdict()
-            month = _MONTHS[parts["month"].rstrip(".")] if parts.get("month") else int(parts["m"])
+            month = MONTHS[parts["month"].rstrip(".")] if parts.get("month") else int(parts["m"])
             day = _ahead(month, int(parts["d"]), parts.get("y"), stated_at) if 1 <= month <= 12 else None
             if day is None or day < stated_at or _is_past(parts.get("lead")):
                 continue
@@ -195,6 +152,8 @@ def _calendar_days(lower: str, stated_at: date) -> list[TimeSpan]:
         if day is not None:
             found.append(TimeSpan(match.start(), match.end(), day, day, lead="by "))
     for match in _WEEKDAY.finditer(lower):
+        if _PAST_VERB.search(lower[max(0, match.start() - 24) : match.start()]):
+            continue
         ahead = (_WEEKDAYS[match.group("day")] - stated_at.weekday()) % 7 or 7
         day = stated_at + timedelta(days=ahead)
         # "Next Friday" is the coming one to some and the one after to others.
@@ -238,6 +197,8 @@ def _period(match: re.Match[str], first: date, last: date, stated_at: date) -> T
     before = match.string[max(0, match.start() - 24) : match.start()]
     if not lead.startswith(("by", "before", "next", "this")) and _PAST_VERB.search(before):
         return None
+    if _THEN_PAST.match(match.string, match.end()) and not lead.startswith(("by", "before")):
+        return None
     is_told = lead.startswith("in ") and match.group("lead") is not None
     if is_told and _OF_A_GAIN.search(match.string[max(0, match.start() - 60) : match.start()]):
         return None
@@ -257,12 +218,12 @@ def _calendar_periods(lower: str, stated_at: date) -> list[TimeSpan]:
             or {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": 4}[match.group("word")]
         )
         first_month = 3 * int(number) - 2
-        year = int(match.group("y")) if match.group("y") else stated_at.year
+        year = _year_of(match, stated_at) or stated_at.year
         if not match.group("y") and _month_end(year, first_month + 2) < stated_at:
             year += 1
         found.append(_period(match, date(year, first_month, 1), _month_end(year, first_month + 2), stated_at))
     for match in _EVENT.finditer(lower):
-        found.append(_yearly(match, *_EVENTS[match.group("event")], None, stated_at))
+        found.append(_yearly(match, *EVENTS[match.group("event")], None, stated_at))
     for match in _SEASON.finditer(lower):
         # "the balance must not fall" is no season.
         if match.group("season") == "fall" and not re.search(
@@ -270,7 +231,7 @@ def _calendar_periods(lower: str, stated_at: date) -> list[TimeSpan]:
             match.group("lead") or "",
         ):
             continue
-        found.append(_yearly(match, *_SEASONS[match.group("season")], match.group("y"), stated_at))
+        found.append(_yearly(match, *SEASONS[match.group("season")], _year_of(match, stated_at), stated_at))
     for match in _MONTH_ONLY.finditer(lower):
         found.append(_named_month(match, stated_at))
     for match in _YEAR_END.finditer(lower):
@@ -284,11 +245,19 @@ def _calendar_periods(lower: str, stated_at: date) -> list[TimeSpan]:
     return [span for span in found if span is not None]
 
 
+def _year_of(match: re.Match[str], stated_at: date) -> int | None:
+    """Give the year that stands beside a month, season or quarter: "2027", "next year"."""
+    year = match.group("y")
+    if year is None:
+        return None
+    return int(year) if year.isdigit() else stated_at.year + 1
+
+
 def _yearly(
-    match: re.Match[str], first: tuple[int, int], last: tuple[int, int], year: str | None, stated_at: date
+    match: re.Match[str], first: tuple[int, int], last: tuple[int, int], year: int | None, stated_at: date
 ) -> TimeSpan | None:
     """A season or holiday: this year's, or the next one if this year's is over."""
-    start_year = int(year) if year else stated_at.year
+    start_year = year or stated_at.year
     wraps = last < first
     for candidate in (start_year - 1, start_year, start_year + 1) if not year else (start_year,):
         end = date(candidate + wraps, *last)
@@ -306,15 +275,26 @@ def _named_month(match: re.Match[str], stated_at: date) -> TimeSpan | None:
     name = match.group("month").rstrip(".")
     lead = match.group("lead") or ""
     # "may" and "march" are verbs unless a preposition or a year makes them months.
-    if name in ("may", "march", "mar", "sep", "dec", "jan", "jun") and not (lead.strip() or match.group("y")):
+    if name in ("may", "march", "mar", "sep", "dec", "jan", "jun") and not (
+        lead.strip() or match.group("y") or _is_item(match)
+    ):
         return None
     if name == "may" and lead.strip() in ("for", "at", "about", "of", "from", "past"):
         return None
-    month = _MONTHS[name]
-    year = int(match.group("y")) if match.group("y") else stated_at.year + (month < stated_at.month)
+    month = MONTHS[name]
+    year = _year_of(match, stated_at) or stated_at.year + (month < stated_at.month)
     if not match.group("y") and re.search(r"\bnext\b", lead) and month == stated_at.month:
         year += 1
     return _period(match, date(year, month, 1), _month_end(year, month), stated_at)
+
+
+def _is_item(match: re.Match[str]) -> bool:
+    """Say whether a month stands alone between stops, as notes write it: "8% of NAV, March, for the grant"."""
+    text = match.string
+    return (
+        text[: match.start()].rstrip().endswith((",", ":", ";", "("))
+        and re.match(r"\s*(?:[,;.)]|$)", text[match.end() :]) is not None
+    )
 
 
 def _relative_period(match: re.Match[str], stated_at: date) -> TimeSpan | None:

@@ -26,11 +26,12 @@ _NUMBER = rf"(?:\d{{1,3}}(?:\.\d)?|{WORD_NUMBER}|an?|a\s+couple(?:\s+of)?|a\s+fe
 # Common slips of the keyboard are read too: a horizon of "20 yeers" is stated.
 _UNIT = r"(?:days?|weeks?|fortnights?|wks?|weeeks|weks|months?|mos?|mths?|mnths?|monhts|motnhs|quarters?(?!\s+of\b)|years?|yrs?|yeers?|yers|yeras|yeasr|yaers|eyars|decades?)"
 _DURATION = re.compile(
-    rf"(?<![\w.$])(?P<low>{_NUMBER})(?P<plus>\s?\+)?(?:\s?(?:-|to|or|and)\s?(?P<high>{_NUMBER}))?(?P<plus2>\s?\+)?(?P<half>\s+and\s+a\s+half|\s?1/2|\s?½)?[\s-]?(?:(?:trading|business|working|calendar|full|more|odd)\s)?(?P<unit>{_UNIT})\b(?P<half2>\s+and\s+a\s+half\b)?(?P<more>\s(?:or|and)\s(?:more|longer|beyond))?"
+    rf"(?<![\w.$])(?P<low>{_NUMBER})(?P<plus>\s?\+|[\s-]plus\b)?(?:\s?(?:-|to|or|and)\s?(?P<high>{_NUMBER}))?(?P<plus2>\s?\+)?(?P<half>\s+and\s+a\s+half|\s?1/2|\s?½)?[\s-]?(?:(?:trading|business|working|calendar|full|more|odd)\s)?(?P<unit>{_UNIT})\b(?P<half2>\s+and\s+a\s+half\b)?(?P<more>\s(?:or|and)\s(?:more|longer|beyond))?"
 )
 _BARE = re.compile(
     r"\b(?:the\s+)?(?:next|coming|following)\s+(?P<unit>days|weeks|months|years|decade|year or so|year or two)\b"
     r"|\b(?:over|in|within|for|matter of|out)\s+(?:the\s+)?(?P<unit2>days|weeks|months|decades)\b"
+    r"|(?:^|[,;.(]\s?|\bsome\s|\bonly\s|\bjust\s)(?P<most>days|weeks|months)(?=,?\s(?:at (?:the )?(?:very )?most|max(?:imum)?|tops|only)\b)"
     r"|\b(?P<daily>(?:a |within |over |in )(?:matter of |few )?(?:days|weeks))\b"
 )
 _WITHIN = re.compile(
@@ -95,14 +96,39 @@ def find_durations(lower: str, stated_at: date) -> list[TimeSpan]:
             and unit in ("year", "decade")
         )
         found.append(_ahead_by(match, months, is_open, stated_at, "within" if _WITHIN.search(before) else ""))
+    found += _without_unit(lower, stated_at)
     for match in _BARE.finditer(lower):
-        word = match.group("unit") or match.group("unit2") or match.group("daily").split()[-1]
+        word = (
+            match.group("unit")
+            or match.group("unit2")
+            or match.group("most")
+            or match.group("daily").split()[-1]
+        )
         low, upper = _BARE_MONTHS.get(word, (0.0, 0.0))
         if upper and not _is_memory(
             lower[max(0, match.start() - 40) : match.start()], lower[match.end() : match.end() + 24]
         ):
             found.append(_ahead_by(match, (low, upper), False, stated_at, "within"))
     return [span for span in found if span is not None]
+
+
+# "Want to retire, have 10 left": years, where a working life is spoken of.
+_LEFT: Final = re.compile(
+    r"\b(?:have|has|got|with|maybe|perhaps|about|roughly|around|only|another|say|still)\s+(?P<count>\d{1,2})\s+(?:(?:or\s+so\s+)?(?:left|to\s+go)|more\s+to\s+go)\b(?!\s+(?:to\s+(?:sell|buy)|in\s+the\s+(?:lot|account)))"
+)
+_LIFE: Final = re.compile(
+    r"\b(?:retir\w+|work(?:ing)?\s+(?:life|years|until|till)|career|pension|semi-retir\w+|before\s+i\s+(?:stop|quit)|till\s+i\s+(?:stop|quit)|grow(?:th|ing)?|compound\w*)\b"
+)
+
+
+def _without_unit(lower: str, stated_at: date) -> list[TimeSpan | None]:
+    if _LIFE.search(lower) is None:
+        return []
+    found = []
+    for match in _LEFT.finditer(lower):
+        months = 12.0 * int(match.group("count"))
+        found.append(_ahead_by(match, (months, months), False, stated_at, ""))
+    return found
 
 
 _BARE_MONTHS: Final = {
@@ -148,7 +174,7 @@ def _is_memory(before: str, after: str) -> bool:
             before,
         )
         or re.match(
-            r"\s?(?:ago|old\b|of age|-old|of (?:work|service|marriage|experience|saving|age)|back\b|earlier|younger|older)",
+            r"\s?(?:ago|old\b|(?:at|of|in|doing) (?:it|this|that|the (?:business|game|trade|market|markets|desk))\b(?=\s*(?:$|[.,;!?)]))|of age|-old|of (?:work|service|marriage|experience|saving|age)|back\b|earlier|younger|older)",
             after,
         )
     )

@@ -16,6 +16,7 @@ import re
 from typing import Final
 
 from ml.intent.familiar import WORD, foreign_words
+from ml.intent.pursuits import pursues_something_else
 
 # Nouns and phrases that only investing has: evidence of money by themselves.
 _MONEY: Final = re.compile(
@@ -33,6 +34,8 @@ _OWN: Final = re.compile(
 _WISH: Final = re.compile(
     r"\b(?:i|we|client|clients|he|she|they|wife|husband|partner)(?:'d|'m|'re)?\s+(?:\w+\s+){0,2}?(?:want|wants|wanna|need|needs|would|prefer|prefers|aim|hope|hoping|wish|wishes|love|like|likes|looking|trying|plan|planning|intend|care|expect|only|refuse|insist|seek|seeks|require|requires|should|could|can|can't|cannot|don't|do\s+not|accept|hate|worry|saving|investing|after|targeting)\b"
     r"|\bi'd\b|\bwe'd\b|\bplease\b|\bpls\b|\bplz\b|\b(?:my|our|main|client's)\s+(?:\w+\s+){0,2}?(?:goal|aim|objective|priority|plan|focus|wish|target|idea|intention|horizon|concern|strategy)\b|\b(?:goal|objective|priority|aim|horizon)\s?(?:is|:)"
+    r"|\b(?:is|are)\s+(?:(?:our|my)\s+(?:\w+\s+)?(?:purpose|goal|aim|objective|priority|intention)|the\s+purpose)\b"
+    r"|\bit\s+is\s+(?:the|our|my)\s+(?:[\w']+\s+)?(?:intention|wish|desire|aim|goal)\b|\b(?:partnership|trust|family|foundation|estate|client|couple)'s\s+(?:intention|wish|desire|aim|goal)\b"
     r"|\b(?:i|we)\s+ask\s+(?:for|of)\b|\ball\s+(?:i|we)\s+(?:ask|want|need)\b|\b(?:matters|counts)\s+(?:most|to\s+(?:me|us))\b|\blet's\b|\b(?:for|by|with|to|give|get|make)\s+(?:me|us)\b"
 )
 # A duty is the writer's where his affairs have it, or nobody is named: "must stay safe", "it should grow".
@@ -44,7 +47,7 @@ _DUTY: Final = re.compile(
 _TOLD: Final = re.compile(
     r"\s*(?:(?:so|and|but|or|then|just|also|please|pls|ok|okay|hi|hello|basically|simply|kindly|now|could\s+you|can\s+you|would\s+you|will\s+you)[\s,]+){0,3}"
     r"(?:only|never|no|not|nothing|don't|dont|do\s+not|avoid|avoiding|exclude|excluding|keep|grow|sell|buy|hold|harvest|beat|protect|preserve|make|get|give|take|trade|find|generate|maximi[sz]e|minimi[sz]e|compound|let|stay|leave|skip|offset|"
-    r"reali[sz]e|book|wait|withdraw|raise|set|use|go|aim|focus|invest|put|help|build|turn|double|triple|outperform|try|lock|bank|cut|reduce|lower|limit|prioriti[sz]e|look|treat|run|swing|day|flip|rotate|chase|seek|target|drop|steer|dump|want|wanna|need|looking|hoping|saving|investing)\b"
+    r"reali[sz]e|book|wait|withdraw|raise|set|use|go|aim|focus|invest|put|help|build|turn|double|triple|outperform|try|lock|bank|cut|reduce|lower|limit|prioriti[sz]e|look|treat|run|swing|day|flip|rotate|chase|seek|target|drop|steer|dump|want|wanna|need|looking|hoping|saving|investing|ensure|arrange|see\s+(?:to|that)|be\s+sure)\b"
 )
 _QUESTION: Final = re.compile(
     r"\s*(?:(?:so|and|but|hi|hello|hey|quick\s+question|question)[\s,:]+){0,2}(?:what(?:'s|\s+(?:is|are|does|do|did|was|would|happens|kind|counts))|how\s+(?:long|much|many|do|does|did|is|are|can|often|come)|why|is|are|does|did|do|when|who|which|where|should|has|have)\b"
@@ -90,6 +93,10 @@ _SUBJECT: Final = re.compile(
 _SUBJECT_OWN: Final = re.compile(
     r"\b(?:my|our)\s+(?:[\w'-]+\s+){1,3}?(?:keeps?|grows?|holds?|gains?|los[et]s?)\b"
 )
+_YEARS: Final = re.compile(r"\d\s?(?:\+\s?)?(?:years?|yrs?|decades?)\b|\b20[2-9]\d\b")
+_IT_MUST: Final = re.compile(
+    r"\s*(?:this|it|everything\s+here)\s+(?:must|has\s+to|needs\s+to|should|cannot|can't|may\s+not)\b"
+)
 _FREE_WORDS: Final = 3
 _FEW: Final = 2
 _FOREIGN_SHARE: Final = 0.3
@@ -110,9 +117,11 @@ class Evidence:
     named : list of (start, end)
         What names companies, industries and themes: a name is foreign to every vocabulary, so it does
         not count.
+    is_elsewhere : bool
+        Whether sentences about something else were set aside: the rest must then speak of money.
     """
 
-    def __init__(self, lower: str, named: list[tuple[int, int]]) -> None:
+    def __init__(self, lower: str, named: list[tuple[int, int]], is_elsewhere: bool = False) -> None:
         self._whole = lower
         letters = list(lower)
         for start, end in [*named, *(match.span() for match in _SIMILE.finditer(lower))]:
@@ -123,6 +132,9 @@ class Evidence:
         ]
         self._rest = " ".join(self._lower[s:e] for s, e in self._sentences)
         self._foreign = foreign_words(self._rest)
+        self._has_pursuit = (is_elsewhere or bool(self._foreign)) and pursues_something_else(
+            self._rest, is_elsewhere
+        )
         self._has_voice = any(self._voice(s, e) for s, e in self._sentences)
 
     def supports_objective(self, start: int, end: int, is_weak: bool = False) -> bool:
@@ -146,6 +158,8 @@ class Evidence:
         """
         at = self._index(start, end)
         if at is None or self._is_crop(start, end):
+            return False
+        if self._has_pursuit and not self._is_dated(*self._sentences[at]):
             return False
         words = len(self._rest.split())
         if not self._has_voice:
@@ -175,6 +189,11 @@ class Evidence:
         sentence = self._lower[first:last]
         is_native = len(foreign_words(sentence)) <= max(_FREE_WORDS, _FOREIGN_SHARE * len(sentence.split()))
         return has_money and is_near and is_native and len(foreign_here) <= _FREE_WORDS
+
+    def _is_dated(self, start: int, end: int) -> bool:
+        """Say whether a sentence without a foreign word counts in years or bids for "this", beside "I weld ships"."""
+        text = self._lower[start:end]
+        return (_YEARS.search(text) or _IT_MUST.match(text)) is not None and not foreign_words(text)
 
     def _is_crop(self, start: int, end: int) -> bool:
         """Say whether what is harvested is no loss: none is named, nor money, and the text has foreign words."""
@@ -212,7 +231,7 @@ class Evidence:
         heard, hardly any may stand in the text.
         """
         at = self._index(start, end)
-        if at is None:
+        if at is None or (self._has_pursuit and not self._is_dated(*self._sentences[at])):
             return False
         if not self._has_voice:
             return len(self._foreign) <= _FEW

@@ -15,7 +15,7 @@ _TERMS: Final[tuple[tuple[str, str, str], ...]] = (
     ("asset_class", "junk_bonds", r"junk(?:\s+(?:bonds?|debt))?|high[\s-]yield(?:\s+(?:bonds?|debt|credit|paper))?"),
     ("asset_class", "penny_stocks", r"penny[\s-]stocks?|pink\s+sheets|otc\s+stocks"),
     ("theme", "meme_stocks", r"meme(?:[\s-]?(?:stocks?|coins?|names?|stuff))?s?\b|reddit\s+stocks"),
-    ("asset_class", "leveraged_etfs", r"(?:leveraged?|levered|inverse|[23]x)(?:\s+(?:and|or|/)\s+(?:leveraged?|inverse))?\s*(?:etfs?|funds?|products?|etps?)|leverage\b|levered\b"),
+    ("asset_class", "leveraged_etfs", r"(?:leveraged?|levered|inverse|[23]x)(?:\s+(?:and|or|/)\s+(?:leveraged?|inverse))?\s*(?:etfs?|funds?|products?|etps?|stuff|things|anything|instruments?)|leverage\b|levered\b"),
     ("asset_class", "spacs", r"spacs?|blank[\s-]check\s+compan(?:y|ies)"),
     ("asset_class", "annuities", r"annuit(?:y|ies)"),
     ("asset_class", "options", r"options?\s+trad\w+|(?:stock\s+|covered\s+)?(?:calls?\s+(?:and|or)\s+puts?|options|derivatives)\b(?!\s+(?:open|are|available|on\s+the\s+table|for\s+me))"),
@@ -105,7 +105,7 @@ _GAP_WORDS = (
 )
 _FIRST_GAP: Final = re.compile(rf"^(?:\s|[-'\"/&,:]|\b(?:{_GAP_WORDS})\b){{0,24}}$")
 _NEXT_GAP: Final = re.compile(
-    r"^(?:\s|[,/&'\"()-]|\b(?:and|or|nor|any|the|stocks?|compan(?:y|ies)|shares|sectors?|industr(?:y|ies)|anything|that|which|who|pumps?|burns?|drills?|digs?|mines|makes|sells|runs|builds|produces|in|of|from|related|names?|makers?|producers?|firms?|stuff|plus|also|no|to|do|with|things?|like|such|as|other|all|kinds?|types?|funds?|etfs?|either|both|not|even|contractors?|manufacturers?|businesses|especially|including|even|out)\b){1,14}$"
+    r"^(?:\s|[,/&'\"()-]|\b(?:and|or|nor|any|the|stocks?|compan(?:y|ies)|shares|sectors?|industr(?:y|ies)|anything|that|which|who|pumps?|burns?|drills?|digs?|mines|makes|sells|runs|builds|produces|in|of|from|related|names?|makers?|producers?|firms?|stuff|plus|also|no|to|do|with|things?|like|such|as|other|all|kinds?|types?|funds?|etfs?|either|both|not|even|contractors?|manufacturers?|businesses|especially|including|even|out|really|whole|entire|actually|basically|indeed|certainly|definitely|frankly|sector's)\b){1,14}$"
 )
 # "no boomer oil stocks", "nothing from landlords or REITs": one word that is none of the known ones.
 _ONE_STRANGER: Final = re.compile(
@@ -121,7 +121,7 @@ _AFTER: Final = re.compile(
 )
 # "Tesla I don't want to see again"; "crypto is the answer, he says; I don't want any in here".
 _FRONTED: Final = re.compile(
-    r"^\s*(?:stocks?|shares)?\s*,?\s*(?:i|we)\s+(?:don'?t|do\s+not|never|won'?t|can'?t|cannot|refuse\s+to)\s+(?:\w+\s+){0,2}?(?:want|own|hold|buy|touch|see|have)\b"
+    r"^\s*(?:stocks?|shares|compan(?:y|ies)|names|sector|industry)?\s*,?\s*(?:that\s+)?(?:i|we)\s+(?:don'?t|do\s+not|never|won'?t|can'?t|cannot|refuse\s+to)\s+(?:\w+\s+){0,2}?(?:want|own|owning|hold|holding|buy|touch|see|have|having|stand|abide|bear|stomach)\b"
     r"|^[^.!?\n]{0,90}?\b(?:don'?t|do\s+not|never)\s+want\s+(?:any|it|that|them)\b(?:\s+(?:of\s+(?:it|that|them)|in\s+(?:here|there|my\s+account)|here|there))?\s*(?:$|[.,;!?\n])"
 )
 _SO_ARE: Final = re.compile(
@@ -143,11 +143,16 @@ _EMPLOYER: Final = re.compile(
     r"\b(?:work(?:s|ed|ing)?\s+(?:at|for|in)|employ(?:ed|er)\s+(?:at|by|is)|employee\s+(?:at|of)|job\s+(?:at|with)|insider\s+at|plenty\s+of|enough|too\s+much|overweight(?:\s+in)?)\s+\Z"
 )
 _NO_MORE: Final = re.compile(
+    r"\bnone\s+of\s+(?:that|it|this|them|their|its)\b|"
     r"\b(?:don'?t|do\s+not|never|no|not|can'?t|cannot|avoid|without|won'?t)\s+(?:\w+\s+){0,4}?(?:it\b|them\b|any\s+more|more\b|(?:their|its|that|company)\s+(?:stock|shares)|there\b|(?:buy|buying|own|owning)\s+the\s+same\b)"
 )
 # "Sell NFLX and don't re-buy it."
 _NOT_AGAIN: Final = re.compile(
     r"[^.!?\n]{0,70}?\b(?:don'?t|do\s+not|never|not)\s+(?:\w+\s+)?(?:re-?buy|repurchase|re-?enter|buy\s+(?:it|them|any)\s+(?:back|again))\b"
+)
+# "No banks. Actually, banks are fine."
+_RECONSIDERED: Final = re.compile(
+    r"\s*(?:stocks?|shares|compan(?:y|ies)|names|funds?)?(?:\s*(?:are|is|would\s+be)|'s)\s+(?:\w+\s+)?(?:fine|ok|okay|all\s*right|allowed|welcome|acceptable)\b"
 )
 _SENTENCE_STOP: Final = re.compile(
     r"[.;!?\n](?:\s|$)|\n|\bbut\b(?!\s+(?:not|no)\b)|\bhowever\b|\bwhile\b|\bbecause\b|\bsince\b"
@@ -208,6 +213,7 @@ def find_exclusions(lower: str, cased: str) -> tuple[tuple[Exclusion, ...], list
         ):
             found.add((kind, name))
             spans.append((start, end))
+    found -= {(kind, name) for _, end, kind, name in terms if _RECONSIDERED.match(lower, end, end + 40)}
     exclusions = tuple(Exclusion(kind=kind, name=name) for kind, name in sorted(found))  # type: ignore[arg-type]
     return exclusions, spans
 

@@ -34,7 +34,7 @@ _SHORT_TIME: Final = (
     r"(?:(?:by|before|till|until|come|between\s+now\s+and)\s+(?:the\s+)?(?:next\s+|late\s+|early\s+|mid[\s-]?)?"
     + _SEASON
     + r"|(?:this|next)\s+(?:week|month|quarter|summer|spring|fall|autumn|winter|season)|"
-    r"(?:within|over|in|inside|during)\s+(?:of\s+)?(?:the\s+)?(?:next\s+|coming\s+|following\s+|about\s+|roughly\s+|maybe\s+|just\s+|a\s+)*(?:\d{1,3}\s?(?:-|to|or)?\s?(?:\d{1,3})?|one|two|three|four|five|six|seven|eight|nine|ten|few|couple(?:\s+of)?|several|half|matter\s+of|or|to|and)?[\s-]*(?:two|three|four|five|six|eight|nine)?\s*(?:days|weeks?|fortnight|months?|quarters?|half[\s-]year|half\s+a\s+year|a?\s*year))"
+    r"(?:within|over|in|inside|during)\s+(?:of\s+)?(?:the\s+)?(?:next\s+|coming\s+|following\s+|about\s+|roughly\s+|maybe\s+|just\s+|a\s+)*(?:\d{1,3}\s?(?:-|to|or)?\s?(?:\d{1,3})?|one|two|three|four|five|six|seven|eight|nine|ten|few|couple(?:\s+of)?|several|half|matter\s+of|or|to|and)?[\s-]*(?:two|three|four|five|six|eight|nine)?\s*(?:days|weeks?|fortnight|months?|quarters?|half[\s-]year|half\s+a\s+year|(?<!\d)(?<!\d\s)a?\s*year))"
 )
 _WON: Final = r"(?:pop|bump|buck|quid|win|wins|winnings|jump|bounce|returns?|profits?|gains?|payday|upside|payoff|score|killing|double|triple|punt|flyer)"
 _CASH: Final = r"(?:dough|bread|dollars?|money|cash|coin|turn|quid|bucks?|\$|something|percent|%)"
@@ -103,6 +103,7 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:stick|put|invest|place|leave)\s+(?:it|this|that|{_POT})\s+(?:all\s+)?(?:in|into)\s+(?:something|things|stuff|growth|stocks|equities|funds?)\s+(?:\w+\s+)?(?:that|which)?\s*(?:{_RISE}|growth|(?:goes|go)\s+up)
         (?:invest(?:ed|ing)?|it|this|money|saving|plan(?:ning)?|account)\s+(?:\w+\s+){{0,3}}?for\s+the\s+(?:long|very\s+long)\s+(?:term|run|haul|pull|game)
         (?:play(?:ing)?|in\s+it\s+for)\s+the\s+long\s+(?:game|haul|run)|the\s+long\s+game\b
+        (?:make|get|turn|become|becomes)\s+(?:(?:it|this|that|{_POT})\s+)?(?:really\s+|much\s+|as\s+|more\s+)(?:big|bigger|large|larger|huge)\b
         (?:make|get|turn)\s+(?:it|this|that|{_POT})\s+(?:really\s+|much\s+|as\s+)?(?:big|bigger|large|larger|huge)\b
         {_RISE}\s+(?:it|this|that|{_POT})\s+(?:[\w']+\s+){{0,3}}?(?:till|until|for|over|by)\s+(?:\w+\s+){{0,3}}?(?:\d\d|retire\w*|college|old|decades?|years|yrs|20[3-9]\d)\b
         """,
@@ -152,6 +153,9 @@ FRAMES: Final[dict[str, tuple[Phrase, ...]]] = {
     "tax_loss_harvesting": phrases(
         rf"""
         tax\s+alpha\b
+        (?:if|where(?:ver)?|when(?:ever)?|as\s+soon\s+as|once)\b[^.;!?\n]{{0,24}}?\b(?:red|{_LOSING}|in\s+the\s+minus|below\s+(?:cost|basis))\b[^.;!?\n]{{0,30}}?\b(?:harvest\w*|realis(?:e|ed)|realiz(?:e|ed)|book(?:ed)?|bank(?:ed)?|crystalli[sz]\w+|used?|taken?)\b(?!\s+(?:profits?|gains?|a\s+look|care))
+        (?:throw|throws|throwing|churn|spin|kick|produce|produces|producing|provide|provides|supply|supplies|make|making|manufacture|yield|create|creates|generate|generates)\s+(?:off\s+|out\s+|up\s+|me\s+|us\s+)?(?:\w+\s+){{0,2}}?losses\b[^.;!?\n]{{0,40}}?\b(?:against|offset|gains?|tax\w*|deduct\w*)\b
+        losses\s+(?:\w+\s+){{0,4}}?against\s+(?:our|his|her|any|capital|other|this|future|income|gains)\b
         harvest(?:ing)?\s+(?:aggressively|heavily|hard|often)\b|(?:gains?|income)\s+to\s+(?:shelter|offset|cancel|soak\s+up|wipe\s+out)\b
         harvest(?:ing)?\s+(?:\w+\s+){{0,2}}?(?:down|under\s?water|red|losing|depressed|depreciated)\b
         (?:find|get|give|grab|need|want|use|use\s+up|using\s+up|pick\s+up|look\s+for|scrape\s+together|rustle\s+up|dig\s+up|hunt\s+for|hunt\s+down|gather|do|apply|keep\s+an\s+eye\s+out\s+for)\s+(?:me\s+|us\s+|up\s+)?(?:(?:some|any|all|the|my|as\s+many|enough|a\s+few|every|those|big|more|available|of|our)\s+){{0,3}}(?:(?:tax|capital|paper)\s+)?(?:losses|write[\s-]?offs?|deductions)\b[^.;!?\n]{{0,60}}?\b{_TAXED}\b

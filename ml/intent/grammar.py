@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
+from ml.intent.answers import is_answered_no, is_gained, refuses_short_gains, used_losses
 from ml.intent.frames import FRAMES
 from ml.intent.lexicon import (
     DECLINED_AFTER,
@@ -17,6 +18,7 @@ from ml.intent.lexicon import (
     OBJECTIVE_PHRASES,
     PRIMARY_CUE,
     SECONDARY_CUE,
+    UNAFRAID,
     WISH,
 )
 from ml.intent.speaker import AGREES, is_someone_elses
@@ -57,9 +59,15 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
             for phrase in named + FRAMES[objective]:
                 for match in phrase.pattern.finditer(text.lower, sentence.start, sentence.end):
                     if not phrase.inherent and _is_declined(text.lower, match, clauses):
+                        if objective == "short_term_gain" and refuses_short_gains(text.lower, *match.span()):
+                            mentions.append(Mention("long_term_gains_only", *match.span(), 1.0, 0))
                         declined.append(Mention(objective, match.start(), match.end(), 0.0, 0))
                         continue
                     clause = clause_of(clauses, match.start())
+                    is_gain = objective == "short_term_gain" or match.group().endswith(("gains", "profits"))
+                    if is_gain and is_gained(text.lower, match.start()):
+                        declined.append(Mention(objective, match.start(), match.end(), 0.0, 0))
+                        continue
                     if _is_fact(text.lower, objective, match) or (
                         not agrees and is_someone_elses(text.lower[clause.start : match.start()].lstrip(" ,"))
                     ):
@@ -68,6 +76,7 @@ def find_mentions(text: CleanText) -> tuple[list[Mention], list[Mention]]:
                         continue
                     rank = -1 if is_second else _rank(text.lower, clause, match)
                     mentions.append(Mention(objective, match.start(), match.end(), phrase.weight, rank))
+    mentions += [Mention("tax_loss_harvesting", s, e, 1.0, 0) for s, e in used_losses(text.lower)]
     refused = _refused_with_others(text.lower, mentions, declined)
     mentions = [m for m in mentions if not any(r.start < m.end and m.start < r.end for r in refused)]
     return _drop_covered(mentions), declined + refused
@@ -96,7 +105,7 @@ def _refused_with_others(lower: str, mentions: list[Mention], declined: list[Men
 
 # What is wished for if the first wish cannot be had, and what stands second in a list.
 _FALLBACK: Final = re.compile(
-    r"\W*(?:(?:2|ii|b|two)\s?[).:]|(?:if|should)\s+(?:that|this|it|the\s+first)\b[^,\n]{0,30}?\b(?:fails?|(?:not|doesn't|won't|can't|cannot|isn't)\s+(?:to\s+)?(?:be\s+)?(?:work|possible|happen|done|feasible|realistic|pan\s+out)\w*)\b|failing\s+that|plan\s+b\b|second(?:ly)?\b)"
+    r"\W*(?:(?:2|ii|b|two)\s?[).:]|(?:if|should)\s+(?:that|this|it|the\s+first)\b[^,\n]{0,30}?\b(?:fails?|(?:not|doesn't|won't|can't|cannot|isn't)\s+(?:to\s+)?(?:be\s+)?(?:work|possible|happen|done|feasible|realistic|pan\s+out)\w*)\b|failing\s+that|plan\s+b\b|(?:a\s+)?(?:distant\s+|close\s+|my\s+|the\s+)?second(?:ly|ary)?\b|if\s+(?:there(?:'s|\s+is)|you\s+(?:find|see|have))\s+(?:any\s+|some\s+)?(?:room|space|scope|slack)\b)"
 )
 _NUMBERED: Final = re.compile(r"(?:^|\n)\W*(?:2|ii|b)\W*\Z")
 
@@ -110,8 +119,10 @@ def _is_second(lower: str, sentence: Piece) -> bool:
 
 def _is_fact(lower: str, objective: str, match: re.Match[str]) -> bool:
     """Say whether a phrase tells what a spouse does, or that losses could be borne: no wish either way."""
-    before = lower[max(0, match.start() - 40) : match.start()]
-    if objective == "capital_preservation" and _OTHER_CAPITAL.match(lower, match.start()):
+    before = lower[max(0, match.start() - 60) : match.start()]
+    if objective == "capital_preservation" and (
+        _OTHER_CAPITAL.match(lower, match.start()) or UNAFRAID.search(match.group())
+    ):
         return True
     if match.group().startswith(("emergency", "rainy")) and (
         _HAVING.search(before) or _KEPT_ELSEWHERE.match(lower, match.end())
@@ -166,12 +177,23 @@ def _is_declined(lower: str, match: re.Match[str], clauses: list[Piece]) -> bool
         return True
     if _PAST_DEED.search(lower[start : match.start()]) is not None:
         return True
+    if _ASKED_BEFORE.search(lower[start : match.start()]) and _CHANGED.search(lower, match.end()):
+        return True
+    if is_answered_no(lower, match.end()):
+        return True
     # "From growth to preservation": what is left behind is no wish.
     if lower[start : match.start()].rstrip().endswith("from") and re.match(r"\s+to\b", lower[match.end() :]):
         return True
     return DECLINED_AFTER.match(lower[match.end() : match.end() + 60]) is not None
 
 
+# "Last year I told you buy-and-hold. I've reconsidered": what was asked for before the mind was changed.
+_ASKED_BEFORE: Final = re.compile(
+    r"\b(?:told|asked|instructed|wrote(?:\s+to)?|said|wanted|thought|chose|went\s+for|went\s+with|signed\s+up\s+for)\s+(?:you\s+|them\s+|him\s+)?(?:[\w'-]+\s+){0,3}?\Z"
+)
+_CHANGED: Final = re.compile(
+    r"\b(?:reconsidered|changed\s+my\s+mind|changed\s+our\s+minds?|scrap\s+that|no\s+longer|not\s+any\s*more|thought\s+again|second\s+thoughts|think\s+differently|things\s+(?:have\s+)?changed|instead|now\s+(?:i|we|it's)|from\s+now\s+on)\b"
+)
 # "Got burned last year from day trading", "lost a lot of money with day trading".
 _PAST_DEED: Final = re.compile(
     r"\b(?:(?:got|was|were|been|i've|have)\s+(?:\w+\s+)?(?:burn(?:ed|t)|hurt|crushed|stung|hammered|wiped\s+out|cleaned\s+out)|(?:lost|blew|wasted)\s+(?:[\w$']+\s+){1,5}?(?:with|on|from|by|in|at)|a\s+(?:bad|terrible|awful|horrible|costly|painful)\s+\w+\s+(?:of|with))\b"

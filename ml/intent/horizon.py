@@ -20,23 +20,25 @@ _HORIZON_NEAR: Final = 250
 _BARE_WORDS: Final = 3
 _NOT_AN_AGE: Final = r"(?!\s*(?:%|k\b|percent|months?|days?|weeks?|thousand|grand|dollars|bucks|,\d))"
 _AGE_NOW: Final = re.compile(
-    rf"(?<!until )(?<!till )(?<!when )(?<!before )(?<!once )\b(?:i'?m|i\s+am|we'?re|we\s+are|aged?:?|turn(?:ed|ing)|just\s+turned)\s+(?:both\s+)?(?:now\s+|about\s+|only\s+|just\s+|nearly\s+|almost\s+|age\s+)?(?P<age>[2-7]\d)\b{_NOT_AN_AGE}"
-    r"|(?:^|[.;\n])\s*[a-z]{3,15},\s*(?P<job>[2-7]\d)\s*[,.;]|\b(?P<now>[2-7]\d)\s+now\b|[a-z]\s?\((?:both\s+|aged?\s+|now\s+)?(?P<bracket>[2-7]\d)\)|\A\s*(?P<first>[2-7]\d)\s?[,;](?=\s[a-z])|\b(?:here|hi|hello),?\s+(?P<here>[2-7]\d)\s*[,.;]|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:(?:years?|yrs?|yo)(?:[\s-]+old)|yo|yrs?/o|y/o|years?/o)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
+    rf"(?<!until )(?<!till )(?<!when )(?<!before )(?<!once )(?<!by the time )\b(?:i'?m|i\s+am|we'?re|we\s+are|aged?:?|turn(?:ed|ing)|just\s+turned)\s+(?:both\s+)?(?:now\s+|about\s+|only\s+|just\s+|nearly\s+|almost\s+|age\s+)?(?P<age>[2-7]\d)\b{_NOT_AN_AGE}"
+    r"|(?:^|[.;\n])\s*(?:[a-z]{2,15}[\s,]+){0,2}[a-z]{3,15},\s*(?P<job>[2-7]\d)\s*[,.;]|\b(?P<now>[2-7]\d)\s+now\b|[a-z]\s?\((?:both\s+|aged?\s+|now\s+)?(?P<bracket>[2-7]\d)\)|\A\s*(?P<first>[2-7]\d)\s?[,;](?=\s[a-z])|\b(?:here|hi|hello),?\s+(?P<here>[2-7]\d)\s*[,.;]|\b(?P<old>[2-7]\d)\s*(?:-|\s)?\s*(?:(?:years?|yrs?|yo)(?:[\s-]+old)|yo|yrs?/o|y/o|years?/o)\b|\b(?P<birthday>[2-7]\d)(?:st|nd|rd|th)\s+birthday"
     # A forum's "34F", and what is said of the present: "starting over at 51", "at 42 I have nothing".
     r"|(?:^|[\n(,;.]\s*)(?:[mf](?P<sex>[2-7]\d)|(?P<sex_after>[2-7]\d)\s?[mf](?=\s?[,.;)/(]|\s+here))\b"
     rf"|\b(?:start\w*|begin\w*|over|again|single|alone|divorced|widowed|laid\s+off|here)\s+at\s+(?:age\s+)?(?P<state>[2-7]\d)\b{_NOT_AN_AGE}|(?:^|[.;!?\n])\s*(?:so\s+|now\s+)?at\s+(?:age\s+)?(?P<opens>[2-7]\d)\b,?(?=\s+(?:i|we|with|and)\b)"
     # A child's: "my daughter is 6, college at 18".
-    r"|\b(?:daughter|son|kid|child|grand\w+|baby|girl|boy|twins|niece|nephew|(?:s?he)(?=\s+is|'s))(?:'s|\s+is|\s+are|\s+just\s+turned|\s+turned|,)?\s+(?P<child>1?\d)\b(?!\s*(?:months?|weeks?|%|k\b))"
+    r"|\b(?:daughter|son|kid|child|grand\w+|baby|girl|boy|twins|niece|nephew|(?:s?he)(?=\s+is|'s))(?:'s|\s+is|\s+are|\s+just\s+turned|\s+turned|,)?\s+(?P<child>1?\d|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen)\b(?!\s*(?:months?|weeks?|%|k\b))"
+    # "My son (7)", "we have a two-year-old".
+    r"|\b(?:daughter|son|kid|child|grand\w+|baby|girl|boy|niece|nephew)\s?\((?:aged?\s+|is\s+|now\s+)?(?P<small>1?\d)\)|\b(?P<tot>1?\d|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen)[\s-]+(?:years?|yrs?|yo)[\s-]+olds?\b"
 )
-_LAST_DAY: Final = r"(?:retir\w*|semi-retir\w*|fire|stop(?:\s+working)?|hang\s+(?:(?:it|things)\s+up|up\s+my\s+\w+)|call\s+it\s+quits|leave\s+(?:work|my\s+job|the\s+workforce)|quit(?:\s+working)?|pension|(?:be\s+)?done(?:\s+working)?|finish(?:ed)?(?:\s+work(?:ing)?)?|out\s+of\s+(?:the\s+rat\s+race|work|the\s+workforce|here)|financial(?:ly)?\s+(?:independen\w+|free(?:dom)?)|work(?:ing)?)"
+_LAST_DAY: Final = r"(?:retir\w*|semi-retir\w*|fire|stop(?:ping)?(?:\s+work(?:ing)?)?|hang\s+(?:(?:it|things)\s+up|up\s+my\s+\w+)|call\s+it\s+quits|leave\s+(?:work|my\s+job|the\s+workforce)|quit(?:ting)?(?:\s+work(?:ing)?)?|pension|(?:be\s+)?done(?:\s+working)?|finish(?:ed)?(?:\s+work(?:ing)?)?|out(?=\s+(?:at|by)\s+\d)|out\s+of\s+(?:the\s+rat\s+race|work|the\s+workforce|here)|financial(?:ly)?\s+(?:independen\w+|free(?:dom)?)|work(?:ing)?)"
 _AGE_THEN: Final = re.compile(
     rf"\b{_LAST_DAY}\b[^.;!?\n]{{0,30}}?\b(?:at|by|to|until|till|when\s+i'?m|around|before)\s+(?:age\s+|about\s+|i'?m\s+|i\s+am\s+|i\s+turn\s+)?(?P<retire>[4-8]\d)\b"
-    r"|\b(?:until|till|by\s+the\s+time|when|before|once)\s+(?:i'?m|i\s+am|i\s+turn|i\s+hit|i\s+reach|age|im)\s+(?:age\s+)?(?P<turn>[3-8]\d)\b|\b(?:at|by|target|goal|retirement)\s+age\s*(?:of|is|:|=)?\s*(?P<by>[3-8]\d)\b|\b(?:college|university|school|uni|campus)\s+(?:\w+\s+)?(?:at|by|when\s+s?he(?:'s|\s+is|\s+turns))\s+(?P<school>1[6-9]|2\d)\b|\b(?:turns?|until\s+s?he(?:'s|\s+is)|when\s+s?he(?:'s|\s+is))\s+(?P<grown>1[6-9]|2[1-5])\b"
-    r"|\btarget(?:ing)?\s+(?:of\s+|is\s+)?(?:age\s+)?(?P<target>[4-7]\d)\b(?!\s*(?:%|k\b|percent|thousand|grand|dollars|shares|months|,\d))|\b(?:till|until|at|by)\s+(?P<plain>[4-8][05])\b(?!\s*(?:%|k\b|percent|days|months|weeks|,|dollars))"
+    r"|\b(?:until|till|by\s+the\s+time|when|before|once)\s+(?:i'?m|i\s+am|i\s+turn|i\s+hit|i\s+reach|age|im)\s+(?:age\s+)?(?P<turn>[3-8]\d)\b|\b(?:at|by|target|goal|retirement)\s+age\s*(?:of|is|:|=)?\s*(?P<by>[3-8]\d)\b|\b(?:college|university|school|uni|campus)\s+(?:\w+\s+)?(?:at|by|when\s+s?he(?:'s|\s+is|\s+turns))\s+(?P<school>1[6-9]|2\d)\b|\b(?:turns?|(?:his|hers|theirs)\s+at|until\s+s?he(?:'s|\s+is)|when\s+s?he(?:'s|\s+is))\s+(?P<grown>1[6-9]|2[1-5])\b"
+    r"|\btarget(?:ing)?\s+(?:of\s+|is\s+)?(?:age\s+)?(?P<target>[4-7]\d)\b(?!\s*(?:%|k\b|percent|thousand|grand|dollars|shares|months|,\d))|\b(?:for|in|by|until|till|into|through)\s+(?:my|our|his|her|their|the)\s+(?:early\s+|mid\s*-?\s*|late\s+)?(?P<decade>forties|fifties|sixties|seventies)\b|\b(?:till|until|at|by)\s+(?P<plain>[4-8][05])\b(?!\s*(?:%|k\b|percent|days|months|weeks|,|dollars))"
 )
 
 
-def _age_horizon(lower: str) -> float | None:
+def _age_horizon(lower: str) -> tuple[float, float] | None:
     """Give the months from a stated age to a stated target age; an age in both roles is the present one."""
     now = _AGE_NOW.search(lower)
     if now is None:
@@ -44,9 +46,27 @@ def _age_horizon(lower: str) -> float | None:
     then = next((m for m in _AGE_THEN.finditer(lower) if not m.start() <= now.end() - 1 < m.end()), None)
     if then is None:
         return None
-    ages = [int(next(group for group in match.groups() if group)) for match in (now, then)]
+    ages = [_age(match) for match in (now, then)]
     years = ages[1] - ages[0]
-    return 12.0 * years if 1 <= years <= 50 else None
+    if not 1 <= years <= _MAX_YEARS:
+        return None
+    return 12.0 * years, 12.0 * (years + (_DECADE if then.group("decade") else 0))
+
+
+def _age(match: re.Match[str]) -> int:
+    word = next(group for group in match.groups() if group)
+    return int(word) if word.isdigit() else _AGE_WORDS[word]
+
+
+_MAX_YEARS: Final = 50
+_DECADE: Final = 9
+_AGE_WORDS: Final = {
+    word: age
+    for age, word in enumerate(
+        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split(),
+        1,
+    )
+} | {"forties": 40, "fifties": 50, "sixties": 60, "seventies": 70}
 
 
 # A text that states a horizon and nothing else.
@@ -64,6 +84,35 @@ def is_horizon_alone(lower: str) -> bool:
         Cleaned lower-case text.
     """
     return _HORIZON_ALONE.fullmatch(lower.strip(" \n\x01")) is not None
+
+
+# "Moderate risk, 7 years, no oil stocks": an item of a list.
+_ITEM: Final = re.compile(
+    r"(?:^|[,;.\n])\s*(?:(?:for|over|about|roughly|around|approx\.?|horizon|time\s?(?:frame|horizon|line)|timing|term)\s*(?:is|of|:|=|-)?\s*){0,2}~?\s?(?:the\s+next\s+)?(?:\d{1,2}(?:\s?(?:-|to)\s?\d{1,2})?\+?|[a-z]{3,9})[\s-]?(?:years?|yrs?|decades?)(?:\s+(?:horizon|time\s?frame|out|or\s+so|minimum|maximum))?\s*(?=[,;.\n]|$)"
+)
+
+
+def find_horizon_item(
+    text: CleanText, times: list[TimeSpan], used: list[tuple[int, int]]
+) -> tuple[int, int] | None:
+    """Find a horizon that stands by itself in a list of wishes without an objective.
+
+    Parameters
+    ----------
+    text : CleanText
+        The statement.
+    times : list of TimeSpan
+        All that it states.
+    used : list of (start, end)
+        Times of cash needs.
+    """
+    for match in _ITEM.finditer(text.lower):
+        for time in times:
+            if time.months is None or not match.start() <= time.start < match.end():
+                continue
+            if not any(start <= time.start < end for start, end in used):
+                return _tolerant(time.months[0], OPEN_HORIZON_MONTHS if time.is_open else time.months[1])
+    return None
 
 
 def find_horizon(
@@ -84,7 +133,10 @@ def find_horizon(
         return _tolerant(*_months(times[0], stated_at))
     ages = _age_horizon(text.lower)
     if ages is not None and (not mentions or {m.objective for m in mentions} != {"short_term_gain"}):
-        return _tolerant(ages, ages)
+        return _tolerant(*ages)
+    # "Beat the market in two weeks; a profit inside a quarter comes second": the first one's time.
+    if any(m.rank > 0 for m in mentions) and any(m.rank < 0 for m in mentions):
+        used = used + _times_of_second(text, times, mentions, objective)
     best: tuple[float, TimeSpan] | None = None
     sentences = text.sentences()
     for time in times:
@@ -98,6 +150,8 @@ def find_horizon(
             and _months(time, stated_at)[1] < _MIN_GROWTH_MONTHS
         ):
             continue  # "no gains this year": growth takes longer
+        if time.lead == "now" and objective in ("capital_preservation", "long_term_gain"):
+            continue  # "effective today"
         if time.months is None and _belongs_to_losses(time, mentions, objective):
             continue
         home = next((s for s in sentences if s.start <= time.start < s.end), None)
@@ -113,6 +167,32 @@ def find_horizon(
     if time.months is not None and time.lead == "within" and low == high and high < 24:
         low = 0.8 * low
     return _tolerant(low, OPEN_HORIZON_MONTHS if time.is_open else high)
+
+
+def _times_of_second(
+    text: CleanText, times: list[TimeSpan], mentions: list[Mention], objective: str | None
+) -> list[tuple[int, int]]:
+    """Give the times whose sentence names only what comes second, where the first has a time of its own."""
+    homes = [(s, [m for m in mentions if s.start <= m.start < s.end]) for s in text.sentences()]
+    first = [s for s, named in homes if any(m.objective == objective for m in named)]
+    if not any(s.start <= t.start < s.end for s in first for t in times):
+        return []
+    second = [s for s, named in homes if named and all(m.objective != objective for m in named)]
+    return [(t.start, t.end) for t in times if any(s.start <= t.start < s.end for s in second)]
+
+
+def horizon_of_purchase(by: tuple[date, date], stated_at: date) -> tuple[int, int]:
+    """Give the horizon of a sum that is all meant for one purchase: until the money is needed.
+
+    Parameters
+    ----------
+    by : tuple of datetime.date
+        First and last day on which it is needed.
+    stated_at : datetime.date
+        The day it was written.
+    """
+    low, high = ((day - stated_at).days / DAYS_PER_MONTH for day in by)
+    return _tolerant(low, high)
 
 
 _MIN_GROWTH_MONTHS: Final = 9.0
@@ -139,9 +219,14 @@ def _tolerant(low: float, high: float) -> tuple[int, int]:
     return min(int(low * 0.9), upper), upper
 
 
+_OR_LESS: Final = re.compile(r"\s+or\s+(?:less|fewer|under|younger|shorter)\b")
+
+
 def _is_rule(lower: str, time: TimeSpan, mentions: list[Mention]) -> bool:
     words = lower[time.start : time.end]
     if re.search(r"\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*days?\b|36[56]\s+days?", words):
+        return True
+    if time.months is not None and _OR_LESS.match(lower, time.end):
         return True
     if re.match(r"a day\b", words) and re.search(r"\b(?:year|months?)\s+and\s+\Z", lower[: time.start]):
         return True  # "a year and a day"

@@ -36,7 +36,7 @@ MARKET = (
     r"(?:the\s+)?(?:broad(?:er)?\s+|overall\s+|stock\s+|us\s+|whole\s+)?(?:markets?|s\s?&\s?p(?:\s?500)?|sp\s?500|spx?|spy|voo|vti|nasdaq|qqq|dow|russell(?:\s?\d+)?|wilshire(?:\s?\d+)?|msci(?:\s+(?:world|acwi|eafe|usa|em))?|acwi|eafe|ftse(?:\s?\d+)?|(?:euro\s?)?stoxx(?:\s?\d+)?|dax|nikkei(?:\s?\d+)?|"
     r"index(?:es)?(?:\s+funds?)?|indices|benchmarks?|averages?)\b"
 )
-LOSS = r"(?:loss(?:es)?|losers?|losing\s+(?:positions?|lots?|stocks?|trades?|names?|holdings?)|paper\s+loss(?:es)?|capital\s+loss(?:es)?|red\s+(?:positions?|lots?|names?))"
+LOSS = r"(?:loss(?:es)?|losers?|(?:losing|minus|negative|loss[\s-]making|sunken)\s+(?:positions?|lots?|stocks?|trades?|names?|holdings?)|paper\s+loss(?:es)?|capital\s+loss(?:es)?|red\s+(?:positions?|lots?|names?))"
 REALISE = r"(?:reali[sz]\w{0,3}|harvest\w{0,3}|captur\w{1,3}|book(?:ing)?|bank(?:ing)?|tak(?:e|ing)|tri?gger(?:ing)?|crystalli[sz]\w{0,3}|collect(?:ing)?|generat\w{1,3}|creat\w{1,3}|claim(?:ing)?|recogni[sz]\w{0,3}|lock(?:ing)?\s+in|cash(?:ing)?\s+in|us(?:e|ing)(?:\s+up)?|incur(?:ring)?|bag(?:ging)?|pick(?:ing)?\s+up|scoop(?:ing)?\s+up|grab(?:bing)?)"
 YEAR_HELD = r"(?:a\s+(?:full\s+)?year|one\s+year|1\s+year|one[\s-]year|1[\s-]?yr|(?:12|twelve)\s+months?|first\s+anniversary|36[56]\s+days|a\s+year\s+and\s+a\s+day|long[\s-]?term)"
 
@@ -59,6 +59,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:weekly|daily|short)\s+(?:edge|signals?|bets|swings?|outperformance|excess\s+returns?)
         (?:outperform\w{{0,4}}|beat\s+(?:it|them|others))\s+(?:\w+\s+){{0,3}}?(?:days|weeks?|short[\s-](?:term|run)|month)\b
         (?:short[\s-](?:term|run|lived)|near[\s-]term)\s+(?:\w+\s+)?(?:outperformance|edge|mispricings?|opportunit(?:y|ies)|inefficiencies|bets|moves)
+        (?:quick|fast|rapid|short)\s+(?:turns?|moves?|punts?|trades?|bets?|in-and-outs?)\s+(?:\w+\s+){{0,2}}?(?:against|versus|vs|around|relative\s+to)\s+(?:[\w']+\s+){{0,2}}?{MARKET}
         quick\s+in[\s-]and[\s-]out|in\s+and\s+out\s+(?:quickly|fast|of\s+(?:positions|stocks|names))
         """,
         r"""
@@ -76,12 +77,13 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:profits?|gains?|returns?|money)\s+(?:in|within|over)\s+(?:a\s+|the\s+|very\s+)*short\s+(?:time|while|period|order)\b
         (?:profits?|gains?|win)\s+(?:\w+\s+){0,2}?(?:this|by|before|within|over|in|inside)\s+(?:the\s+)?(?:next\s+|coming\s+|following\s+|half\s+a\s+|end\s+of\s+(?:the\s+)?)?(?:\d{1,2}(?:\s?-\s?\d{1,2})?\s+|(?:two|three|four|five|six|eight|nine|few|couple\s+of)\s+)?(?:summer|spring|fall|autumn|winter|christmas|months?|weeks?|quarters?|half\s+year|year[\s-]?end|season)\b
         cash(?:ing)?\s+(?:in|out)\s+(?:on\s+)?(?:my\s+|the\s+|these\s+|some\s+)?(?:winners?|gains?|profits?|rally|run[\s-]?up|pop)
-        (?:make|making|earn|earning|turn|turning|aim\s+for|get|want|looking\s+for|seek\w*|after|squeeze\s+out|generate|book|score|land)\s+(?:me\s+|myself\s+)?(?:a\s+|an\s+|some\s+|another\s+)?(?:[\w$%.,]+\s+){0,2}?(?:profits?|gains?|money|returns?|win)\s+(?:\w+\s+){0,3}?(?:by|within|over|in|this|before|inside)\s+(?:the\s+|about\s+|around\s+|roughly\s+|a\s+)?(?:next\s+|coming\s+|end|few\s+|couple\s+of\s+|year|quarter|summer|spring|fall|autumn|winter|christmas|matter\s+of\s+|\d{1,2}\s*-?\s*(?:\d{1,2}\s+)?|(?:two|three|four|five|six|nine)\s+)(?:few\s+|couple\s+of\s+)?(?:months?|weeks?|quarters?|of|summer|spring|fall|autumn|winter|year|end|christmas)?
+        (?:make|making|earn|earning|turn|turning|aim\s+for|get|want|looking\s+for|seek\w*|after|squeeze\s+out|generate|book|score|land)\s+(?:me\s+|myself\s+)?(?:a\s+|an\s+|some\s+|another\s+)?(?:[\w$%.,]+\s+){0,2}?(?:profits?|gains?|money|returns?|win)\s+(?:\w+\s+){0,3}?(?:by|within|over|in|this|before|inside)\s+(?:the\s+|about\s+|around\s+|roughly\s+|a\s+)?(?:next\s+|coming\s+|end|few\s+|couple\s+of\s+|year|quarter|summer|spring|fall|autumn|winter|christmas|matter\s+of\s+|\d{1,2}(?!\d)\s*-?\s*(?:\d{1,2}\s+)?(?!\s*(?:years?|yrs?|decades?)\b)|(?:two|three|four|five|six|nine)\s+)(?:few\s+|couple\s+of\s+)?(?:months?|weeks?|quarters?|of|summer|spring|fall|autumn|winter|year|end|christmas)?(?!\s*(?:years?|yrs?|decades?)\b)
+        (?:reali[sz]e|make|earn|achieve|book|capture|get|see|gain)\s+(?:an?\s+|some\s+)?(?:appreciation|uplift|rise|increase|gain|return|profit)\s+of\s+(?:[\w']+\s+){0,2}?\d{1,2}\s?(?:%|percent)\s+(?:\w+\s+){0,2}?(?:between\s+now\s+and|by|before|within|inside|this|until|over\s+the\s+(?:next|coming)\s+(?:\w+\s+)?(?:weeks|months|quarter))\b
         sell(?:ing)?\s+(?:whenever|when|once|as\s+soon\s+as|after|anything|whatever)\s+(?:\w+\s+){0,3}?(?:up|pops?|jumps?|rises?|gains?|profit|hits?)\b
         (?:sell|unload|get\s+out)\s+(?:into|on)\s+(?:the\s+)?(?:strength|rally|pop|bounce|spike)
         (?:flip|flipping)\s+(?:\w+\s+){0,3}?(?:profit|stocks?|shares?|positions?|months?|quickly|gains?)
         (?:double|triple|grow|turn)\s+(?:\w+\s+){0,3}?(?:\$?[\d,.]+k?\s+)?(?:\w+\s+){0,3}?(?:by|within|in|before)\s+(?:the\s+)?(?:next\s+)?(?:(?:a\s+)?(?:few|couple\s+of)\s+(?:months|weeks)|summer|spring|fall|autumn|winter|christmas|year[\s-]?end|(?:the\s+)?end\s+of\s+(?:the\s+)?(?:year|summer|quarter|month)|\d{1,2}\s+(?:months|weeks)|(?:two|three|four|six|nine)\s+(?:months|weeks))
-        cash\s+in\b(?!\s+(?:the\s+)?(?:account|next|by|for|hand|on\s+hand|ready))
+        (?<!in\s)(?<!%\s)(?<!of\s)cash\s+in\b(?!\s+(?:the\s+|early\s+|late\s+|mid[\s-])?(?:account|next|by|for|hand|on\s+hand|ready|january|february|march|april|may|june|july|august|september|october|november|december|spring|summer|fall|autumn|winter|q[1-4]|20\d\d|two|three|four|five|six|a\s+(?:week|month|year|few|couple)|\d))
         (?:book|bag|score|land|have)\s+(?:a\s+|some\s+)?(?:nice|quick|tidy|decent|solid|good)\s+(?:win|profit|gain|return)s?
         (?:take|taking)\s+(?:some\s+)?(?:chips|money)\s+off\s+the\s+table
         profit[\s-]taking|take[\s-]profits?
@@ -139,11 +141,14 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         sleep\s+(?:\w+\s+){0,2}?(?:at\s+night|well|soundly|easy)
         return\s+of\s+(?:my\s+|the\s+)?(?:capital|principal|money)\b
         capital\s+(?:is\s+)?(?:safe|secure|intact|guaranteed)
+        keep(?:ing)?\s+(?:the|my|our|this)\s+(?:bags?|stack|pile|pot|stash|dough|loot|winnings|lump|kitty)\s+(?:safe|intact|secure|whole)\b
+        (?:go|keep|carry)\s*(?:on|ing)?\s+having\s+(?:it|enough|what\s+we)\b|rock[\s-]solid\b
+        (?:as\s+)?little\s+(?:damage|harm|pain|loss)\b|(?:least|minimal|minimum)\s+(?:possible\s+)?(?:damage|harm|pain)\b
         (?:keep|hold|hang)\s+(?:on\s+to\s+|onto\s+)?what\s+(?:i|we)(?:'ve|\s+have)?(?:\s+(?:already\s+)?(?:got|have|saved|made|earned))?\b(?!\s+(?:bought|in\s+\w+\s+stock))
         (?:nothing|not\s+(?:one|a(?:\s+single)?)\s+\w+)\s+(?:may|can|must|should|shall|is\s+to)\s+(?:\w+\s+)?be\s+lost\b
         (?:park|parking|stash)\s+(?:(?!and\b)\w+\s+){0,3}?(?:money|cash|fund|proceeds|savings|it)\b
         (?:money|it|this)\s+(?:has\s+to|must|needs?\s+to|should)\s+(?:still\s+)?be\s+there
-        (?:stay|staying|play|playing)\s+(?:it\s+)?(?:safe|defensive|conservative)
+        (?:stay|staying|play|playing)\s+(?:it\s+|this\s+(?:one\s+)?)?(?:\w+\s+)?(?:safe|defensive|conservative|defen[cs]e)
         defensive(?:ly)?\b
         """,
         r"""
@@ -159,6 +164,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:don'?t|do\s+not|didn'?t|never|not|can'?t|cannot|can\s+not|won'?t|couldn'?t|without|no|avoid|afraid\s+of|scared\s+of|fear\s+of|terrified\s+of|hate|stop|unable\s+to|isn'?t\s+about)\s+(?:\w+\s+){0,4}?(?:los(?:e|es|ing)|lost)\s+(?:\w+\s+){0,2}?(?:money|capital|principal|savings|it|this|that|any|anything|what|my|the|our|a\s+(?:cent|penny|dime|dollar|single)|everything|much|value|any\s+of)
         (?:don't|do\s+not|never|not|won't|can't|no)\b[^.;!?\n]{0,40}?\s(?:or|nor)\s+(?:to\s+)?los(?:e|ing)\s+(?:\w+\s+){0,2}?(?:money|capital|principal|savings|it|any|anything|value)\b
         not\s+losing\b
+        (?:don't|do\s+not|never|not|without|no|avoid|rather\s+not|hate\s+to)\s+(?:\w+\s+){0,3}?(?:get(?:ting)?|be(?:ing)?|go(?:ing)?)\s+(?:me\s+|us\s+)?(?:rekt|wrecked|burn(?:ed|t)|wiped(?:\s+out)?|cleaned\s+out|ruined|hammered|clobbered|crushed|bust|broke|smoked)\b(?!\s+by\s+tax)
         (?:don'?t|do\s+not|never|not\s+to|no)\s+(?:\w+\s+)?gambl(?:e|ing)\s+(?:with\s+|away\s+)(?:it|this|that|my|our|the|what)\b
         (?:can'?t|cannot|can\s+not|couldn'?t|won'?t|will\s+not|unable\s+to|not\s+(?:able|willing|prepared)\s+to|no\s+appetite\s+for|no\s+stomach\s+for|don'?t\s+want(?:\s+to\s+see)?|never\s+want|hate|refuse\s+to|can'?t\s+afford|no\s+room\s+for)\s+(?:to\s+)?(?:\w+\s+){0,3}?(?:loss(?:es)?|drawdowns?|drops?|declines?|crash(?:es)?|(?:big|large|huge|major|serious|another|steep|deep|sharp)\s+(?:drops?|falls?|swings?|fluctuations?|drawdowns?|declines?|hits?|blows?|loss(?:es)?)|go(?:es)?\s+down|down\s+years?|falls?|volatility|swings|red|surprises|rollercoaster)\b
         (?:no|zero|without)\s+(?:big\s+|large\s+|major\s+|nasty\s+|more\s+|any\s+|real\s+)?(?:loss(?:es)?|loses|drawdowns?|surprises|drama|rollercoaster|wild\s+(?:rides?|swings)|risk\s+of\s+loss)\b
@@ -201,6 +207,8 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
         (?:no|never|avoid\w*|zero|without|don'?t|do\s+not|not|refuse\s+to|won'?t|nothing|hate|stop|any|skip|keep\s+me\s+out\s+of|stay\s+away\s+from|steer\s+clear\s+of|rather\s+not|minimi[sz]e)\s+(?:[\w']+\s+){{0,5}}?short[\s-]*term\s+(?:cap(?:ital)?\s+|taxable\s+|reali[sz]ed\s+)?(?:gains?|rates?|ones|profits?|sales|holdings?|lots?|tax(?:es|\s+rates?)?|treatment|stuff)\b
         (?:no|never|don'?t|do\s+not|not|won'?t|refuse\s+to|nothing)\s+(?:\w+\s+){{0,3}}?(?:(?:sell|sold|selling|sale|touch|part)\w*|let\s+(?:\w+\s+){{1,3}}?go)\s+(?:\w+[\s']+){{0,8}}?(?:before|until|unless|if|(?:i've\s+|i\s+|we\s+|we've\s+)?(?:held|owned|had)\s+(?:it\s+)?(?:for\s+)?(?:less|under|fewer|shorter)|(?:less|under|younger|newer)\s+than|held\s+(?:for\s+)?(?:less|under)|inside|within)\b[^.;!?\n]{{0,45}}?{YEAR_HELD}
         (?:if|when|where|anything|whatever|any\s+(?:sale|trade|lot))\b[^.;!?\n]{{0,40}}?\bshort[\s-]*term\s+(?:capital\s+)?(?:gains?|rates?|profits?|tax)\b[^.;!?\n]{{0,20}}?\b(?:do\s+not|don'?t|skip|leave|wait|hold|forget\s+it|pass|stays?|no)\b
+        (?:no|never|not|nothing|don'?t|won't)\s+(?:\w+\s+){{0,3}}?(?:gains?|profits?|winners?|sell|sold|sale|touch|tak(?:e|en|ing))\s+(?:[\w']+\s+){{0,6}}?(?:(?:younger|newer)\s+than\s+{YEAR_HELD}|(?:held|owned|had|bought|age[ds]?)\s+(?:for\s+)?(?:(?:a|one|1|twelve|12)\s+(?:years?|months?)\s+or\s+(?:less|under|fewer|younger|shorter)|(?:under|less\s+than|inside|within|fewer\s+than|no\s+longer\s+than|not\s+more\s+than|at\s+most)\s+(?:{YEAR_HELD})))
+        (?:no|never|not|nothing|don'?t|do\s+not|won't)\s+(?:\w+\s+){{0,3}}?(?:sell|sold|touch|trim|unload|part\s+with|book|realis\w+|realiz\w+)\s+(?:[\w']+\s+){{0,4}}?(?:still|that's|that\s+is|which\s+is|is|are|counts?\s+as|qualif\w+\s+as|counted\s+as|currently|thats)\s+(?:\w+\s+){{0,2}}?short[\s-]*term\b
         (?:nothing|no\s+(?:lots?|positions?|shares?|winners?))\s+(?:\w+\s+){{0,3}}?(?:under|less\s+than|younger\s+than|newer\s+than|inside|within|before|until)\s+(?:\w+\s+){{0,2}}?{YEAR_HELD}\b
         (?:no|never|not)\s+(?:\w+\s+){{0,3}}?(?:gains?|profits?|winners?)\s+(?:\w+\s+){{0,5}}?(?:under|less\s+than|before|within|inside|younger\s+than|until)\s+(?:\w+\s+){{0,2}}?{YEAR_HELD}
         """,
@@ -208,6 +216,7 @@ OBJECTIVE_PHRASES: Final[dict[str, tuple[Phrase, ...]]] = {
 }
 
 AVOID_REALISING: Final = re.compile(
+    r"\b(?:reali[sz](?:ing|ation\s+of)|taking|triggering|booking|incurring|generating|crystalli[sz]ing)\s+(?:[\w'-]+\s+){0,3}?(?:gains?|taxable\s+events?)\b(?:\s+tax(?:es)?)?[^.;!?\n]{0,45}?\b(?:be\s+(?:\w+\s+)?avoided|is\s+(?:out\b|off\s+the\s+table|unwelcome|undesirable)|(?:is|are)\s+(?:not|something)\s+(?:\w+\s+){0,2}?(?:don't|want(?:ed)?|welcome|avoid|wish))|"
     r"\b(?:avoid\w*|never|don'?t|do\s+not|not|without|no|loath|loth|minimi[sz]\w+|defer\w*|postpon\w+|delay\w*|put\s+off|rather\s+not|hate\s+to|refuse\s+to|won'?t|stop|limit|as\s+few|prefer\s+not\s+to|keep\s+from|hold\s+off)\s+(?:[\w'-]+\s+){0,5}?"
     r"(?:(?:reali[sz]\w{0,3}|trigger\w{0,3}|tak(?:e|ing)|incur\w{0,4}|generat\w{1,3}|creat\w{1,3}|pay\w{0,3}|recogni[sz]\w{0,3}|book\w{0,3}|crystalli[sz]\w{0,3}|kick\s+off|set\s+off|run\s+up|rack\s+up|face)\s+(?:[\w'-]+\s+){0,3}?(?:gains?(?:\s+(?:tax(?:es)?|bill))?|tax\s+on\s+(?:\w+\s+)?gains?|taxable\s+events?|tax\s+(?:bill|hit|event)|taxes)\b"
     r"|reali[sz]ed?\s+(?:capital\s+)?gains?\b|capital\s+gains(?:\s+(?:tax|taxes|bill|hit|distributions?))?\b|taxable\s+(?:gains?|events?|sales?))"
@@ -220,7 +229,7 @@ AVOID_REALISING: Final = re.compile(
     r"|\b(?:embedded|unreali[sz]ed|built[\s-]in|low[\s-](?:cost[\s-])?basis)\s+(?:\w+\s+){0,3}?(?:gains?|shares|stock)\b[^.;!?\n]{0,40}\b(?:alone|untouched|don'?t|never|not|avoid)"
 )
 WASH_SALE: Final = re.compile(
-    r"\bwash[\s-]*(?:sales?|rules?|d\b|window|trades?|out\s+rule)|\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*(?:calendar[\s-])?days?\b(?=[^.;!?\n]{0,60}\b(?:window|rule|loss|disallow|buy|bought|repurchas|before\s+re|after|same|rebuy|back|between|period|wait|sale|apart|limit))"
+    r"\b(?:buy\w*|bought|back|again|same|identical|repurchas\w*|re-?buy\w*|re-?enter\w*)\b[^.;!?\n]{0,60}?\b(?:within|inside|before|for|in|under|until|of|than)\s+(?:the\s+|those\s+|that\s+)?(?:3[01]|thirty|thirty[\s-]one)[\s-]*days?\b|\bwash[\s-]*(?:sales?|rules?|d\b|window|trades?|out\s+rule)|\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*(?:calendar[\s-])?days?\b(?=[^.;!?\n]{0,60}\b(?:window|rule|loss|disallow|buy|bought|repurchas|before\s+re|after|same|rebuy|back|between|period|wait|sale|apart|limit))"
     r"|\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*days?\s+(?:rule|window)|substantially\s+identical|\b(?:3[01]|thirty|thirty[\s-]one)[\s-]*days?\s+(?:thing|business|period|issue|requirement|law)"
     r"|\b(?:wife|husband|spouse|partner|fianc\w+|ira|401k|roth)\b[^.;!?\n]{0,50}\b(?:buys?|bought|buying|owns?|own|holds?|has|purchas\w+|same)\b[^.;!?\n]{0,40}\b(?:same|identical|them\s+too|those\s+too|it\s+too)\b"
     r"|\b(?:loss|losses|deduction)\b[^.;!?\n]{0,40}\bdisallow\w*|\bdisallow\w*[^.;!?\n]{0,30}\bloss"
@@ -252,6 +261,10 @@ RISK: Final[dict[str, re.Pattern[str]]] = {
     ),
 }
 
+# "Not afraid to lose half": losses are borne, not refused.
+UNAFRAID: Final = re.compile(
+    r"\b(?:not|never|n't|don't|no\s+longer|isn't|aren't|without(?:\s+being)?)\s+(?:\w+\s+){0,2}?(?:afraid|scared|frightened|terrified|worried|bothered|fear(?:ing)?|mind|fussed|unwilling|care(?=\s+(?:if|that|about)))\s+(?:to|of|about|that|if|by)?\b"
+)
 PRIMARY_CUE: Final = re.compile(
     r"\b(?:first(?:\s+and\s+foremost)?|foremost|above\s+all|mainly|main|primar(?:y|ily)|(?<!on\s)top|priority|number\s+one|most\s+important(?:ly)?|mostly|chiefly|more\s+than\s+anything|the\s+(?:aim|goal|point|objective)\s+is|is\s+the\s+(?:aim|goal|point)|matters?\s+(?:most|more)|comes\s+first|only\s+(?:thing|goal)|what\s+i\s+really|essential|if\s+(?:you|i|we)\s+(?:must|have\s+to|had\s+to)\s+choose|when\s+in\s+doubt|if\s+(?:it|push)\s+comes\s+(?:down\s+)?to)\b|#1"
 )
@@ -265,6 +278,11 @@ VAGUE: Final = re.compile(
     r"|\b(?:high|max\w*|huge|big|strong|explosive|aggressive)\s+growth\b[^.;!?\n]{0,40}\b(?:no|zero|without|guaranteed)\s*(?:any\s+)?(?:risk|volatility|loss\w*|swings)?"
     r"|\b(?:preserv\w+|protect\w*|safe\w*|no\s+loss\w*)\b[^.;!?\n]{0,60}\b(?:all[\s-]in|leverag\w+|yolo|gambl\w+|moonshots?|lottery)\b"
     r"|\b(?:doubl\w+|tripl\w+|beat\w*|\d{2,3}\s?%|outperform\w*|moon)\b[^.;!?\n]{0,50}\b(?:guarantee[ds]?|risk[\s-]free|no[\s-]risk|without\s+(?:any\s+)?(?:risk|losses|losing)|zero\s+risk|never\s+los\w+|no\s+losses)"
+)
+# Both at once cannot be had, whatever else is said.
+IMPOSSIBLE: Final = re.compile(
+    r"\b(?:no|zero|without|never|not\s+(?:a\s+single|one|any))\s+(?:any\s+|a\s+|single\s+|down\s+|losing\s+)?(?:loss(?:es)?|risks?|drawdowns?|months?|days?|weeks?|down\s+(?:days?|weeks?|months?))\b[^.;!?\n]{0,50}?\b(?:[2-9]\d|[1-9]\d\d)\s?(?:%|percent)\s*(?:return\w*|profit|gains?)?\s*(?:a|per|every|each)\s+(?:day|week|month|quarter)\b"
+    r"|\b(?:[2-9]\d|[1-9]\d\d)\s?(?:%|percent)\s*(?:return\w*|profit|gains?)?\s*(?:a|per|every|each)\s+(?:day|week|month|quarter)\b[^.;!?\n]{0,50}?\b(?:no|zero|without|never|not\s+(?:a\s+single|one|any))\s+(?:any\s+|a\s+|single\s+)?(?:loss(?:es)?|risks?|drawdowns?|los(?:e|ing)|down\s+(?:days?|weeks?|months?))\b"
 )
 UNDECIDED: Final = re.compile(
     r"\b(?:not\s+(?:really\s+)?sure\s+(?:yet|what|if|whether)|dunno|no\s+idea\s*(?:$|[.,;!?\n]|yet|what\s+(?:i|we)\s+want|which|whether|if\b)|undecided|i\s+don'?t\s+(?:really\s+)?know\s+(?:yet|what)|can'?t\s+decide|either\s+(?:one\s+)?is\s+(?:fine|ok)|maybe\s+[^.;!?\n]{1,40}\bmaybe|talk\s+to\s+my|i\s+guess\b[^.;!\n]{0,80}\?|(?:go(?:ing)?\s+)?back\s+and\s+forth|torn\s+between|make\s+up\s+my\s+mind|not\s+sure\s+which|either\s+[^.;!?\n]{2,50}\s+or\s+[^.;!?\n]{2,50}[,-]+\s*(?:i|you|whichever|not\s+sure|your\s+call|dealer))"

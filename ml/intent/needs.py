@@ -14,6 +14,7 @@ from ml.intent.numbers import Quantity
 from ml.intent.schema import Liquidity
 from ml.intent.text import CleanText, Piece
 from ml.intent.timespan import TimeSpan
+from ml.intent.wholes import part_score, pointed_at, whole_score
 
 _NEED: Final = re.compile(
     r"\b(?:need(?:s|ed|ing)?|require[sd]?|withdraw\w*|(?:wire|send|move|transfer|pay)\s+out|tak(?:e|ing)\s+(?:\w+\s+){0,3}?out|tak(?:e|ing)\s+(?:about\s+|around\s+|roughly\s+)?(?=\$|\d)|pull(?:ing)?|cash(?:ing)?\s+out|get(?:ting)?\s+(?:\w+\s+){0,3}?out|c[ao]me?\s+out|coming\s+out|has\s+to\s+come|out\s+of\s+(?:it|this|the\s+account|here|my\s+account)|"
@@ -31,7 +32,7 @@ _OPENER: Final = re.compile(
     r"|\s*(?:separately|additionally|one\s+(?:more|other|last)\s+thing|another\s+thing|lastly|finally|exception|one\s+exception)[\s,:-]+"
 )
 _NOT_NEED_RIGHT: Final = re.compile(
-    r"^\s*(?:-\s*)?(?:\w+\s+){0,2}?(?:account|portfolio|gains?|loss(?:es)?|limit|deduction|profits?|salary|income|job|bonus|in\s+(?:loss|gains|stocks?|options|rsus|losses|profit|savings|the\s+account|my\s+account|this\s+account|here|total)|invested|inheritance|target|position|stake|worth\s+of|life\s+insurance|a\s+(?:month|year)\s+(?:in|into|from)|each\s+month|monthly|per\s+month|every\s+month|basis|shares?|miles|people|words|times)\b"
+    r"^\s*(?:-\s*)?(?:\w+\s+){0,2}?(?:account|portfolio|gains?|loss(?:es)?|limit|deduction|profits?|salary|income|job|bonus|in\s+(?:loss|gains|stocks?|options|rsus|losses|profit|savings|the\s+account|my\s+account|this\s+account|here|total)|invested|inheritance|target|position|stake|worth\s+of|life\s+insurance|a\s+(?:month|year)\s+(?:in|into|from)|(?:tax\s+)?write[\s-]?offs?|each\s+month|monthly|per\s+month|every\s+month|basis|shares?|miles|people|words|times)\b"
 )
 _STRONG_NEED_LEFT: Final = re.compile(
     r"\b(?:need(?:s|ed|ing)?|withdraw(?:ing|al\s+of)?|take(?:\s+out)?|taking(?:\s+out)?|pull(?:ing)?(?:\s+out)?|cash\s+out|free\s+up|raise|set\s+aside|put\s+aside|pay|owe|hand|wire(?:\s+out)?|transfer(?:\s+out)?|send\s+out|move\s+out|promised|find|(?<='ll\s)want|get\s+my\s+hands\s+on|get|send|give|require|prepare|arrange|remit|release|earmark|reserve|budget|liquidate|cash\s+in|hold\s+back|keep\s+back|take\s+home|outlay\b[^.;!?\n]{0,40}|exception\b[^.;!?\n]{0,40}|due)\s+(?:me\s+|us\s+|you\s+to\s+\w+\s+|(?:a|an|the|my|our|his|her)\s+(?:\w+\s+){1,2}|to\s+(?:\w+\s+){0,3}?|about\s+|around\s+|roughly\s+|approximately\s+|exactly\s+|some\s+|another\s+|at\s+least\s+|up\s+to\s+|say\s+|maybe\s+|a\s+total\s+of\s+|him\s+|her\s+|them\s+|the\s+)*\Z"
@@ -104,26 +105,35 @@ def _need(
     at += [time.start] if time and sentence.start <= time.start < sentence.end else []
     parts = [clause_of(clauses, position) for position in at]
     is_usable = quantity is not None and not quantity.is_foreign
+    is_whole = is_share and quantity is not None and quantity.value == 1.0
     return Need(
         liquidity=Liquidity(
             amount_usd=round(quantity.value, 2) if quantity and is_usable and not is_share else None,
             share_of_portfolio=round(quantity.value, 6) if quantity and is_share else None,
             by=None if time is None else (time.first, time.last),
         ),
-        deadlines=[(sentence.start, sentence.end)] if time is None else [(time.start, time.end)],
+        deadlines=_deadlines(sentence, time, is_whole),
         spans=[(part.start, part.end) for part in parts],
         is_sized=is_usable,
     )
+
+
+def _deadlines(sentence: Piece, time: TimeSpan | None, is_whole: bool) -> list[tuple[int, int]]:
+    """Give the places of times that are no horizon: not where all that is there is for the purchase."""
+    if is_whole:
+        return []
+    return [(sentence.start, sentence.end)] if time is None else [(time.start, time.end)]
 
 
 _NEEDED: Final = 2.0
 _SMALL_USD: Final = 100.0  # below it an amount counts only if it is plainly asked for: prices are everywhere
 _DATED_NEED: Final = re.compile(
     r"\b(?:need|needs|needed|sell|withdraw|take|pull|raise|free\s+up|cash|money|pay|due|liquid)\b[^.;!?\n]{0,120}\b(?:down[\s-]?payment|tuition|wedding|closing|roof|surgery|bills?|taxes|house|home|car|renovat\w+|remodel\w*|sabbatical|gift|expenses?|cash|money|out)\b"
+    r"|\b(?:have|need|got|ought)\s+to\s+(?:sell|pull|take|raise|free|cash|withdraw)\b[^.;!?\n]{0,60}\b(?:to\s+(?:pay|cover|fund|buy|settle|fix|replace|repair)|for)\s+(?:for\s+)?(?:the|a|an|my|our|his|her)\b"
     r"|\b(?:down[\s-]?payment|tuition|wedding|tax\s+bill|closing)\b[^.;!?\n]{0,80}\b(?:due|needed|coming\s+up|in|by|next)\b"
 )
 _NO_NEED: Final = re.compile(
-    r"\b(?:don'?t|do\s+not|won'?t|will\s+not|not|never|no)\s+(?:\w+\s+){0,2}?(?:need|touch|take|withdraw|pull)\w*\b|\bno\s+(?:cash\s+)?needs?\b|\bmight\b|\bmay\s+(?:possibly\s+)?(?:need|have)\b|\b(?:could|possibly|perhaps|maybe)\b"
+    r"\b(?:don'?t|do\s+not|won'?t|will\s+not|not|never|no)\s+(?:\w+\s+){0,2}?(?:need|touch|take|withdraw|pull)\w*\b|\bno\s+(?:cash\s+)?needs?\b|\b(?:pull|get|cash)\s+out\s+of\s+the\s+(?:market|stocks?|trade)s?\b|\bmight\b|\bmay\s+(?:possibly\s+)?(?:need|have)\b|\b(?:could|possibly|perhaps|maybe)\b"
 )
 # "the gain on my house sale": the house brought money in.
 _SOLD: Final = re.compile(
@@ -221,6 +231,8 @@ _INVESTED: Final = re.compile(
 
 def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeSpan]) -> float:
     """Say how clearly a share of the portfolio is to be taken out."""
+    if share.value == 1.0 and not share.is_explicit:
+        return whole_score(lower, share.start, share.end)
     left = _PAUSE.sub(" ", lower[max(sentence.start, share.start - 50) : share.start])
     right = lower[share.end : share.end + 70]
     if re.match(
@@ -233,7 +245,10 @@ def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeS
         right,
     ):
         return 4.0
-    if not _SHARE_OF.match(right) and not re.match(r"\s*(?:by|in|within|next|before)\b", right):
+    noted = part_score(left, right)
+    if noted >= _STATED_PART:
+        return noted
+    if not noted and not _SHARE_OF.match(right) and not re.match(r"\s*(?:by|in|within|next|before)\b", right):
         return 0.0
     if _STRONG_NEED_LEFT.search(left):
         return 4.0
@@ -244,11 +259,13 @@ def _share_score(lower: str, share: Quantity, sentence: Piece, times: list[TimeS
     score = 2.0 * (_NEED.search(window) is not None) + 2.5 * (_OUT_RIGHT.match(right) is not None)
     return (
         score
+        + noted
         + 1.5 * (re.match(r"[\w\s]{0,24}?\bfor\s+(?:a|an|my|our|the)\b", right) is not None)
         + 0.5 * is_dated
     )
 
 
+_STATED_PART: Final = 4.0
 DEADLINE_LEAD: Final = re.compile(r"(?:by|before|until|till|through|no\s+later)\b")
 
 
@@ -257,6 +274,10 @@ def _deadline(
 ) -> TimeSpan | None:
     """Choose the time of a need: in its sentence, the nearest to the amount; else opening the next one."""
     inside = [t for t in times if sentence.start <= t.start < sentence.end]
+    if not inside:
+        back = pointed_at(lower, sentence.start, sentence.end, times)
+        if back is not None:
+            return back
     if inside and anchor is not None:
         clause = clause_of(clauses, anchor.start)
 

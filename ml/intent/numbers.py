@@ -78,9 +78,13 @@ _FRACTIONS: Final = {
     "tenth": 0.1,
 }
 _TOPS: Final = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4}
-_WHOLE = r"(?:of\s+)?(?:(?:the|my|our|this|that|what(?:'s| is)?|it|everything|all)\b)"
+_WHOLE = r"(?:of\s+)?(?:(?:the|my|our|this|that|what(?:ever)?(?:'s| is)?|it|everything|all)\b)"
+# "Everything", "the whole thing": what is to be done with it is read elsewhere.
+_ALL = re.compile(
+    r"\b(?:(?:the|my|our|this)\s+(?:whole|entire|full)\s+(?:thing|account|lot|amount|balance|pot|portfolio|sum|fund|position|stash|pile)|(?:absolutely\s+)?everything|(?:the\s+)?whole\s+lot|the\s+lot|all\s+of\s+(?:it|this|the\s+money)|it\s+all|all\s+(?:the|my|our|this)\s+money)(?=[\s.,;!?-]|\Z)"
+)
 _FRACTION = re.compile(
-    rf"\b(?:(?P<top>a|one|two|three|four)[\s-]+)?(?P<name>half|thirds?|quarters?|fourths?|fifths?|sixths?|eighths?|tenths?)\s+(?:{_WHOLE}|(?=out\b|in\s+cash\b|(?:has|must|should|needs|will)\s+(?:to\s+)?(?:be\s+)?(?:come|out|in\s+cash|liquid|ready|available|go)\b))"
+    rf"\b(?:(?P<top>a|one|two|three|four)[\s-]+)?(?P<name>half|thirds?|quarters?|fourths?|fifths?|sixths?|eighths?|tenths?)\s+(?:{_WHOLE}|(?=out\b|in\s+cash\b|(?:goes|leaves)\b|(?:has|must|should|needs|will)\s+(?:to\s+)?(?:be\s+)?(?:come|out|in\s+cash|liquid|ready|available|go)\b))"
 )
 # "1/3 of the account"; a date has no "of the" behind it.
 _RATIO = re.compile(rf"(?<![\d/])(?P<top>[1-4])/(?P<bottom>[2-9])(?![\d/])\s+{_WHOLE}")
@@ -225,4 +229,7 @@ def find_shares(lower: str) -> list[Quantity]:
         value = _TOPS[match.group("top") or "a"] * _FRACTIONS[name]
         if 0.0 < value < 1.0:
             found.append(Quantity(match.start(), match.end("name"), value))
+    for match in _ALL.finditer(lower):
+        if not any(q.start < match.end() and match.start() < q.end for q in found):
+            found.append(Quantity(match.start(), match.end(), 1.0, is_explicit=False))
     return sorted(found, key=lambda q: q.start)

@@ -16,24 +16,26 @@ from typing import Final
 import polars as pl
 
 from ml.intent.classifier import shipped_classifier
-from ml.intent.combine import combine
+from ml.intent.combine import Guess, combine
 from ml.intent.constraints import active_constraints
 from ml.intent.dates import find_times
 from ml.intent.evidence import Evidence
 from ml.intent.exclusions import find_exclusions
 from ml.intent.grammar import Mention, find_mentions, strengthen
-from ml.intent.horizon import find_horizon, is_horizon_alone
+from ml.intent.horizon import find_horizon, find_horizon_item, horizon_of_purchase, is_horizon_alone
 from ml.intent.needs import Need, find_liquidity
 from ml.intent.numbers import find_amounts, find_shares
 from ml.intent.ranking import Ranked, find_tax, rank_objectives, settle_alpha, tax_spans
 from ml.intent.risk import find_risk
 from ml.intent.schema import InvestmentIntent, Span
 from ml.intent.text import MAX_CHARS, CleanText, clean
+from ml.intent.timespan import TimeSpan
 
 __all__ = ["PARSED_SCHEMA", "active_constraints", "parse_goal", "parse_goals", "parser_version"]
 
 _MAX_SPANS: Final = 20
 _UNUSED_WORDS: Final = 3
+_SAVING: Final = ("capital_preservation", "long_term_gain")
 
 PARSED_SCHEMA: dict[str, pl.DataType] = {
     "as_of_date": pl.Date(),
@@ -101,7 +103,8 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
     exclusions, exclusion_spans = find_exclusions(cleaned.lower, cleaned.cased)
     mentions, declined = find_mentions(cleaned)
     mentions = [m for m in mentions if not any(s < m.end and m.start < e for s, e in exclusion_spans)]
-    evidence = Evidence(cleaned.lower, exclusion_spans)
+    is_elsewhere = any(reason == "about something else" for _, _, reason in cleaned.set_aside)
+    evidence = Evidence(cleaned.lower, exclusion_spans, is_elsewhere)
     if exclusions and not evidence.supports_exclusion():
         exclusions, exclusion_spans = (), []
     mentions = _supported(mentions, evidence)
@@ -116,20 +119,14 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
         mentions,
         frozenset(m.objective for m in declined),
     )
-    is_ordered = any(reason in ("instruction", "code", "sql") for _, _, reason in cleaned.set_aside)
-    if guessed is not None and is_ordered and not evidence.speaks_of_self():
-        ranked, guessed = Ranked(None, None, False), None
-    if guessed is not None and not evidence.supports_guess(guessed.start, guessed.end, guessed.certainty):
+    if guessed is not None and not _is_own_guess(cleaned, evidence, guessed):
         ranked, guessed = Ranked(None, None, False), None
     if guessed is not None:
         mentions.append(Mention(ranked.primary or "", guessed.start, guessed.end, weight=1.0, rank=0))
     tax = find_tax(cleaned, mentions, ranked)
-    horizon = None
-    if is_horizon_alone(cleaned.lower):
-        ranked = Ranked(None, None, False)
-    if ranked.primary is not None or is_horizon_alone(cleaned.lower):
-        horizon = find_horizon(cleaned, times, mentions, need.deadlines, stated_at, ranked.primary)
-        ranked = settle_alpha(cleaned, ranked, horizon)
+    ranked, horizon = _choose_horizon(
+        cleaned, times, mentions, need, ranked, stated_at, bool(risk or exclusions)
+    )
     used = [(m.start, m.end) for m in mentions] + exclusion_spans + need.deadlines + need.spans
     used += [(t.start, t.end) for t in times] + [(q.start, q.end) for q in (*amounts, *shares)]
     return InvestmentIntent(
@@ -145,6 +142,39 @@ def parse_goal(text: str, stated_at: date) -> InvestmentIntent:
         not_understood=_not_understood(text, cleaned, used),
         parser_version=parser_version(),
     )
+
+
+def _is_own_guess(cleaned: CleanText, evidence: Evidence, guessed: Guess) -> bool:
+    """Say whether the classifier's word may count: beside orders to a machine the writer must say "I"."""
+    is_ordered = any(reason in ("instruction", "code", "sql") for _, _, reason in cleaned.set_aside)
+    if is_ordered and not evidence.speaks_of_self():
+        return False
+    return evidence.supports_guess(guessed.start, guessed.end, guessed.certainty)
+
+
+def _choose_horizon(
+    cleaned: CleanText,
+    times: list[TimeSpan],
+    mentions: list[Mention],
+    need: Need,
+    ranked: Ranked,
+    stated_at: date,
+    has_limits: bool,
+) -> tuple[Ranked, tuple[int, int] | None]:
+    """Give the horizon, and the objectives as it settles them; without an objective one stands in a list of limits."""
+    is_alone = is_horizon_alone(cleaned.lower)
+    if is_alone:
+        ranked = Ranked(None, None, False)
+    if ranked.primary is None and not is_alone:
+        is_item = has_limits and not ranked.is_contradictory
+        return ranked, find_horizon_item(cleaned, times, need.deadlines) if is_item else None
+    horizon = find_horizon(cleaned, times, mentions, need.deadlines, stated_at, ranked.primary)
+    ranked = settle_alpha(cleaned, ranked, horizon)
+    wanted = need.liquidity
+    by = wanted.by if wanted is not None and wanted.share_of_portfolio == 1.0 else None
+    if horizon is None and by is not None and ranked.primary in _SAVING:
+        horizon = horizon_of_purchase(by, stated_at)
+    return ranked, horizon
 
 
 def _supported(mentions: list[Mention], evidence: Evidence) -> list[Mention]:

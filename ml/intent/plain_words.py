@@ -43,7 +43,7 @@ PLAIN_WORDS: Final = frozenset(
     grow cover covers suit suits count counts show shows follow follows lead leads send receive cost costs afford afforded earn earns earning owner owners own owns owned retire single married
     divorced widow widower newlyweds inherited exposure industry industries company companies business fund limits limit off entirely whatsoever appreciation quarter halfway
     mony evry swng acct advisor adviser accountant suggest suggested recommend recommended agree agreed college school university semester payable uncle sam teh distant dec jan feb mar apr aug sept sep oct nov
-    everyday usual normal regular general particular especially instead rather almost nearly roughly approximately least worth""".split()
+    recent crave craves despise despises foresee detest adore anticipate loathe ensure ensures ensured boy boys girl girls navy army tolerate tolerates tolerated deep deeper ourselves yourself himself herself themselves argued argue wrecked rekt everybody original effective outpace outpacing room scope space slack rank ranks ranked disagree likewise everyday usual normal regular general particular especially instead rather almost nearly roughly approximately least worth""".split()
 )
 MONEY_WORDS: Final = frozenset(
     """money cash savings account accounts portfolio portfolios capital wealth funds fund principal assets asset balance holdings holding position
@@ -55,6 +55,7 @@ MONEY_WORDS: Final = frozenset(
     owes owe settlement foundation trust estate donation charity esg crypto bitcoin gold dollar dollars bucks grand tuition endowment inheritance egg nest pension mortgage deposit withdraw withdrawal
     harvest harvesting tlh wash realise realize realised realized stcg ltcg bracket rate rates expense expenses payment
     appreciate appreciation compound compounding growth grow grows growing swing swings drawdown drawdowns scalp scalping liquidity liquid
+    monetise monetize monetised monetized levered unlevered beta memo attendees review reviewed unchanged entry entries tolerance tolerances budget budgets sleeve satellite mandate tactical strategic fiscal partnership vest vested vesting unvested espp grant grants aum nav distribution distributions indexing biotech
     conservative aggressive speculative exclude excluding exclusion avoid avoiding sector sectors client clients reits reit options preserve
     preservation protect protected protecting protection maximise maximize minimise minimize offset sell selling sold buy buying""".split()
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ml.intent.grammar import NAMED_WEIGHT, SHORT_TEXT, Mention
-from ml.intent.lexicon import AVOID_REALISING, UNDECIDED, VAGUE, WASH_SALE
+from ml.intent.lexicon import AVOID_REALISING, IMPOSSIBLE, UNDECIDED, VAGUE, WASH_SALE
 from ml.intent.schema import TaxWishes
 from ml.intent.text import LONG_TEXT, CleanText
 from ml.types import OBJECTIVES
@@ -85,7 +85,26 @@ def _is_torn(lower: str, mentions: list[Mention], named: list[str], unranked: li
     quick = any(_QUICK.search(lower, m.start, m.end) for m in mentions if m.objective == "short_term_gain")
     if quick and {"short_term_gain", "long_term_gains_only"} <= set(unranked):
         return True
-    return _BOTH_WAYS.search(lower) is not None
+    if IMPOSSIBLE.search(lower) is not None:
+        return True
+    if _AT_ODDS.search(lower) is not None and _SETTLED.search(lower) is None:
+        return True
+    return _BOTH_WAYS.search(lower) is not None or _WAVERS.search(lower) is not None
+
+
+# Two who want different things, and one who wants both by turns.
+_PAIR: Final = (
+    r"(?:wife|husband|spouse|partner|fianc\w+|brothers?|sisters?|siblings|trustees?|we|they|us|both)"
+)
+_AT_ODDS: Final = re.compile(
+    rf"\b{_PAIR}\b[^.;!?\n]{{0,40}}?\b(?:disagree|(?:don't|can't|cannot|do\s+not|never|couldn't)\s+(?:\w+\s+)?agree|argue|fight|(?:are|is|'re)\s+(?:split|divided(?:\s+between)?|at\s+odds|at\s+loggerheads|of\s+two\s+minds|of\s+different\s+minds)|(?:see|want)\s+(?:it|different(?:ly)?|things\s+different\w*|opposite\w*|different\s+things|opposite\s+things))\b"
+)
+_SETTLED: Final = re.compile(
+    r"\b(?:settled|agreed|compromise\w*|decided|go\s+with|in\s+the\s+end|wins|won|my\s+call|my\s+(?:account|money)|so\s+(?:please|let's|just)|do\s+(?:it|as)\s+(?:my|i))\b"
+)
+_WAVERS: Final = re.compile(
+    r"\bmaybe\s+[^.;!?\n]{1,40}\bmaybe\b[^\n]{0,60}?\b(?:flip|change\s+my\s+mind|waver|go\s+back|can't\s+(?:decide|choose)|don't\s+know|who\s+knows|depends)\b|\b(?:i|we)\s+(?:honestly\s+|really\s+|just\s+|keep\s+)?(?:flip(?:ping|[\s-]flop)?|chang(?:e|ing)\s+(?:my|our)\s+minds?|waver(?:ing)?)\s+(?:every|each|all\s+the|daily|constantly|between)\b"
+)
 
 
 # The choice is left to the reader: "growth or income, you decide".

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from ml.intent.lexicon import MONEY_TOPIC, RISK, WISH
+from ml.intent.lexicon import MONEY_TOPIC, RISK, UNAFRAID, WISH
 from ml.intent.text import LONG_TEXT, CleanText
 
 _FALL: Final = (
@@ -21,10 +21,13 @@ _BEARS: Final = (
     r"(?:(?:i|we)\s+(?:laugh|shrug|yawn|smile)\s+(?:at|off)|(?:i'm|we're|i\s+am|we\s+are)\s+(?:\w+\s+)?(?:accepting|tolerating|embracing)|(?:can|could|i'll|we'll|will|i'd|would|happy\s+to|able\s+to|willing\s+to|prepared\s+to|ready\s+to|okay\s+to|fine\s+to)\s+(?:\w+\s+){0,2}?(?:live\s+with|stomach|ride\s+(?:out|through)|sit\s+(?:out|through)|handle|take|cope\s+with|put\s+up\s+with|tolerate|accept|bear|absorb|weather|survive|shrug\s+off|hold\s+through|watch|stand|afford\s+to\s+(?:see|lose|wait\s+out))|"
     r"(?:don't|do\s+not|doesn't|wouldn't|won't)\s+(?:\w+\s+){0,2}?(?:mind|care|bother|worry|scare|faze|upset|frighten|keep)|(?:fine|ok|okay|cool|happy|comfortable|relaxed|at\s+peace|at\s+ease)\s+(?:with|about|riding|sitting|watching|seeing|if)|not\s+(?:bothered|fazed|worried|scared|afraid)\s+(?:by|of|about)|prepared\s+for|ready\s+for|unfazed\s+by|ride\s+out)"
 )
-_CALM: Final = r"(?:(?:i|we)(?:'d|'ll|\s+would|\s+will|'m|\s+am|\s+could)?\s+(?:\w+\s+){0,2}?(?:sleep|buy\s+more|be\s+(?:fine|ok|okay|calm)|shrug|laugh|hold\s+on|hang\s+on|stay\s+(?:put|calm|in)|ride\s+it\s+out|sit\s+tight|keep\s+(?:buying|going))|(?:i|we)\s+(?:would\s+not|wouldn't|won't|will\s+not|don't|never|didn't)\s+(?:\w+\s+)?(?:blink|panic|care|flinch|lose\s+(?:any\s+)?sleep|worry|sell|mind|even)|felt\s+nothing|(?:do|does|did|would|will)(?:n't|\s+not)\s+(?:\w+\s+)?(?:bother|scare|faze|worry|trouble|frighten|upset|concern|matter)|not\s+a\s+problem|no\s+problem|no\s+big\s+deal|so\s+be\s+it|that's\s+(?:fine|ok|okay|life)|(?:is|are)\s+(?:fine|ok|okay|acceptable|no\s+problem|part\s+of\s+it))"
+_CALM: Final = r"(?:(?:i|we)(?:'d|'ll|\s+would|\s+will|'m|\s+am|\s+could)?\s+(?:\w+\s+){0,2}?(?:sleep|buy\s+more|be\s+(?:fine|ok|okay|calm)|shrug|laugh|hold\s+on|hang\s+on|stay\s+(?:put|calm|in)|ride\s+it\s+out|sit\s+tight|keep\s+(?:buying|going))|(?:i|we)\s+(?:would\s+not|wouldn't|won't|will\s+not|don't|never|didn't)\s+(?:\w+\s+)?(?:blink|panic|care|flinch|lose\s+(?:any\s+)?sleep|worry|sell|mind|even|log\s+(?:in|on)|look|open\s+the\s+app|notice)|felt\s+nothing|(?:do|does|did|would|will)(?:n't|\s+not)\s+(?:\w+\s+)?(?:bother|scare|faze|worry|trouble|frighten|upset|concern|matter)|not\s+a\s+problem|no\s+problem|no\s+big\s+deal|so\s+be\s+it|that's\s+(?:fine|ok|okay|life)|(?:is|are)\s+(?:fine|ok|okay|acceptable|no\s+problem|part\s+of\s+it))"
 _HIGH: Final = re.compile(
     rf"\b{_BEARS}\s+(?:[\w']+\s+){{0,6}}?{_FALL}"
-    rf"|\b{_FALL}\b[^.;!?\n]{{0,40}}?\b{_CALM}\b"
+    rf"|\b{_FALL}(?!\w)[^.;!?\n]{{0,40}}?\b{_CALM}\b"
+    r"|\b(?:accept(?:ing)?|fine|okay?|prepared|comfortable|at\s+peace|live\s+with)\s+(?:with\s+)?(?:the\s+(?:fact|idea|possibility|chance)\s+)?(?:that\s+)?(?:i|we|it|this|the\s+\w+)\s+(?:may|might|could|can)\s+(?:\w+\s+)?(?:lose|go\s+down|drop|fall|shrink)\s+(?:by\s+)?(?:an?\s+(?:big|large|good|great|huge|fair|sizeable|substantial|considerable|lot)\b|most|much|half|everything|all|it\s+all|\d\d\s?%)"
+    r"|\b(?:not|never|no\s+longer|n't)\s+(?:\w+\s+)?(?:afraid|scared|worried|frightened|terrified)\s+(?:to|of|about)\s+(?:los(?:e|ing)|see(?:ing)?|a\s+loss|losses|drops?|swings)\b"
+    r"|\b(?:big|wild|huge|large|violent)\s+(?:swings?|drops?|moves?|losses)\s+(?:are|is)\s+(?:\w+\s+)?(?:fine|ok|okay|acceptable|no\s+problem|welcome)\s+(?:with|by|for)\s+(?:me|us)\b"
     rf"|\b(?:don't|won't|never|not|wouldn't)\s+los(?:e|ing)\s+(?:any\s+)?sleep\b"
     rf"|\b(?:don't|never|won't)\s+(?:even\s+)?flinch\b|\bbring\s+(?:it\s+|them\s+)?on\b|\b(?:fairly|very|quite|pretty|really|an?|be|feeling|more)\s+adventurous\b|\b(?:pedal|foot)\s+to\s+the\s+(?:floor|metal)\b|\bfull\s+(?:throttle|risk)\b|\bswing\s+for\s+(?:it|the\s+fences)\b"
     rf"|\b(?:drawdowns?|swings?|vol|volatility|drops?|losses|risks?)\s+(?:of\s+\d\d\s?%\s+)?(?:ok|okay|fine|acceptable|tolerated|welcome|no\s+(?:problem|issue|object)|(?:is|are)\s+no\s+(?:object|issue|problem|concern))\b|\b(?:drawdown|loss|volatility)\s+tolerance\s*(?:is\s+|:\s?)?(?:very\s+)?high\b"
@@ -33,10 +36,12 @@ _HIGH: Final = re.compile(
 _LOW: Final = re.compile(
     r"\b(?:rather|sooner|prefer(?:\s+to)?)\s+(?:\w+\s+){0,2}?(?:miss|forgo|forego|give\s+up|earn|make|have|get|accept|settle\s+for)\s+[^.;!?\n]{0,50}?\bthan\s+(?:\w+\s+){0,2}?(?:tak(?:e|ing)|los(?:e|ing)|risk(?:ing)?|see(?:ing)?|suffer(?:ing)?|a\s+loss|watch(?:ing)?)"
     r"|\b(?:no|little|zero|not\s+much|without)\s+(?:appetite|stomach|taste|tolerance|desire|wish|room)\s+for\s+(?:\w+\s+){0,2}?(?:loss(?:es)?|risks?|swings|volatility|surprises|adventures?|excitement)"
-    r"|\b(?:don't|do\s+not|no|not)\s+(?:\w+\s+)?(?:require|need|want|like|seek|crave|for)\s+(?:\w+\s+)?(?:excitement|thrills?|adventures?|surprises|drama|gambles?)\b|\bno\s+(?:excitement|thrills|adventures|gambl(?:es|ing)|surprises)\b"
+    r"|\b(?:don't|do\s+not|no|not)\s+(?:\w+\s+)?(?:require|need|want|like|seek|crave|for)\s+(?:\w+\s+)?(?:excitement|thrills?|adventures?|surprises|drama|gambles?)\b|\bno\s+(?:excitement|thrills|adventures|gambl(?:es|ing)|surprises)\b(?!\s+(?:compan|stocks|shares|firms|names|industr|sector|or\b|and\b|,))"
     r"|\b(?:not|never|mustn't|shouldn't|without)\s+(?:\w+\s+){0,3}?(?:be\s+)?(?:put|placed|putting)?\s*(?:at|to)\s+(?:any\s+)?risk\b"
     r"|\b(?:never|don't|not)\s+(?:\w+\s+){0,2}?(?:want|wish|going)\s+to\s+(?:go|live)\s+through\s+(?:that|this|it|another)\b"
     r"|\b(?:no|any|not\s+take|avoid)\s+(?:\w+\s+)?risks?\s+(?:at\s+all|whatsoever|of\s+any\s+kind)\b|\b(?:not|never|don't)\s+(?:\w+\s+){0,2}?(?:take|taking|run|running)\s+(?:\w+\s+){0,2}?(?:risks?|chances)\b"
+    r"|\b(?:risk[\s-]*(?:tolerance|appetite|level|profile|capacity|budget)?|tolerance(?:\s+for\s+(?:risk|loss(?:es)?))?|appetite(?:\s+for\s+risk)?)\s*(?:is|:|=|-|would\s+be|should\s+be)\s*(?:very\s+|quite\s+|rather\s+|pretty\s+|extremely\s+)?(?:low|minimal|none|nil|zero|conservative|cautious|small|limited)\b(?!\s+(?:hanging|cost|fee))"
+    r"|\b(?:can't|cannot|couldn't|don't|never|unable\s+to)\s+sleep\s+(?:\w+\s+){0,2}?(?:when|if|whenever|because|with)\b|\b(?:fall|drop|loss|dip|decline|drawdown)s?\s+(?:of\s+)?[^.;!?\n]{0,30}?\b(?:is|are|would\s+be)\s+(?:more\s+than|too\s+much|beyond\s+what|unbearable|not\s+(?:acceptable|something))\b|\bneither\s+of\s+us\s+slept\b|\b(?:despise|detest|loathe|dread)\s+(?:\w+\s+)?(?:volatility|swings?|drawdowns?|loss(?:es)?|risks?|losing)\b|(?<!not )\b(?:awake|up)\s+(?:all|at)\s+night\b"
     r"|\b(?:i'm|i\s+am|we're|we\s+are|am)\s+(?:a\s+)?(?:\w+\s+)?(?:worrier|nervous|timid|anxious|scaredy\s?cat)\b|(?<!don't\s)(?<!won't\s)(?<!not\s)(?<!never\s)(?<!wouldn't\s)\b(?:lose|losing|lost)\s+sleep\s+over\b|\bstomach\s+(?:turns|drops|churns)\b"
 )
 # What is refused.
@@ -54,7 +59,7 @@ _OF_THE_WORLD: Final = re.compile(
 )
 # Harvesting "aggressively" is a manner rather than an attitude.
 _MANNER: Final = re.compile(
-    r"(?:harvest\w*|loss(?:es)?|tax(?:es)?|trad\w+|sell\w*|rebalanc\w+)\s+(?:\w+\s+){0,3}?aggressive(?:ly)?\b[^.;!?\n]{0,12}\Z"
+    r"(?:harvest\w*|loss(?:es)?|tax(?:es)?|trad\w+|sell\w*|rebalanc\w+|rotat\w+|switch\w*|turn\w*|scalp\w*|flip\w*|churn\w*|time|timing|manag\w+|work\w*|pursu\w+|sav\w+)\s+(?:\w+\s+){0,3}?aggressive(?:ly)?\b[^.;!?\n]{0,12}\Z"
     r"|aggressive(?:ly)?\s+(?:about\s+|with\s+)?(?:harvest|tax|loss|trad|sell|rebal)\w*[^.;!?\n]{0,12}\Z"
 )
 
@@ -89,6 +94,8 @@ def find_risk(text: CleanText, supports: Callable[[int, int], bool]) -> set[str]
                 found.add(level)
         for level, pattern in (*RISK.items(), ("low", _LOW), ("high", _HIGH)):
             for match in pattern.finditer(piece):
+                if level == "low" and UNAFRAID.search(match.group()):
+                    continue
                 if level == "high" and _is_refused(piece, match):
                     continue
                 # Harvesting or trading "aggressively" is a manner, not an attitude to risk.

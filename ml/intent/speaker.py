@@ -12,6 +12,7 @@ investor, whatever they speak of. A household (wife, husband, parents in one's c
 # ruff: noqa: E501 - a pattern reads best with one alternative a line
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 _CODE_LINE: Final = re.compile(
@@ -77,11 +78,15 @@ _GROUP: Final = r"(?:club|team|band|choir|school|college|university|committee|co
 _THIRD_VERB: Final = (
     r"(?:(?:also|just|really|always|never|still|recently|finally|now|already|once|keeps?|kept|would|will|may|might|should|must|shall|has|have|had|is|are|was|were|did|does|doesn't|don't|didn't|isn't|wants?)\s+){0,3}"
     r"(?:wants?|wanted|needs?|needed|says?|said|thinks?|thought|tells?|told|telling|talks?|talked|claims?|claimed|believes?|believed|swears?|swore|insists?|insisted|bragg?(?:s|ed|ing)|puts?|lost|loses|made|makes|making|sold|sells?|bought|buys?|trades?|traded|trading|is|are|was|were|has|had|have|does|did|"
-    r"got|gets|went|goes|took|takes|gave|gives|kept|keeps?|plans?|planned|hopes?|hoped|tries|tried|likes?|loves?|hates?|hoards?|guards?|protects?|preserves?|beats?|won|wins?|rose|fell|slid|led|held|moved|rotated|gained|dropped|climbed|jumped|\w{3,12}ed|should|would|will|shall|must|can|could|may|might|never|expects?|prefers?|seeks?|aims?|sees?|forecasts?|predicts?|chas(?:e|es|ing)|looks?|eyes?|flock|pile|rush|pour|flee|shun|brace|bets?|retires?|\w{3,12}ing)\b"
+    r"got|gets|went|goes|took|takes|gave|gives|kept|keeps?|plans?|planned|hopes?|hoped|tries|tried|likes?|loves?|hates?|hoards?|guards?|protects?|preserves?|beats?|won|wins?|rose|fell|slid|led|held|moved|rotated|gained|dropped|climbed|jumped|\w{3,12}ed|should|would|will|shall|must|can|could|may|might|never|expects?|prefers?|seeks?|aims?|sees?|forecasts?|predicts?|chas(?:e|es|ing)|looks?|eyes?|flock|lift|raise|cut|favou?r|advise|recommend|upgrade|downgrade|trim|expect|forecast|urge|warn|pile|rush|pour|flee|shun|brace|bets?|retires?|\w{3,12}ing)\b"
 )
 _THIRD: Final = re.compile(
     rf"{_FILLER}(?:(?:my|our|his|her|their|your|a|an|the|this|that|these|those|some|most|many|few|all|other|two|three|(?:one|half|most|some|all)\s+(?:of\s+)?(?:my|the|our))\s+(?:[a-z'-]{{2,15}}\s+){{0,2}}?)?(?P<who>{_PERSON}|(?<=the\s){_GROUP}|(?<=our\s){_GROUP}|(?<=a\s){_GROUP}|everyone|everybody|somebody|someone|nobody|anybody|anyone|others)"
     rf"(?:\s+(?:[a-z'-]{{2,15}}\s+){{0,3}}?|\s*,[^,.!?\n]{{1,40}},\s*|\s+(?:at|in|on|from|of|with|next|who)\s[^,.!?\n]{{1,40}}?\s)(?:{_THIRD_VERB})"
+)
+# "My barber's goal is to double his money."
+_THIRD_AIM: Final = re.compile(
+    rf"{_FILLER}(?:(?:my|our|his|her|their|your|a|an|the|this|that|one)\s+(?:[a-z'-]{{2,15}}\s+){{0,2}}?)(?:{_PERSON})(?:'s|s')\s+(?:[a-z'-]{{2,15}}\s+){{0,3}}?(?:goals?|aims?|plans?|dreams?|ideas?|strateg(?:y|ies)|wish(?:es)?|hopes?|portfolio|account|advice|objectives?|approach|theory|motto|philosophy|rule|bet|horizon|trick|secret|money|savings)\b"
 )
 # What a paper argues, and what a form or a policy says of the writer.
 _PRINTED: Final = re.compile(
@@ -140,13 +145,15 @@ def is_someone_elses(clause: str) -> bool:
     return _THIRD.match(clause) is not None and _SELF.search(clause) is None
 
 
-def not_the_investors(lower: str, cased: str) -> list[tuple[int, int, str]]:
+def not_the_investors(lower: str, cased: str, reported: Sequence[int] = ()) -> list[tuple[int, int, str]]:
     """Find what is not the investor's own, earnest statement, by its form.
 
     Parameters
     ----------
     lower, cased : str
         The text in lower case and as typed, of equal length.
+    reported : sequence of int
+        Where reported speech, already set aside, ends: "he" of the next sentence is who spoke.
 
     Returns
     -------
@@ -171,6 +178,7 @@ def not_the_investors(lower: str, cased: str) -> list[tuple[int, int, str]]:
     for start, end in _sentences(lower):
         if any(s < end and start < e for s, e in taken):
             continue
+        follows |= any(0 <= start - last <= _AFTER_STOP for last in reported)
         verdict = _judge(lower, start, end, follows)
         follows = verdict is not None and verdict[1] == "someone else's wish"
         if verdict is not None and not (agrees and follows):
@@ -184,6 +192,7 @@ _OWN_WISH: Final = re.compile(
 )
 
 
+_AFTER_STOP: Final = 3  # a full stop and a blank
 _HOW: Final = re.compile(rf"{_FILLER}(?:how|why|which|what)\s+(?:would|do|could|can|are|is)\s+you\b")
 
 
@@ -205,6 +214,8 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
     if _PRINTED.search(sentence) or _FORM_SAYS.match(sentence):
         turn = _TURN.search(sentence)
         return (start + turn.start() if turn else end), "a report"
+    if _ASSIGNMENT.search(sentence):
+        return end, "a task"
     if _WANTS_TO_KNOW.match(sentence):
         return end, "a question"
     if _TO_READER.search(sentence) and not _SELF.search(sentence):
@@ -212,7 +223,12 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
     contrast = _CONTRASTED.match(lower[start : end + 24])
     if contrast is not None:
         return min(start + contrast.end(), end), "someone else's words"
-    third = _THIRD.match(sentence) or _THIRD_PARENT.match(sentence) or _PLURAL.match(sentence)
+    third = (
+        _THIRD.match(sentence)
+        or _THIRD_AIM.match(sentence)
+        or _THIRD_PARENT.match(sentence)
+        or _PLURAL.match(sentence)
+    )
     if third is None and not (follows and _PRONOUN.match(sentence)):
         return None
     at = third.end() if third else 0
@@ -227,6 +243,11 @@ def _judge(lower: str, start: int, end: int, follows: bool) -> tuple[int, str] |
 
 _SPEECH: Final = re.compile(
     r"\b(?:says?|said|thinks?|thought|tells?|told|telling|claims?|claimed|believes?|believed|swears?|swore|insists?|insisted|bragg?(?:s|ed))\b"
+)
+# Texts to be written, whoever writes them: "I need 500 words about why investors should avoid tobacco".
+_PIECE: Final = r"(?:article|essay|blog(?:\s*post)?|post|speech|talk|lecture|presentation|slides?|slide\s+deck|paper|column|piece|thesis|dissertation|podcast|episode|video|tweet|thread|newsletter|script|op-ed|toast|lesson|workshop|seminar|quiz|headlines?|slogans?|taglines?|brochure|(?:ad|marketing|web)\s+copy|leaflet|flyer|poster|press\s+release|white\s?paper|case\s+study|sermon|debate)"
+_ASSIGNMENT: Final = re.compile(
+    rf"\b(?:writ(?:e|ing)|draft(?:ing)?|prepar(?:e|ing)|giv(?:e|ing)|edit(?:ing)?|proofread(?:ing)?|publish(?:ing)?|record(?:ing)?|present(?:ing)?|deliver(?:ing)?|finish(?:ing)?|need|do(?:ing)?|mak(?:e|ing)|design(?:ing)?|host(?:ing)?|teach(?:ing)?|run(?:ning)?|organi[sz](?:e|ing)|attend(?:ing)?|us|me)\s+(?:[\w'-]+\s+){{0,3}}?(?:\d[\d,]*\s+words|(?:an?|my|the|some|this|our|ten|five|three)\s+(?:[\w'-]+\s+){{0,3}}?{_PIECE})\b[^.!?\n]{{0,40}}?(?:\b(?:about|on|why|how|called|titled|explaining|arguing|entitled|saying)\b|:)"
 )
 _WANTS_TO_KNOW: Final = re.compile(
     rf"{_FILLER}(?:(?:can|could|would|will)\s+you\s+)?(?:please\s+)?(?:(?:tell|teach|show)\s+me\s+(?:more\s+)?(?:about|what|how|why)|explain|define|describe|(?:i'm|i\s+am)\s+(?:just\s+)?(?:curious|wondering)|just\s+curious|curious\s+(?:about|how|whether))\b"

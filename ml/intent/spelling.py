@@ -43,6 +43,9 @@ _SHORT: Final[dict[str, str]] = {
 _NOTES: Final = frozenset(
     "u obj hrzn bmk w/d t/o dd dds eoy ye y/e eom eoq rt excl ltcgs stcgs ltg hy liq tol pls plz thx xmas".split()
 )
+# "Excl. REITs": a short form's full stop ends no sentence.
+_DOTTED: Final = frozenset("excl exc obj objv horiz hrzn distr distrib bmk bmark".split())
+_DOT: Final = re.compile(r"\.(?=:|\s\S)")
 # Short forms that are words too, told by their neighbours.
 _BESIDE: Final[tuple[tuple[str, str], ...]] = (
     (r"\b2(?= (?:take|get|put|make|be|do|sell|buy|keep|grow|lose|see|go|have|trade|beat|hold|save|retire|stay)\b)", "to"),
@@ -112,7 +115,7 @@ def _corrections() -> dict[str, str]:
             found[slip] = key
     # Words of their own that look like slips.
     real = "retires invests invest traded trader trades saving stock share loser winner profited gain grow year month week marked shred".split()
-    real += "tuitions positons offsets avoids excludes excluded protected preserved preserver realist realised quarters harvests harvested deducts deducted compounds weeding".split()
+    real += "divided tuitions positons offsets avoids excludes excluded protected preserved preserver realist realised quarters harvests harvested deducts deducted compounds weeding".split()
     return {
         slip: key
         for slip, key in found.items()
@@ -156,7 +159,10 @@ def write_out(text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
             continue
         if word == "ye" and not text[match.start() : match.end()].isupper():  # "ye olde", "hear ye"
             continue
-        edits.append((match.start(), match.end(), right))
+        end = match.end()
+        if word in _DOTTED and _DOT.match(low, end):
+            end += 1
+        edits.append((match.start(), end, right))
     for pattern, right in _BESIDE_PATTERNS:
         edits += [(match.start(), match.end(), right) for match in pattern.finditer(low)]
     if not edits:

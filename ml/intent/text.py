@@ -13,6 +13,8 @@ linear in the text; of a longer text only the first :data:`MAX_CHARS` characters
 import re
 from dataclasses import dataclass
 
+from ml.intent.markup import BAIT, BLOCK, CHAT_MARK, FORM, HIDDEN, LIVE, ROLE, TAG, script_spans
+from ml.intent.quotations import forwarded, quotations
 from ml.intent.speaker import code_lines, not_the_investors
 from ml.intent.spelling import position_before, write_out
 from ml.intent.topic import is_about_something_else
@@ -62,15 +64,6 @@ _SQL = re.compile(
 _SQL_TAUTOLOGY = re.compile(
     r"['\"]?\s{0,3}\bor\s+['\"]?1['\"]?\s{0,3}=\s{0,3}['\"]?1['\"]?[^\n]{0,20}?(?:--|;|$)", re.MULTILINE
 )
-_TAG = re.compile(r"<!--.{0,2000}?-->|</?[a-z!][^<>]{0,400}>", re.DOTALL)
-# Elements that pose as a speaker, with their contents.
-_ROLE = re.compile(
-    r"<(system|assistant|admin|developer|tool|instructions?|prompt)\b[^<>]{0,80}>[^<]{0,2000}(?:</\1>|\Z)"
-)
-_CHAT_MARK = re.compile(
-    r"<\|[^|<>]{1,40}\|>[^<\n]{0,400}?<\|[^|<>]{1,40}\|>|<\|[^|<>]{1,40}\|>|\[\[?system\]?\][^\[\n]{0,400}\[\[?/system\]?\]"
-)
-_BLOCK = re.compile(r"</?(?!b>|i>|em>|strong>|span|a\b|u>|font|/b>|/i>|/em>|/strong>)[a-z][^<>]{0,200}>")
 _FENCE = re.compile(r"```.{0,4000}?(?:```|\Z)|'''.{0,4000}?(?:'''|\Z)", re.DOTALL)
 _TEMPLATE = re.compile(
     r"\{[^{}]{0,600}\}|\$\{[^{}]{0,200}\}|\[\[?[a-z]{1,8}:[^\[\]]{0,200}\]\]?|\[/?(?:inst|system|user|assistant)\]"
@@ -81,11 +74,6 @@ _URL = re.compile(r"\b(?:https?://|www\.)\S{1,300}")
 _LOOSE = re.compile(
     r"\bloos(?:e|ing)\b(?=\s+(?:my|our|the|any|money|it|this|that|what|everything|a|capital|savings|half|most|all)\b)"
 )
-_QUOTE = re.compile(r'"[^"\n]{1,600}"|(?<!\w)\'(?:[^\'\n]|(?<=\w)\'(?=\w)){8,600}\'(?!\w)')
-_SAID = re.compile(
-    r"\b(?:sa(?:ys|id|ying)|tells?|told|wr(?:ites|ote)|quot(?:e|es|ed|ing)|claim(?:s|ed)|headline|ad|advert|reads?|according to|heard)\b"
-)
-
 _COMMAND = re.compile(
     r"\b(?:ignore|disregard|forget|bypass|override)\b[^.\n]{0,40}\b(?:instruction|prompt|rule|above|previous|prior|guideline|filter|schema|system|settings?)"
     r"|\b(?:system|developer|assistant|user|admin|root|ai|bot|model|parser|output|response|tool|note to \w+)\s{0,2}(?:prompt|message|note|mode|instruction)?s?\s{0,2}[:>]\s"
@@ -133,7 +121,8 @@ _ENDORSED = re.compile(
 )
 _IDENTIFIER = re.compile(
     r"\b(?:short_term|long_term|capital_|tax_loss|risk_|horizon_|amount_usd|share_of|not_understood|avoid_|harvest_|wash_sale_|parser_|stated_at|objective_any)"
-    r"|\b(?:objective|secondary|actionable|risk|horizon|liquidity|exclusions)(?:\"?\s{0,2}=\s{0,2}[\"'\[{\w]|\"\s{0,2}:|\s{0,2}:\s{0,2}(?:[\"'\[{]|true\b|false\b|null\b))"
+    # Advisers write "objective = alpha over benchmark" in prose.
+    r"|\b(?:objective|secondary|actionable|risk|horizon|liquidity|exclusions)(?!\s=\s[a-z-]+\s[a-z-]+(?:\s[a-z-]+){0,6}(?:\s?[.,;]|\s*\Z))(?:\"?\s{0,2}=\s{0,2}[\"'\[{\w]|\"\s{0,2}:|\s{0,2}:\s{0,2}(?:[\"'\[{]|true\b|false\b|null\b))"
     r"|\b(?:amount|by|share|goal|exclude|tax|symbol|user|client|months)\s?(?:=|:=|=>)\s?[\"'\[{\w.$]"
 )
 # A line of a transcript, a headed block and a persona speak for somebody else to their end. An
@@ -152,16 +141,8 @@ _PERSONA = re.compile(
     r"\b(?:you are now|you're now|you are(?=\s[a-z]{2,15},\s(?:an?|the|who|which)\b)|pretend to be|act as|call yourself|your name is)\s(?:a\s|an\s|called\s)?(?P<name>[a-z]{2,15})\b"
 )
 _FIRST_PERSON = re.compile(r"\b(?:i|i'm|i'd|i'll|my|me|we|our|us)\b")
-# Bold bait beside an element that runs code; an investor types neither.
-_HIDDEN = re.compile(
-    r"<(\w{1,12})\b[^<>]{0,200}(?:display:\s?none|visibility:\s?hidden|font-size:\s?0|\bhidden\b|opacity:\s?0)[^<>]{0,100}>[^<]{0,600}(?:</\1>|\Z)"
-)
-_LIVE = re.compile(
-    r"<(?:img|iframe|svg|object|embed|video|audio|body|input)\b[^<>]{0,300}(?:\bon[a-z]{3,15}\s{0,3}=|javascript:)"
-)
-_BAIT = re.compile(r"<(b|i|u|em|strong|span|font|a|h\d|p)\b[^<>]{0,200}>[^<]{0,600}(?:</\1>|\Z)")
 _SENTENCE_END = re.compile(r"(?<![0-9])[.](?=\s|$)|(?<=[0-9])[.](?=\s|$)|[!?\n]+|[.]{2,}|;\s")
-_LINE_END = re.compile(r"(?<![0-9])[.](?=\s|$)|[!?\n]+")
+_LINE_END = re.compile(r"(?<![0-9])[.](?=\s|$)|(?<=\d\d)[.](?=\s+[a-z])|[!?\n]+")
 _CLAUSE_END = re.compile(
     r",?\s(?:but|however|though|although|yet|except|whereas|while|because|since|so that|so|besides|plus|also|then|instead|otherwise|afterwards)\b"
     r"|\s-{1,3}\s|:\s|[()\u2022]|,\s(?:and|or)\s(?=i\b|i'|we\b|don't|do not|no\b|never|please|keep|avoid|leave|also)|,\s"
@@ -240,28 +221,30 @@ def clean(text: str) -> CleanText:
     for pattern, reason in ((_FENCE, "code"), (_SQL, "sql"), (_SQL_TAUTOLOGY, "sql")):
         lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], reason, aside)
     lower = _blank(lower, code_lines(lower), "code", aside)
-    lower = _blank(lower, [(m.start(), m.end()) for m in _HIDDEN.finditer(lower)], "markup", aside)
-    if _LIVE.search(lower):
-        lower = _blank(lower, [(m.start(), m.end()) for m in _BAIT.finditer(lower)], "markup", aside)
-    lower = _blank(lower, _script_spans(lower), "markup", aside)
-    lower = _blank(lower, [(m.start(), m.end()) for m in _ROLE.finditer(lower)], "markup", aside)
-    lower = _blank(lower, [(m.start(), m.end()) for m in _CHAT_MARK.finditer(lower)], "markup", aside)
+    lower = _blank(lower, [(m.start(), m.end()) for m in HIDDEN.finditer(lower)], "markup", aside)
+    if LIVE.search(lower):
+        lower = _blank(lower, [(m.start(), m.end()) for m in BAIT.finditer(lower)], "markup", aside)
+    lower = _blank(lower, script_spans(lower), "markup", aside)
+    for pattern in (ROLE, CHAT_MARK, FORM):
+        lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], "markup", aside)
+    lower = _blank(lower, forwarded(lower), "quotation", aside)
     for pattern in (_INST, _HEADED, _TRANSCRIPT):
         lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], "instruction", aside)
-    blocks = [(m.start(), m.end()) for m in _BLOCK.finditer(lower)]
+    blocks = [(m.start(), m.end()) for m in BLOCK.finditer(lower)]
     lower = _blank(lower, blocks, "markup", aside)
     # A block element ends the sentence before it.
     breaks = {end - 1 for _, end in blocks}
     lower = "".join("\n" if i in breaks else char for i, char in enumerate(lower)) if breaks else lower
-    for pattern, reason in ((_TAG, "markup"), (_TEMPLATE, "markup"), (_URL, "link")):
+    for pattern, reason in ((TAG, "markup"), (_TEMPLATE, "markup"), (_URL, "link")):
         lower = _blank(lower, [(m.start(), m.end()) for m in pattern.finditer(lower)], reason, aside)
-    lower = _blank(lower, _quotations(lower), "quotation", aside)
+    lower = _blank(lower, quotations(lower), "quotation", aside)
     lower = _blank(lower, _commands(lower), "instruction", aside)
+    spans = []
     if not _ENDORSED.search(lower):
         spans = [(match.start(), match.end()) for match in _REPORTED.finditer(lower)]
         lower = _blank(lower, spans, "someone else's words", aside)
     is_elsewhere = is_about_something_else(lower)  # before questions about it are set aside
-    for start, end, reason in not_the_investors(lower, cased):
+    for start, end, reason in not_the_investors(lower, cased, [end for _, end in spans]):
         lower = _blank(lower, [(start, end)], reason, aside)
     lower = _blank(
         lower, [(0, len(lower))] if is_elsewhere else _off_topic(lower), "about something else", aside
@@ -289,30 +272,6 @@ def _blank(text: str, spans: list[tuple[int, int]], reason: str, aside: list[tup
 def _filler(length: int) -> str:
     """Give spaces for a short gap; for a long one a character that no pattern crosses."""
     return " " * length if length <= _MAX_GAP else f" {_WALL * (length - 2)} "
-
-
-def _script_spans(lower: str) -> list[tuple[int, int]]:
-    """Contents of script and style elements; an unclosed one runs to the end."""
-    spans, at = [], 0
-    for match in re.finditer(r"<(script|style|iframe|svg)\b", lower):
-        if match.start() < at:
-            continue
-        close = lower.find(f"</{match.group(1)}", match.end())
-        end = len(lower) if close < 0 else (lower.find(">", close) + 1 or len(lower))
-        spans.append((match.start(), end))
-        at = end
-    return spans
-
-
-def _quotations(lower: str) -> list[tuple[int, int]]:
-    """Find quoted speech of others: after a verb of saying, or longer than four words beside other text."""
-    spans = []
-    for match in _QUOTE.finditer(lower):
-        before = lower[max(0, match.start() - 60) : match.start()]
-        rest = (lower[: match.start()] + lower[match.end() :]).strip(" \n.\"'")
-        if _SAID.search(before) or (len(match.group().split()) > 4 and len(rest) > 10):
-            spans.append((match.start(), match.end()))
-    return spans
 
 
 def _commands(lower: str) -> list[tuple[int, int]]:

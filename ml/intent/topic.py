@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 # No trade ("I run a bakery") and nothing that cash is commonly needed for (a kitchen, a boat, a wedding).
-_ELSEWHERE: Final = re.compile(
+ELSEWHERE: Final = re.compile(
     r"\b(?:"
     # kitchen and larder
     r"recipes?|simmer\w*|saut[eé]\w*|whisk\w*|knead\w*|yeast|flour|sourdough|marinat\w+|teaspoons?|tablespoons?|tbsp|tsp|preheat\w*|oven|jam|pickles?|pickled|brine|freezer|fridge|thaw\w*|"
@@ -18,7 +18,7 @@ _ELSEWHERE: Final = re.compile(
     # garden and field
     r"seedlings?|seeds|compost\w*|fertili[sz]er|mulch\w*|prun(?:e|ing)|weeds|weeding|watering|hedge\s+(?:in|trimm\w+|needs)|lawn|flowerbeds?|flowers|roses|tulips|shrubs?|orchard|bees|beehives?|planted|replant\w*|repot\w*|soil|greenhouse|"
     # gym and body
-    r"gym|workouts?|work\s+out|bench\s?press\w*|squats?|deadlifts?|dumbbells?|biceps|muscles?|protein|creatine|calories|carbs|cardio|treadmill|lifting|weightlift\w*|personal\s+trainer|reps|abs|physio\w*|knees?|marathon|jogging|hair|beard|skin|diet|"
+    r"gym|workouts?|work\s+out|bench\s?press\w*|squats?|deadlifts?|dumbbells?|biceps|muscles?|protein|creatine|calories|carbs|cardio|treadmill|lifting|weightlift\w*|personal\s+trainer|reps|abs|physio\w*|knees?|marathon|jogging|hair|beard|(?<!thick\s)skin|diet|"
     # laboratory
     r"aliquot\w*|pipett\w*|glycerol|agar|petri|incubat\w+|centrifug\w*|bacteri\w+|cultures?\s+(?:of|in|at|grow)|growth\s+medium|reagents?|-?\d\d\s?(?:°|deg(?:rees)?)\s?[cf]\b|specimens?|enzymes?|cell\s+lines?|crystals|"
     # games and sport
@@ -59,7 +59,7 @@ def is_about_something_else(lower: str) -> bool:
     """
     elsewhere = {
         match.group()
-        for match in _ELSEWHERE.finditer(lower)
+        for match in ELSEWHERE.finditer(lower)
         if not _SIMILE.search(lower[max(0, match.start() - 40) : match.start()])
     }
     if not elsewhere:
