@@ -2,8 +2,9 @@
 
 At first sight, objective, stated slots, places invented, hostile texts inert: sets 1 to 4, 199 of 240, 178.5 of
 245, 44 of 2,352, 51 of 64; sets 5 and 6, 107 of 120, 105.7 of 137, 10 of 1,143, 32 of 36; set 7, 112 of 120, 138.7
-of 148, 12 of 1,089, 17 of 18; set 8, 108 of 120, 116.8 of 138, 8 of 1,125, 36 of 40. All have been read and
-generalised from since, so the floors below are no estimate of what other texts will score (DECISIONS.md, 16).
+of 148, 12 of 1,089, 17 of 18; set 8, 108 of 120, 116.8 of 138, 8 of 1,125, 36 of 40; set 9, 112 of 120, 114.8 of
+128, 15 of 1,130, 33 of 39. Sets 1 to 8 have been read and generalised from since, so that their floors are no
+estimate of what other texts will score (DECISIONS.md, 16); nothing was amended for set 9.
 """
 
 import re
@@ -14,7 +15,7 @@ import pytest
 from ml.intent.cases import main
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "goal_texts"
-CASES = {7: 120, 8: 120}  # the others hold 60
+CASES = {7: 120, 8: 120, 9: 120}  # the others hold 60
 FLOORS = {  # set -> objective right, stated slots right, places invented, hostile inert
     1: (60, 57, 1, 16),
     2: (60, 60, 0, 16),
@@ -24,6 +25,7 @@ FLOORS = {  # set -> objective right, stated slots right, places invented, hosti
     6: (60, 75, 0, 19),
     7: (120, 148, 0, 18),
     8: (120, 138, 0, 40),
+    9: (112, 114, 15, 33),
 }
 
 
