@@ -26,10 +26,9 @@ from ml.features.panel import FeaturePanel
 from ml.features.panel_file import load_panel
 from ml.features.simulated_panel import simulated_panels
 from ml.models import WEIGHTS
-from ml.policy.config import PROFILES, TRENDS_ANN, TrainConfig
+from ml.policy.config import PROFILES, TRENDS_ANN, VALIDATED_ONE_IN, TrainConfig
 from ml.policy.spans import Span, cut_windows, draw_spans, load_spans, save_spans
 from ml.policy.train import train_on_windows
-from ml.policy.validation import VALIDATED_ONE_IN
 
 MARKETS: Final = (12, 60, 10)
 """Simulated markets: number, assets and years of each."""
@@ -105,8 +104,10 @@ def main(arguments: list[str] | None = None) -> int:
     written = []
     for block in DEVELOPMENT_BLOCKS:
         window = f"development_{block[0]}_{block[1]}"
-        missing = [s for s in range(given.seeds) if not (given.output / window / f"seed-{s}").exists()]
-        written += [f"{window}={given.output / window / f'seed-{s}'}" for s in range(given.seeds)]
+        folders = [given.output / window / f"seed-{seed}" for seed in range(given.seeds)]
+        # The manifest is written last: without it a save was broken off.
+        missing = [seed for seed, folder in enumerate(folders) if not (folder / "manifest.json").exists()]
+        written += [f"{window}={folder}" for folder in folders]
         if not missing:
             print(f"{window}: trained before", flush=True)
             continue
@@ -118,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
             trained = train_on_windows(
                 windows, encoder.compatibility_id, sources, config, device=given.device, seed=seed
             )
-            trained.save(given.output / window / f"seed-{seed}", {"trained_until": spans[1]})
+            trained.save(folders[seed], {"trained_until": spans[1]})
             print(
                 f"{window} seed {seed}: {_line(trained.history[-1])}  {time.monotonic() - began:.0f} s",
                 flush=True,

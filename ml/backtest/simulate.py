@@ -116,6 +116,8 @@ class _Run:
         method = LOT_METHODS.index(strategy.lot_method)
         self.methods = np.full(accounts, method, np.int64)
         self.loss_limit_usd = np.array([limits(p.filing_status).capital_loss / USD for p in self.profiles])
+        # Gains from elsewhere are part of every year: losses count against them first.
+        self.outside_usd = np.array([float(p.outside_long_gain_usd) for p in self.profiles])
         is_bound = np.array([key.objective == _LONG_ONLY for key in keys])
         self.may_take_short_gains = ~is_bound | (method != TAX_ORDER)
         self.cost_ratio = np.array([key.cost_bp for key in keys]) / 10_000.0
@@ -125,7 +127,7 @@ class _Run:
         self.pending: np.ndarray | None = None
         self.year_of = panel.dates.astype("datetime64[Y]").astype(np.int64) + 1970
         self.month_of = panel.dates.astype("datetime64[M]").astype(np.int64)
-        self.year_to_date = YearToDate(accounts, int(self.year_of[window.start]))
+        self.year_to_date = YearToDate(int(self.year_of[window.start]), self.outside_usd, self.loss_limit_usd)
         years = np.arange(self.year_of[window.start], self.year_of[window.end] + 1)
         daily, yearly = (accounts, sessions), (accounts, len(years))
         self.path = Path(
@@ -203,7 +205,7 @@ class _Run:
             short_rate=rates[:, 0],
             long_rate=rates[:, 1],
             short_net_usd=short_net,
-            long_net_usd=long_net,
+            long_net_usd=long_net + self.outside_usd,
             carryover_usd=carryover,
             loss_limit_usd=self.loss_limit_usd,
             book=self.book,

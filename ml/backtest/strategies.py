@@ -67,7 +67,8 @@ class DecisionState:
     short_rate, long_rate : ndarray of shape (A,)
         Marginal rates beside the profile's other income.
     short_net_usd, long_net_usd : ndarray of shape (A,)
-        Results of the year's sales so far, by the account's own lots: before wash sales, which the ledger alone knows.
+        Results of the year's sales so far, by the account's own lots: before wash sales, which the ledger alone knows;
+        the profile's gains from elsewhere are in the long-term one.
     carryover_usd : ndarray of shape (A,)
         Losses carried in from the years before, >= 0; of a year that is not settled yet, an estimate.
     loss_limit_usd : ndarray of shape (A,)

@@ -4,20 +4,23 @@ What belongs here: sums of the year's sales by the account's own lots. What does
 come from the exact ledger with its wash sales (``ledger.py``).
 """
 
-from typing import Final
-
 import numpy as np
 
 from ml.backtest.lot_book import SHARE, first_long_day
 from ml.backtest.profiles import YearTax
 from ml.tax.units import USD
 
-# What a year's losses may take off other income (IRC 1211(b)); what is left is carried.
-_DEDUCTION_USD: Final = 3_000.0
-
 
 class YearToDate:
     """Results of A accounts since 1 January.
+
+    Parameters
+    ----------
+    year : int
+        The first one.
+    outside_usd, loss_limit_usd : ndarray of shape (A,)
+        Long-term gains of every year from elsewhere, and what of a year's losses may take off other income (IRC
+        1211(b)): what is left beyond both is carried.
 
     Attributes
     ----------
@@ -27,10 +30,11 @@ class YearToDate:
         Net results; gains positive.
     """
 
-    def __init__(self, accounts: int, year: int) -> None:
+    def __init__(self, year: int, outside_usd: np.ndarray, loss_limit_usd: np.ndarray) -> None:
         self.year = year
-        self.short_usd, self.long_usd = np.zeros(accounts), np.zeros(accounts)
-        self._before = np.zeros(accounts)
+        self._used_each_year = outside_usd + loss_limit_usd
+        self.short_usd, self.long_usd = np.zeros_like(outside_usd), np.zeros_like(outside_usd)
+        self._before = np.zeros_like(outside_usd)
         self._unit = np.zeros(1024)
         self._day = np.zeros(1024, np.int64)
 
@@ -84,7 +88,7 @@ class YearToDate:
         """Begin a year; what the one before lost beyond the deduction is carried until it is settled."""
         if year == self.year:
             return
-        left = self._before - (self.short_usd + self.long_usd) - _DEDUCTION_USD
+        left = self._before - (self.short_usd + self.long_usd) - self._used_each_year
         self._before = np.maximum(left, 0.0)
         self.short_usd, self.long_usd = np.zeros_like(self.short_usd), np.zeros_like(self.long_usd)
         self.year = year

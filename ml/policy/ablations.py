@@ -83,10 +83,11 @@ def run_variant(
         None after a collapse.
     """
     try:
-        trained = train_on_windows(training, "ablation", ("ablation",), config, seed=seed)
+        device = training.decision_price.device
+        trained = train_on_windows(training, "ablation", ("ablation",), config, device=device, seed=seed)
     except CollapseError as problem:
         return {"collapse": str(problem)}, None
-    model: MoEPolicy = trained.model
+    model: MoEPolicy = trained.model.to(device)
     found = score(policy_actor(model), held_out, per_universe, _SEED)
     router = router_information(model, held_out)
     load = np.array(router["load"]).mean(0)

@@ -227,22 +227,25 @@ class DiagonalRow:
         Own conditioning less the best other's.
     has_rival : bool
         False: every other conditioning is void in this column, and the comparison is with the best of those.
+    counts : bool
+        False: the own conditioning is void itself.
     """
 
     objective: str
     best_other: str
     against_best: Difference
     has_rival: bool = True
+    counts: bool = True
 
     @property
     def is_best(self) -> bool:
         """Strictly the best conditioning."""
-        return self.against_best.mean > 0 or not self.has_rival
+        return self.counts and (self.against_best.mean > 0 or not self.has_rival)
 
     @property
     def is_within(self) -> bool:
         """Best, or within the paired 95 % interval of the best."""
-        return self.against_best.upper95 >= 0 or not self.has_rival
+        return self.counts and (self.against_best.upper95 >= 0 or not self.has_rival)
 
 
 def diagonal(scores: Scores, clusters: np.ndarray) -> list[DiagonalRow]:
@@ -259,7 +262,8 @@ def diagonal(scores: Scores, clusters: np.ndarray) -> list[DiagonalRow]:
         means[~is_rival & (is_rival.any() | (np.arange(len(means)) == column))] = -np.inf
         other = int(means.argmax())
         gap = paired(scores.reward[column, column], scores.reward[other, column], clusters)
-        rows.append(DiagonalRow(name, OBJECTIVES[other], gap, bool(is_rival.any())))
+        own_counts = not (column == _LONG_ONLY and scores.is_void[column])
+        rows.append(DiagonalRow(name, OBJECTIVES[other], gap, bool(is_rival.any()), own_counts))
     return rows
 
 

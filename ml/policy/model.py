@@ -174,9 +174,13 @@ class ExpertHeads(nn.Module):
         with torch.no_grad():
             # The tax-aware expert starts by selling what can be harvested, and learns from there.
             start = self.straight.weight.view(len(EXPERTS), len(ACTIONS), len(POSITION_FEATURES))
-            start[EXPERTS.index("tax_aware"), :, POSITION_FEATURES.index("harvest")] = 0.0
-            start[EXPERTS.index("tax_aware"), BUY, POSITION_FEATURES.index("harvest")] = MAX_LOGIT / 2
-            start[EXPERTS.index("tax_aware"), SELL, POSITION_FEATURES.index("harvest")] = -MAX_LOGIT / 2
+            start[EXPERTS.index("tax_aware"), :, POSITION_FEATURES.index("worth_harvesting")] = 0.0
+            start[EXPERTS.index("tax_aware"), BUY, POSITION_FEATURES.index("worth_harvesting")] = (
+                MAX_LOGIT / 2
+            )
+            start[EXPERTS.index("tax_aware"), SELL, POSITION_FEATURES.index("worth_harvesting")] = (
+                -MAX_LOGIT / 2
+            )
 
     def forward(self, hidden: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
         """Logits of each expert, (B, 4, N, 3), of (B, N, width) and (B, N, 12)."""

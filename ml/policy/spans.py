@@ -15,7 +15,7 @@ import numpy as np
 from ml.encoder.dataset import ChronosBranch, chronos_for
 from ml.features.compact_panels import pack_panel, unpack_panel
 from ml.features.panel import FeaturePanel, PanelError
-from ml.policy.config import TrainConfig
+from ml.policy.config import TrainConfig, is_left_out
 from ml.policy.dividends import dividend_ratio
 from ml.policy.market_window import MarketWindow
 from ml.policy.windows import decision_sessions, join_windows, make_windows, possible_starts
@@ -94,14 +94,28 @@ def draw_spans(
         encoder.check_chronos(chronos.model_id)
     rng = np.random.default_rng([seed, 0])
     spans = []
-    for number in range(config.ranges):
+    for number, start in enumerate(_starts(panels, config, rng)):
         panel = panels[number % len(panels)]
-        start = int(rng.choice(possible_starts(panel, config.weeks)))
         sessions = decision_sessions(panel.dates)[start : start + config.weeks + 1]
         inputs = (None, None) if chronos is None else chronos_for(panel, sessions, chronos)
         embeddings = encoder.embed_panel(panel, sessions, *inputs)
         spans.append(Span(panel, sessions, embeddings, int(rng.integers(2**31)), dividend_ratio(panel)))
     return spans
+
+
+def _starts(panels: Sequence[FeaturePanel], config: TrainConfig, rng: np.random.Generator) -> list[int]:
+    """First week of each span; no span shares a week of its panel with one that validation leaves out.
+
+    Where a panel is too short for that, its spans may lie anywhere.
+    """
+    is_out = is_left_out(config.ranges)
+    found: dict[int, int] = {}
+    for number in sorted(range(config.ranges), key=lambda n: not is_out[n]):
+        possible = possible_starts(panels[number % len(panels)], config.weeks)
+        taken = [found[n] for n in found if is_out[n] and (n - number) % len(panels) == 0 and n != number]
+        apart = possible[[all(abs(s - t) > config.weeks for t in taken) for s in possible]]
+        found[number] = int(rng.choice(apart if len(apart) and not is_out[number] else possible))
+    return [found[number] for number in range(config.ranges)]
 
 
 def cut_windows(spans: Sequence[Span], config: TrainConfig) -> MarketWindow:

@@ -28,7 +28,7 @@ POSITION_FEATURES: Final = (
     "long_loss",
     "days_to_long",  # days until the first short-term gain lot turns long-term / 365; 0 = none
     "is_locked",  # a loss of the asset was realised within 30 days: buying would wash it
-    "harvest",  # log(share of the position not worth harvesting, at least exp(-6)) / 6: 0 = nothing to harvest
+    "worth_harvesting",  # log(share of the position not worth harvesting, at least exp(-6)) / 6: 0 = nothing to harvest
     "is_held",
     "is_tradeable",
 )
@@ -111,7 +111,8 @@ class PortfolioState:
         """Weight of each position in loss lots worth realising now, (B, N): a part of ``harvestable``.
 
         Deepest first (losses over the position's value), while tax can use them (:attr:`loss_room`) and at most a
-        quarter of the assets, at least one, is sold or waits out its wash window. Equally deep positions share.
+        quarter of the assets, at least one, is sold or waits out its wash window. Equally deep positions share the
+        room that is left; where not all of them find a place, none is sold: only depth may prefer one.
         """
         held = self.harvestable * self.is_tradeable
         loss = (self.short_loss + self.long_loss) * (held > 0)

@@ -184,12 +184,14 @@ class TrainingRun:
         if self.step < self.config.warm_rounds:
             row = self._warm_round()
         else:
+            started: float | None = None
             if self.step == self.config.warm_rounds:
                 self.optimiser = torch.optim.Adam(self.model.parameters(), lr=self.config.rate)
                 self._fit_values()
-                if self.config.validate_every:
-                    self._validate()
+                started = self._validate() if self.config.validate_every else None
             row = self._ppo_iteration()
+            if self.step == self.config.warm_rounds and started is not None:
+                row["validation_before"] = started
         self.step += 1
         is_last_warm = self.step == self.config.warm_rounds
         row = {"step": self.step, "steps": self.steps, **row}
@@ -197,7 +199,7 @@ class TrainingRun:
         every = self.config.validate_every
         if every and done > 0 and (done % every == 0 or self.step == self.steps):
             row["validation"] = self._validate()
-        if self.step == self.steps and self.best.step:
+        if self.step == self.steps and self.best.tensors is not None:
             self.best.restore(self.model)
             row["kept_step"] = self.best.step
         if is_last_warm or self.step == self.steps:

@@ -30,7 +30,7 @@ def save_state(run: "TrainingRun", folder: Path) -> None:
         tensors |= {f"{_ADAM}{key}.{name}": value for key, value in state.items()}
     tensors |= {f"{_BEST}{name}": value for name, value in (run.best.tensors or {}).items()}
     arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
-    best = [run.best.score, run.best.step] if run.best.step else None
+    best = None if run.best.tensors is None else [run.best.score, run.best.step]
     save_checkpoint(folder, _identity(run), arrays, {"step": run.step, "history": run.history, "best": best})
 
 

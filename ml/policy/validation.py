@@ -9,7 +9,7 @@ from typing import Final
 
 import torch
 
-from ml.policy.config import TrainConfig
+from ml.policy.config import TrainConfig, is_left_out
 from ml.policy.episodes import Action, draw_players, play
 from ml.policy.market_window import MarketWindow
 from ml.policy.measures import objective_means
@@ -18,7 +18,6 @@ from ml.policy.observation import Observation
 from ml.policy.windows import take_groups
 from ml.types import OBJECTIVES
 
-VALIDATED_ONE_IN: Final = 8
 _UNIVERSES: Final = 32
 _PER_UNIVERSE: Final = 12
 _SEED: Final = 915_017
@@ -37,12 +36,12 @@ def split_spans(windows: MarketWindow, universes_per_range: int) -> tuple[Market
     training, validation : MarketWindow
         The same window twice where there is one span.
     """
-    span = torch.arange(windows.sizes[0], device=windows.decision_price.device) // universes_per_range
-    count = int(span[-1]) + 1
-    is_out = span % VALIDATED_ONE_IN == min(VALIDATED_ONE_IN, count) - 1
-    if count == 1:
+    places = torch.arange(windows.sizes[0], device=windows.decision_price.device)
+    span = places // universes_per_range
+    chosen = is_left_out(int(span[-1]) + 1)
+    if not any(chosen):
         return windows, windows
-    places = torch.arange(len(span), device=span.device)
+    is_out = torch.tensor(chosen, device=span.device)[span]
     return take_groups(windows, places[~is_out]), take_groups(windows, places[is_out])
 
 
@@ -66,7 +65,7 @@ def validation_score(model: MoEPolicy, windows: MarketWindow, config: TrainConfi
 
 @dataclass
 class Best:
-    """The best network so far; ``step`` 0 stands for none."""
+    """The best network so far; without ``tensors`` there is none."""
 
     score: float = float("-inf")
     step: int = 0

@@ -65,35 +65,28 @@ def account_tax(
     universe: Universe,
     settings: RecommendSettings,
 ) -> AccountTax:
-    """Tax state of some accounts at one session, in shares of account value.
+    """Tax state of some accounts at one session.
 
-    Nets and carryovers are those of the tax unit; an account sees them against its own value, as it
-    would if it were the only one to act on them.
+    Nets, carryovers and the yearly deduction are those of the tax unit, in shares of the value of its taxable accounts:
+    each sees its part, so that together they use what the unit can use once.
 
     Parameters
     ----------
     accounts : polars.DataFrame
-        A accounts: tax_unit_id, household_id, is_tax_deferred.
+        A accounts: user_id, tax_unit_id, household_id, is_tax_deferred.
     chosen : ndarray of shape (R,)
         Positions to describe.
     book : Book
         State of all A accounts at the session.
     """
     session = book.session
-    names = ("st_net_usd", "lt_net_usd", "st_carryover_usd", "lt_carryover_usd")
-    years = inputs.tax_unit_years.filter(pl.col("tax_year") == session.year)
-    absent = [pl.lit(0.0).alias(name) for name in names if name not in years.columns]
-    years = years.with_columns(absent).select("tax_unit_id", pl.col(names).cast(pl.Float64).fill_null(0.0))
     rows = accounts[chosen.tolist()]
-    found = (
-        rows.select("tax_unit_id")
-        .join(years, on="tax_unit_id", how="left", maintain_order="left")
-        .select(pl.col(names).fill_null(0.0))
-        .to_numpy()
-    )
-    value = np.maximum(book.value[chosen], 1e-9)
     deferred = rows["is_tax_deferred"].to_numpy()
+    value = _taxable_value(accounts, book)[chosen]
+    found, is_known = _year_so_far(rows, inputs.tax_unit_years, session.year)
     share = np.where(deferred[:, None], 0.0, found / value[:, None])
+    # A year whose totals are refused leaves no room: what its losses are worth is not known.
+    limit = np.where(is_known, _loss_limit_usd(rows, inputs.users, session.year) / value, -np.inf)
     homes = rows.select(pl.col("household_id").unique(maintain_order=True)).with_row_index("h")
     home = rows.join(homes, on="household_id", maintain_order="left")["h"].to_numpy().astype(np.int64)
     windows = wash_windows(inputs.wash_windows, homes, universe, session, settings.wash_window_days)
@@ -102,11 +95,53 @@ def account_tax(
         long_rate=np.where(deferred, 0.0, rates.long[chosen]),
         short_net=share[:, 0],
         long_net=share[:, 1],
-        carryover=np.abs(share[:, 2:]).sum(axis=1),
-        loss_limit=np.where(deferred, 0.0, _loss_limit_usd(rows, inputs.users, session.year) / value),
+        carryover=share[:, 2],
+        loss_limit=np.where(deferred, 0.0, limit),
         year_fraction=float(year_fraction(np.datetime64(session))),
         is_locked=windows.loss_sold[home],
     )
+
+
+def _taxable_value(accounts: pl.DataFrame, book: Book) -> np.ndarray:
+    """Value of the taxable accounts of each account's tax unit, > 0; of a deferred account its own; (A,)."""
+    deferred = accounts["is_tax_deferred"].to_numpy()
+    unit = accounts["tax_unit_id"].rank("dense").to_numpy().astype(np.int64) - 1
+    total = np.bincount(unit, np.where(deferred, 0.0, np.maximum(book.value, 0.0)))
+    return np.maximum(np.where(deferred, book.value, total[unit]), 1e-9)
+
+
+def _year_so_far(accounts: pl.DataFrame, years: pl.DataFrame, year: int) -> tuple[np.ndarray, np.ndarray]:
+    """Short and long net of a year without what was carried in, the losses carried in, and whether they are known.
+
+    ``ml.tax_unit_years`` has Schedule D lines 7 and 15, which are less what was carried in, and what goes to the next
+    year: carried in is what the year before handed on (nothing where there is no such row).
+
+    Returns
+    -------
+    found : ndarray of shape (R, 3)
+        USD; the last column >= 0.
+    is_known : ndarray of shape (R,)
+        bool; False where the unit's totals are refused. A unit without a row has sold nothing.
+    """
+    names = ("st_net_usd", "lt_net_usd", "st_carryover_usd", "lt_carryover_usd")
+    absent = [pl.lit(None, pl.Float64).alias(name) for name in names if name not in years.columns]
+    years = years.with_columns(absent).with_columns(pl.col(names).cast(pl.Float64))
+
+    def of_year(wanted: int, columns: tuple[str, ...]) -> pl.DataFrame:
+        rows = years.filter(pl.col("tax_year") == wanted).select(
+            "tax_unit_id", *columns, is_there=pl.lit(True)
+        )
+        return accounts.select("tax_unit_id").join(rows, on="tax_unit_id", how="left", maintain_order="left")
+
+    now, before = of_year(year, names[:2]), of_year(year - 1, names[2:])
+    carried = before.select(pl.col(names[2:]).fill_null(0.0).abs()).to_numpy()
+    nets = now.select(pl.col(names[:2])).to_numpy()
+    is_known = ~now["is_there"].fill_null(False).to_numpy() | np.isfinite(nets).all(axis=1)
+    nets = np.nan_to_num(nets)
+    # Without a row nothing was sold, and the year's nets are what was carried in, which cancels.
+    has_row = now["is_there"].fill_null(False).to_numpy()
+    nets = np.where(has_row[:, None], nets + carried, 0.0)
+    return np.column_stack([nets, carried.sum(axis=1)]), is_known
 
 
 def _loss_limit_usd(accounts: pl.DataFrame, users: pl.DataFrame, year: int) -> np.ndarray:

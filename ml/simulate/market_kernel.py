@@ -218,5 +218,7 @@ def advance(keys, traits, factors, rates, first, state, bars, events, counts):
                 own[S_CLOSE], own[S_ADJUSTED], own[S_VARIANCE] = p[_PRICE], p[_PRICE], 1.0
                 own[S_MEAN_PRICE], own[S_SHARES], own[S_SPLIT_AT] = p[_PRICE], p[_SHARES], -1.0
                 own[S_OPENED] = t
+                if p[_TREND] > 0:
+                    own[S_TREND] = p[_TREND] * inverse_normal(uniform(keys[a], t, 110, 0))
             n = _step(keys[a], t, p, factors[t], rates[t], own, bars[i, a], events[a], n)
         counts[a] = n

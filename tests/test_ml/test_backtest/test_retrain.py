@@ -9,8 +9,7 @@ from ml.backtest import retrain
 from ml.backtest.policy_strategy import trained_until
 from ml.features.panel_file import save_panel
 from ml.features.simulated_panel import simulated_panels
-from ml.policy.config import PROFILES, PolicyConfig
-from ml.policy.validation import VALIDATED_ONE_IN
+from ml.policy.config import PROFILES, VALIDATED_ONE_IN, PolicyConfig
 
 SMALL = replace(
     PROFILES["walkforward"], policy=PolicyConfig(hidden=16, head_hidden=8), ranges=8, universes_per_range=1, weeks=6,

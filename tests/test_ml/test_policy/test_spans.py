@@ -9,9 +9,9 @@ import torch
 from ml.features.compact_panels import save_compact
 from ml.features.panel import PanelError
 from ml.features.simulated_panel import simulated_panels
-from ml.policy.config import PROFILES
-from ml.policy.spans import cut_windows, draw_spans, draw_windows, load_spans, save_spans
-from tests.test_ml.test_policy.policy_helpers import FeatureEmbedder
+from ml.policy.config import PROFILES, TrainConfig, is_left_out
+from ml.policy.spans import _starts, cut_windows, draw_spans, draw_windows, load_spans, save_spans
+from tests.test_ml.test_policy.policy_helpers import FeatureEmbedder, make_panel
 
 CONFIG = replace(PROFILES["quick"], ranges=3, universes_per_range=2, weeks=10, assets=6)
 
@@ -50,3 +50,15 @@ def test_other_files_are_refused(panels, tmp_path) -> None:
     save_compact(panels[:1], tmp_path / "panels.npz")
     with pytest.raises(PanelError, match="--write-spans"):
         load_spans(tmp_path / "panels.npz")
+
+
+def test_spans_left_out_share_no_week_with_others_of_their_panel():
+    panels = [make_panel(seed, sessions=2600, assets=3) for seed in range(3)]
+    config = TrainConfig(ranges=24, weeks=20)
+    is_out = is_left_out(config.ranges)
+    assert sum(is_out) == 3
+    starts = _starts(panels, config, np.random.default_rng(0))
+    for n in np.flatnonzero(is_out):
+        rivals = [m for m in range(24) if m != n and (m - n) % 3 == 0 and not is_out[m]]
+        assert rivals and all(abs(starts[m] - starts[n]) > config.weeks for m in rivals)
+    assert [is_left_out(count) for count in (1, 2, 3)] == [[False], [False, True], [False, False, True]]
