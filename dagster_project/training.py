@@ -70,6 +70,11 @@ def open_for_training(lake: LakeResource) -> tuple[Artifacts, NightReader]:
     return Artifacts(lake.settings(), warehouse), reader
 
 
+def training_until(reader: NightReader, config: TrainConfig) -> dt.date:
+    """Last session of the warehouse's prices that a training sees."""
+    return min(dt.date.fromisoformat(config.until), reader.as_of_date)
+
+
 def training_panels(
     context: dg.AssetExecutionContext,
     reader: NightReader,
@@ -82,7 +87,7 @@ def training_panels(
     """
     from ml.features.simulated_panel import simulated_panel
 
-    until = min(dt.date.fromisoformat(config.until), reader.as_of_date)
+    until = training_until(reader, config)
     panels = [reader.panel(dt.date(1900, 1, 1), until, source=f"warehouse to {until}")]
     count, assets, years = SIMULATED_MARKETS[config.profile]
     for number in range(count):

@@ -1,7 +1,5 @@
 """Phase 2: training of the mixture-of-experts policy."""
 
-import datetime as dt
-
 import dagster as dg
 
 from dagster_project.chronos_model import load_branch
@@ -16,6 +14,7 @@ from dagster_project.training import (
     progress_logger,
     record_training,
     training_panels,
+    training_until,
 )
 
 
@@ -42,7 +41,6 @@ def policy_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, con
     artifacts, reader = open_for_training(lake)
     encoder = artifacts.newest_trained("encoder")
     panels = training_panels(context, reader, config, TRENDS_ANN)
-    until = min(dt.date.fromisoformat(config.until), reader.as_of_date)
     branch = load_branch(lake.settings(), config.chronos, context.log.info, config.device)
     with artifacts.staging("policy") as folder, fixed_threads(TRAINING_THREADS):
         trained = train_policy(
@@ -54,7 +52,7 @@ def policy_checkpoint(context: dg.AssetExecutionContext, lake: LakeResource, con
             on_progress=progress_logger(context),
             chronos=branch,
         )
-        trained.save(folder, {"trained_until": until.isoformat()})
+        trained.save(folder, {"trained_until": training_until(reader, config).isoformat()})
         model = artifacts.keep("policy", folder)
     metrics = metric_rows(trained.history, run_id=context.run_id, model=model, seed=config.seed)
     metadata = record_training(context, artifacts, model, metrics)

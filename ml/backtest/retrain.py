@@ -26,7 +26,7 @@ from ml.features.panel import FeaturePanel
 from ml.features.panel_file import load_panel
 from ml.features.simulated_panel import simulated_panels
 from ml.models import WEIGHTS
-from ml.policy.config import PROFILES, TRENDS_ANN, VALIDATED_ONE_IN, TrainConfig
+from ml.policy.config import PROFILES, TRENDS_ANN, TrainConfig, is_left_out
 from ml.policy.spans import Span, cut_windows, draw_spans, load_spans, save_spans
 from ml.policy.train import train_on_windows
 
@@ -83,10 +83,10 @@ def window_spans(
 def _interleaved(real: list[Span], simulated: list[Span]) -> list[Span]:
     """Real spans spread among simulated ones, none at the places that validation leaves out."""
     found, waiting, rest = [], list(real), list(simulated)
-    while waiting or rest:
-        is_left_out = len(found) % VALIDATED_ONE_IN == VALIDATED_ONE_IN - 1
-        take_real = waiting and not (is_left_out and rest) and (len(found) % 2 == 0 or not rest)
-        found.append(waiting.pop(0) if take_real or not rest else rest.pop(0))
+    for place, is_out in enumerate(is_left_out(len(real) + len(simulated))):
+        is_turn_of_real = place % 2 == 0 and not is_out
+        source = waiting if waiting and (is_turn_of_real or not rest) else rest
+        found.append(source.pop(0))
     return found
 
 

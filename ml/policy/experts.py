@@ -47,14 +47,11 @@ class MarketPlan:
     ----------
     tradeable : ndarray of shape (N,)
         bool.
-    risk : RiskModel
-        Volatility and correlation of the last year.
     momentum, growth_anchor, defensive : ndarray of shape (N + 1,)
         Portfolios that do not depend on the account, cash last, summing to 1.
     """
 
     tradeable: np.ndarray
-    risk: RiskModel
     momentum: np.ndarray
     growth_anchor: np.ndarray
     defensive: np.ndarray
@@ -81,7 +78,6 @@ def plan_market(market: MarketPanel) -> MarketPlan:
     risk = estimate_risk(market.returns)
     return MarketPlan(
         tradeable=tradeable,
-        risk=risk,
         momentum=_momentum(features, tradeable),
         growth_anchor=_growth_anchor(features, tradeable),
         defensive=_defensive(market, features, risk, tradeable),

@@ -18,6 +18,7 @@ from ml.features.panel import FeaturePanel
 from ml.policy.baseline import universe_baseline
 from ml.policy.config import TrainConfig
 from ml.policy.episodes import Action, Actor, Episode, blend, draw_players, fixed_router, play
+from ml.policy.evaluate import expert_blend_actor, policy_actor
 from ml.policy.gae import generalised_advantages, normalised, normalised_by_objective
 from ml.policy.market_window import MarketWindow
 from ml.policy.measures import (
@@ -184,14 +185,8 @@ class TrainingRun:
         if self.step < self.config.warm_rounds:
             row = self._warm_round()
         else:
-            started: float | None = None
-            if self.step == self.config.warm_rounds:
-                self.optimiser = torch.optim.Adam(self.model.parameters(), lr=self.config.rate)
-                self._fit_values()
-                started = self._validate() if self.config.validate_every else None
-            row = self._ppo_iteration()
-            if self.step == self.config.warm_rounds and started is not None:
-                row["validation_before"] = started
+            before = self._start_ppo() if self.step == self.config.warm_rounds else {}
+            row = self._ppo_iteration() | before
         self.step += 1
         is_last_warm = self.step == self.config.warm_rounds
         row = {"step": self.step, "steps": self.steps, **row}
@@ -206,6 +201,12 @@ class TrainingRun:
             row |= self._evaluation()
         self.history.append(row)
         return row
+
+    def _start_ppo(self) -> dict[str, float]:
+        """Give PPO an optimiser and values that judge; the warm start is the first network that may be kept."""
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=self.config.rate)
+        self._fit_values()
+        return {"validation_before": self._validate()} if self.config.validate_every else {}
 
     def _validate(self) -> float:
         """Score on the spans left out; the best network is kept."""
@@ -361,15 +362,9 @@ class TrainingRun:
         """Measures of the deterministic policy, and of the blended experts on the same portfolios."""
         seed = self._episode_seed(_EVALUATION, is_shared=True)
         players = draw_players(self.windows, self.config, seed)
-
-        def policy(seen: Observation, teacher: torch.Tensor) -> Action:
-            return Action.fixed(self.model.mean_action(self.model(seen), seen))
-
-        def experts(seen: Observation, teacher: torch.Tensor) -> Action:
-            return Action.fixed(blend(teacher, seen.mix))
-
-        episode = play(players, policy)
-        ours, theirs = episode_measures(episode), episode_measures(play(players, experts))
+        episode = play(players, policy_actor(self.model)(players.mix))
+        experts = play(players, expert_blend_actor(players.mix))
+        ours, theirs = episode_measures(episode), episode_measures(experts)
         return {
             **{f"deterministic_{name}": value for name, value in ours.items()},
             **{f"experts_{name}": value for name, value in theirs.items()},

@@ -10,11 +10,11 @@ from typing import Final
 import torch
 
 from ml.policy.config import TrainConfig, is_left_out
-from ml.policy.episodes import Action, draw_players, play
+from ml.policy.episodes import draw_players, play
+from ml.policy.evaluate import policy_actor
 from ml.policy.market_window import MarketWindow
 from ml.policy.measures import objective_means
 from ml.policy.model import MoEPolicy
-from ml.policy.observation import Observation
 from ml.policy.windows import take_groups
 from ml.types import OBJECTIVES
 
@@ -53,11 +53,7 @@ def validation_score(model: MoEPolicy, windows: MarketWindow, config: TrainConfi
     universes = min(_UNIVERSES, windows.sizes[0])
     drawn = replace(config, universes=universes, per_universe=_PER_UNIVERSE, mixed_share=0.0)
     players = draw_players(windows, drawn, _SEED)
-
-    def act(seen: Observation, teacher: torch.Tensor) -> Action:
-        return Action.fixed(model.mean_action(model(seen), seen))
-
-    means = objective_means(play(players, act).reward, players.mix)
+    means = objective_means(play(players, policy_actor(model)(players.mix)).reward, players.mix)
     return float(
         sum(means[name] / float(model.return_scale[i]) for i, name in enumerate(OBJECTIVES)) / len(OBJECTIVES)
     )

@@ -135,12 +135,10 @@ def _year_so_far(accounts: pl.DataFrame, years: pl.DataFrame, year: int) -> tupl
 
     now, before = of_year(year, names[:2]), of_year(year - 1, names[2:])
     carried = before.select(pl.col(names[2:]).fill_null(0.0).abs()).to_numpy()
-    nets = now.select(pl.col(names[:2])).to_numpy()
-    is_known = ~now["is_there"].fill_null(False).to_numpy() | np.isfinite(nets).all(axis=1)
-    nets = np.nan_to_num(nets)
-    # Without a row nothing was sold, and the year's nets are what was carried in, which cancels.
+    lines = now.select(pl.col(names[:2])).to_numpy()
     has_row = now["is_there"].fill_null(False).to_numpy()
-    nets = np.where(has_row[:, None], nets + carried, 0.0)
+    nets = np.where(has_row[:, None], np.nan_to_num(lines) + carried, 0.0)
+    is_known = ~has_row | np.isfinite(lines).all(axis=1)
     return np.column_stack([nets, carried.sum(axis=1)]), is_known
 
 
